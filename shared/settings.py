@@ -1,0 +1,267 @@
+"""Settings: one TOML file of defaults, an optional file of the trader's, the environment on top.
+
+`shared/settings.toml` < `--settings FILE` or `TSQ_SETTINGS` < `TSQ__SECTION__KEY`. An unknown key,
+a wrong type or a value out of its range refuses to start, with the path in the message: a setting
+that does nothing is worse than none. Money is whole dollars here, micro-dollars everywhere else.
+Names end in `_s` (market seconds, scaled by the simulator's speed) or `_real_s` (seconds of the
+wall).
+
+Secrets are no settings. They come from the environment or `.env` and never reach a log, a journal,
+a command line or the hash of the settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+REPO = Path(__file__).resolve().parent.parent
+DEFAULTS = REPO / "shared" / "settings.toml"
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names file, path and value."""
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key in it is an error."""
+
+
+class Venue(Section, frozen=True, kw_only=True):
+    environment: Literal["SIM", "DEMO", "LIVE"]
+    rest_url: str  # empty: the simulator's own address
+    hub_url: str
+    account: str  # by name, never "the first one"
+    request_timeout_real_s: Seconds
+    login_before_expiry: Annotated[float, Meta(gt=0, lt=1)]  # share of a token's life used
+
+
+class Session(Section, frozen=True, kw_only=True):
+    """Offsets before the firm's flat-by time (15:10 CT; earlier on early closes)."""
+
+    no_entries_before_s: Positive
+    flatten_before_s: Positive
+    flat_before_s: Positive
+
+
+class Runtime(Section, frozen=True, kw_only=True):
+    snapshot_every_real_s: Seconds
+    inbox_limit: Positive
+    journal_frame_limit: Positive
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Simulator(Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+    speed: Annotated[float, Meta(gt=0, le=1000)]
+    seed: Natural
+    market: Literal["synthetic", "recorded"]
+    regime: str  # "auto" changes by itself, so that every sleeve finds its weather
+    recorded_file: str
+    recorded_root: str
+    start: str  # market time of a fresh start, ISO with offset
+    account: str
+    start_balance: Positive
+    token_life_real_s: Positive
+    latency_ms: Natural  # request to matching engine
+    stop_slippage_ticks: Natural
+
+
+class MarketDataGateway(Section, frozen=True, kw_only=True):
+    roots: tuple[str, ...]
+    warmup_bars_1m: Natural
+    warmup_bars_5m: Natural
+    silence_limit_s: Seconds
+    roll_days_before_expiry: Natural
+    depth_levels: Annotated[int, Meta(ge=1, le=10)]
+    price_jump_limit_ticks: Positive
+
+
+class Sleeve(Section, frozen=True, kw_only=True):
+    """One sleeve: which class runs under this name, on which product, with which parameters."""
+
+    implementation: str  # pkg.mod:Class
+    root: str
+    enabled: bool
+    params: dict[str, Any] = {}
+
+
+class RiskGovernor(Section, frozen=True, kw_only=True):
+    """Limits, strictest inside. Money in dollars."""
+
+    account_size: Literal[50_000, 100_000, 150_000]
+    quote_age_s: Seconds
+    price_collar_ticks: Positive
+    orders_per_window: Positive
+    window_s: Seconds
+    order_size: Positive
+    position: Positive  # contracts in one product, working orders counted
+    account_position_tenths: Positive  # tenths of a mini over all products
+    trade_risk: Positive
+    open_risk: Positive
+    slippage_ticks: Natural
+    daily_loss: Positive  # soft stop: flatten and halt, before the firm's own 1,000
+    exit_allowance_ticks: Natural
+    drawdown_kill: Positive  # below the end-of-day high
+    trades_per_day: Positive
+    approval_real_s: Seconds
+    unprotected_real_s: Seconds
+    net_stop_ticks: Positive  # the router's stop under quotes
+
+
+class OrderRouter(Section, frozen=True, kw_only=True):
+    governor_silence_real_s: Seconds
+    reconcile_every_real_s: Seconds
+    absence_queries_apart_real_s: Seconds
+    flatten_on_stop: bool
+    quota_per_minute: Positive
+    safety_reserve: Natural
+
+
+class Sentinel(Section, frozen=True, kw_only=True):
+    router_patience_real_s: Seconds
+    governor_patience_real_s: Seconds
+    request_patience_real_s: Seconds
+    flatten_on_stop: bool
+
+
+class MetricsExporter(Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+    stale_after_real_s: Seconds
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    venue: Venue
+    session: Session
+    runtime: Runtime
+    simulator: Simulator
+    market_data_gateway: MarketDataGateway
+    sleeves: dict[str, Sleeve]
+    risk_governor: RiskGovernor
+    order_router: OrderRouter
+    sentinel: Sentinel
+    metrics_exporter: MetricsExporter
+
+    def simulated(self) -> bool:
+        return self.venue.environment == "SIM"
+
+    def rest_url(self) -> str:
+        return self.venue.rest_url or f"http://{self.simulator.host}:{self.simulator.port}"
+
+    def hub_url(self) -> str:
+        return self.venue.hub_url or f"ws://{self.simulator.host}:{self.simulator.port}"
+
+    def fingerprint(self) -> str:
+        """Changes whenever a decision could: journal headers carry it."""
+        encoded = msgspec.json.encode(self, order="sorted")
+        return hashlib.blake2s(encoded, digest_size=8).hexdigest()
+
+
+def load(file: str | Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    """Defaults, then `file` (or TSQ_SETTINGS), then TSQ__SECTION__KEY. Raises SettingsError."""
+    env = os.environ if env is None else env
+    table = _read(DEFAULTS)
+    where = file or env.get("TSQ_SETTINGS")
+    if where:
+        _merge(table, _read(Path(where)))
+    for key in sorted(env):
+        if key.startswith("TSQ__"):
+            _override(table, key, env[key])
+    try:
+        return msgspec.convert(table, Settings, strict=True)
+    except msgspec.ValidationError as error:
+        source = f"{DEFAULTS.name} + {where}" if where else DEFAULTS.name
+        raise SettingsError(f"settings ({source} + environment): {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {path}: {error}") from None
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _override(table: dict[str, Any], key: str, text: str) -> None:
+    """TSQ__SIMULATOR__PORT=9000: the text is TOML where it parses, else the text itself."""
+    *path, last = key.removeprefix("TSQ__").lower().split("__")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"environment {key}: {part} is not a section")
+    table[last] = value
+
+
+def var_dir(env: Mapping[str, str] | None = None) -> Path:
+    """Where run-time files live: TSQ_VAR, else `var` beside the sources."""
+    env = os.environ if env is None else env
+    return Path(env.get("TSQ_VAR") or REPO / "var").resolve()
+
+
+class Credentials(Struct, frozen=True):
+    """A login. Its `repr` shows nothing."""
+
+    username: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+_ALIASES = (
+    ("TOPSTEPX_USERNAME", "TOPSTEPX_API_KEY"),
+    ("PROJECT_X_USERNAME", "PROJECT_X_API_KEY"),
+    ("TOPSTEP_API_USER", "TOPSTEP_API_PASS"),
+)
+
+
+def credentials(settings: Settings, env: Mapping[str, str] | None = None) -> Credentials:
+    """The venue login; the simulator takes any. Raises SettingsError naming what is missing."""
+    env = {**_dotenv(REPO / ".env"), **(os.environ if env is None else env)}
+    for user, key in _ALIASES:
+        if env.get(user) and env.get(key):
+            return Credentials(env[user], env[key])
+    if settings.simulated():
+        return Credentials("simulated", "simulated")
+    raise SettingsError("no credentials: set TOPSTEPX_USERNAME and TOPSTEPX_API_KEY, or use .env")
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """KEY=value lines; blank lines, comments, `export` and matching quotes are understood."""
+    found: dict[str, str] = {}
+    if not path.is_file():
+        return found
+    for line in path.read_text().splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            value = value.strip()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            found[name.strip()] = value[1:-1] if quoted else value
+    return found
