@@ -1,0 +1,68 @@
+"""Settings refuse what they do not know, and name the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Credentials, SettingsError, credentials, load
+
+
+def test_defaults_load_and_are_the_simulator() -> None:
+    settings = load(env={})
+    assert settings.simulated()
+    assert settings.rest_url() == "http://127.0.0.1:8787"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path"),
+    [
+        ("TSQ__SIMULATOR__PROT", "1", "$.simulator"),
+        ("TSQ__SIMULATOR__PORT", "99999", "$.simulator.port"),
+        ("TSQ__SIMULATOR__PORT", "many", "$.simulator.port"),
+        ("TSQ__RISK_GOVERNOR__DAILY_LOSS", "0", "$.risk_governor.daily_loss"),
+        ("TSQ__VENUE__ENVIRONMENT", "PAPER", "$.venue.environment"),
+        ("TSQ__SLEEVES__TREND__COLOUR", "red", "$.sleeves"),
+        ("TSQ__NOTHING__AT_ALL", "1", "nothing"),
+    ],
+)
+def test_a_wrong_setting_refuses_with_its_path(key: str, value: str, path: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load(env={key: value})
+    assert path in str(refusal.value)
+
+
+def test_layers_file_over_defaults_and_environment_over_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[simulator]\nspeed = 5.0\nseed = 3\n")
+    settings = load(mine, env={"TSQ__SIMULATOR__SEED": "11"})
+    assert (settings.simulator.speed, settings.simulator.seed) == (5.0, 11)
+    assert load(env={"TSQ_SETTINGS": str(mine)}).simulator.seed == 3
+
+
+@pytest.mark.parametrize("text", ["[simulator\n", "speed = = 1", "\x00"])
+def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    with pytest.raises(SettingsError, match=r"mine\.toml"):
+        load(mine, env={})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml"):
+        load(tmp_path / "absent.toml", env={})
+
+
+def test_fingerprint_follows_every_value() -> None:
+    assert load(env={}).fingerprint() == load(env={}).fingerprint()
+    assert load(env={}).fingerprint() != load(env={"TSQ__SIMULATOR__SEED": "8"}).fingerprint()
+
+
+def test_credentials_are_required_off_the_simulator_and_never_shown() -> None:
+    live = load(env={"TSQ__VENUE__ENVIRONMENT": "DEMO"})
+    with pytest.raises(SettingsError, match="TOPSTEPX_USERNAME"):
+        credentials(live, env={})
+    login = credentials(live, env={"PROJECT_X_USERNAME": "ann", "PROJECT_X_API_KEY": "s3cret"})
+    assert login == Credentials("ann", "s3cret")
+    assert "s3cret" not in repr(login)

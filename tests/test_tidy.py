@@ -1,0 +1,260 @@
+"""The laws of the house as a test: who may import whom, what a core may not touch, how big a file.
+
+What the type checker and the linter cannot see because it spans files is checked here, and the
+message says what to use instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+POSITIONAL_MAX = 4
+
+LONG_FILES = {"shared/events.py": "the one file in which every event is declared (law 3)"}
+
+EDGES = ("port.py", "__main__.py")
+"""File names inside a room that meet the outside world."""
+
+EDGE_FILES = {
+    "services/simulator/rest.py",
+    "services/simulator/hubs.py",
+    "services/simulator/auth.py",
+    "services/simulator/faults.py",
+    "services/simulator/recorded.py",
+    "services/simulator/recorded_file.py",
+    "services/metrics_exporter/http.py",
+    "services/metrics_exporter/metrics.py",
+    "services/metrics_exporter/trades.py",
+    "services/metrics_exporter/observer.py",
+    "shared/venue/client.py",
+    "shared/venue/signalr.py",
+    "shared/venue/quota.py",
+    "shared/venue/tokens.py",
+    "shared/settings.py",
+    "shared/domain/sessions.py",
+    "services/cast.py",
+}
+"""Files outside `shared/runtime` that may touch clocks, sockets or files, each for its reason."""
+
+BANNED_IN_CORES = {
+    "time": "the now_ns argument",
+    "random": "a seeded generator in the state",
+    "uuid": "a counter",
+    "secrets": "a counter",
+    "datetime": "shared.domain.sessions",
+    "zoneinfo": "shared.domain.sessions",
+    "logging": "an event",
+    "loguru": "an event",
+    "asyncio": "a port",
+    "threading": "a port",
+    "socket": "a port",
+    "os": "a port",
+    "pathlib": "a port",
+    "io": "a port",
+    "subprocess": "a port",
+    "aiohttp": "a port",
+    "zmq": "shared.runtime.bus",
+    "numpy": "plain arithmetic (bit-equal on every machine)",
+    "polars": "the recorded-file reader",
+    "decimal": "integers",
+}
+DECIMAL_AT_THE_EDGES = {"shared/units.py", "shared/contracts.py", "shared/venue/translate.py"}
+
+
+def sources() -> list[Path]:
+    return sorted(
+        path for part in ("services", "shared", "scripts") for path in (ROOT / part).rglob("*.py")
+    )
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def is_core(path: Path) -> bool:
+    name = name_of(path)
+    if name.startswith(("shared/runtime/", "scripts/")) or name in EDGE_FILES:
+        return False
+    return path.name not in EDGES
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "services" and len(parts) > 1 and parts[1] != "cast" else None
+
+
+CORES = [path for path in sources() if is_core(path)]
+
+
+def test_cores_are_pure() -> None:
+    for path in CORES:
+        for line, module in imports(path):
+            top = module.split(".")[0]
+            if top == "decimal" and name_of(path) in DECIMAL_AT_THE_EDGES:
+                continue
+            assert top not in BANNED_IN_CORES, (
+                f"{name_of(path)}:{line} {module} is banned in a core, use {BANNED_IN_CORES[top]}"
+            )
+            assert not module.startswith("shared.runtime"), (
+                f"{name_of(path)}:{line} a core knows no runtime, its host calls it"
+            )
+
+
+def test_cores_use_no_libm_but_sqrt() -> None:
+    """Other functions of `math` differ in the last bit between machines."""
+    for path in CORES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == "math":
+                names = {alias.name for alias in node.names}
+                assert names <= {"sqrt", "isqrt", "gcd"}, f"{name_of(path)}:{node.lineno} {names}"
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+                assert "math" not in names, (
+                    f"{name_of(path)}:{node.lineno} write `from math import sqrt`"
+                )
+
+
+def test_cores_do_not_open_print_or_iterate_sets() -> None:
+    for path in CORES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in {"open", "print", "input", "eval", "exec"}, (
+                    f"{name_of(path)}:{node.lineno} {node.func.id}() in a core"
+                )
+            if isinstance(node, ast.For) and isinstance(node.iter, ast.Set | ast.SetComp):
+                pytest.fail(f"{name_of(path)}:{node.lineno} iterates a set; order must be decided")
+
+
+def test_no_room_imports_its_neighbour() -> None:
+    for path in sources():
+        name = name_of(path)
+        if not name.startswith("services/") or name == "services/cast.py":
+            continue
+        own = name.split("/")[1]
+        for line, module in imports(path):
+            assert room_of(module) in (None, own), f"{name}:{line} knocks on {module}"
+
+
+def test_dependencies_point_one_way() -> None:
+    for path in sources():
+        name = name_of(path)
+        for line, module in imports(path):
+            top = module.split(".")[0]
+            if name.startswith("shared/"):
+                assert top not in {"services", "scripts", "tests"}, f"{name}:{line} {module}"
+            if name.startswith("services/"):
+                assert top not in {"scripts", "tests"}, f"{name}:{line} {module}"
+            assert top != "tests", f"{name}:{line} {module}"
+
+
+def test_only_the_governor_approves() -> None:
+    """OrderApproved is a type, not a flag: nobody else may make one."""
+    allowed = {"shared/events.py", "services/risk_governor"}
+    for path in sources():
+        name = name_of(path)
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                makes = node.func.id in {"OrderApproved", "ModifyApproved", "CancelApproved"}
+                inside = any(name.startswith(prefix) for prefix in allowed)
+                assert not makes or inside, f"{name}:{node.lineno} makes a {node.func.id}"
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in sources():
+        name = name_of(path)
+        lines = len(path.read_text().splitlines())
+        assert lines <= FILE_LINES_MAX or name in LONG_FILES, f"{name} has {lines} lines; split it"
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert size <= FUNCTION_LINES_MAX, f"{name}:{node.lineno} {node.name} has {size} lines"
+            positional = [a for a in node.args.args if a.arg not in {"self", "cls"}]
+            assert len(positional) <= POSITIONAL_MAX, (
+                f"{name}:{node.lineno} {node.name} takes {len(positional)} positional arguments"
+            )
+
+
+def test_every_file_says_what_it_is() -> None:
+    for path in sources():
+        tree = tree_of(path)
+        assert not tree.body or ast.get_docstring(tree), f"{name_of(path)} opens with no docstring"
+
+
+def test_no_unnamed_debts() -> None:
+    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]:
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", line), (
+                f"{name_of(path)}:{number} {line.strip()}"
+            )
+
+
+def test_no_dead_files() -> None:
+    """A module nobody imports, starts or names is a leftover."""
+    named = {module for path in sources() for _, module in imports(path)}
+    named |= {
+        f"{module}.{alias.name}"
+        for path in sources()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and (module := node.module)
+        for alias in node.names
+    }
+    text = "\n".join(
+        (ROOT / name).read_text()
+        for name in (
+            "supervisord.conf",
+            "shared/settings.toml",
+            "pyproject.toml",
+            "services/cast.py",
+        )
+    )
+    for path in sources():
+        name = name_of(path)
+        module = name.removesuffix(".py").replace("/", ".")
+        if path.name in {"__init__.py", "__main__.py"}:
+            continue
+        dynamic = module.startswith("scripts.")  # the verbs are found by name
+        assert dynamic or module in named or module in text, f"{name} is imported by nobody"
+
+
+def test_nothing_private_is_tracked() -> None:
+    """No machine paths, no package-index addresses, no secrets files in the repository."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    leak = re.compile(r"/(?:root|home/\w+)/|https?://[\w.-]*(?:pypi|pythonhosted|npmjs)[\w.-]*")
+    for name in tracked.stdout.split():
+        assert not name.endswith((".env", ".pem", ".key")), name
+        path = ROOT / name
+        if path.suffix in {".png", ".ico", ".gz"} or path == Path(__file__) or not path.exists():
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert not leak.search(line), f"{name}:{number} {line.strip()[:80]}"
