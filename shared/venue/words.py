@@ -1,0 +1,367 @@
+"""The venue's language: requests, rows and hub payloads, as they are on the wire.
+
+Names are camelCase on the wire, prices are decimals, times are ISO text, enums are plain numbers:
+nothing is translated here (that is `translate.py`). The same structs serve both ends. Members the
+venue is known to leave out or to null by version have a default; what an order *is* (ids,
+contract, side, size, status) has none, so a row without it is refused instead of guessed. Numbers
+of enums (`codes.py`) are `int` because a stranger's value must reach the code that names it, not
+die in the decoder.
+
+A `Body` is tagged (`kind`), so that a private word can carry any of them through a journal. The
+tag never reaches the venue: `to_json` and `to_hub` cut it off, and decoding a given type does not
+ask for it. `to_json` writes null for what is absent, as the venue's REST does; members of a `Maybe`
+type are left out instead; `to_hub` leaves out both. Answers are in `answers.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+MaybeInt = int | None | UnsetType
+MaybeFloat = float | None | UnsetType
+MaybeText = str | None | UnsetType
+
+
+class Part(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A member of a body; never on the wire by itself."""
+
+
+class Body(Struct, frozen=True, kw_only=True, rename="camel", tag=True, tag_field="kind"):
+    """A whole body: a request, a response, or the payload of a user event."""
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+class AccountModel(Body, frozen=True, kw_only=True):
+    """`simulated` is missing in old answers; missing is not true."""
+
+    id: int
+    name: str
+    balance: float
+    can_trade: bool
+    is_visible: bool = True
+    simulated: bool | None = None
+
+
+class ContractModel(Part, frozen=True, kw_only=True):
+    id: str
+    name: str
+    description: str
+    tick_size: float
+    tick_value: float
+    active_contract: bool
+    symbol_id: str | None = None
+
+
+class BarModel(Part, frozen=True, kw_only=True):
+    """`t`: the bar's opening."""
+
+    t: str
+    o: float
+    h: float
+    l: float  # noqa: E741  the venue's name
+    c: float
+    v: int
+
+
+class OrderModel(Body, frozen=True, kw_only=True):
+    """`size` original, `fill_volume` cumulative, `filled_price` average."""
+
+    id: int
+    account_id: int
+    contract_id: str
+    symbol_id: str | None = None
+    creation_timestamp: str
+    update_timestamp: str | None = None
+    status: int
+    type: int
+    side: int
+    size: int
+    limit_price: float | None = None
+    stop_price: float | None = None
+    fill_volume: int | None = 0
+    filled_price: float | None = None
+    custom_tag: str | None = None
+    trail_distance: MaybeInt = UNSET  # ticks
+    trail_price: MaybeFloat = UNSET  # trail_distance x tick size
+    parent_order_id: MaybeInt = UNSET  # a bracket leg's entry
+    linked_order_id: MaybeInt = UNSET  # on the take-profit: its stop-loss
+
+
+class PositionModel(Body, frozen=True, kw_only=True):
+    """`size` is never negative, `type` says the direction; flat on the hub is type 0, size 0."""
+
+    id: int
+    account_id: int
+    contract_id: str
+    contract_display_name: MaybeText = UNSET
+    creation_timestamp: str
+    type: int
+    size: int
+    average_price: float
+
+
+class TradeModel(Body, frozen=True, kw_only=True):
+    """One fill of ours. `profit_and_loss` is null on an opening fill and gross of fees."""
+
+    id: int
+    account_id: int
+    contract_id: str
+    creation_timestamp: str
+    price: float
+    profit_and_loss: float | None = None
+    fees: float = 0.0
+    commissions: MaybeFloat = UNSET
+    side: int
+    size: int
+    voided: bool = False
+    order_id: int
+
+
+class BracketModel(Part, frozen=True, kw_only=True):
+    """`ticks` is signed: from the entry's fill price."""
+
+    ticks: int
+    type: int
+
+
+# -- requests --------------------------------------------------------------------------------------
+
+
+class LoginKey(Body, frozen=True, kw_only=True):
+    """A secret: never logged, never journalled by us."""
+
+    user_name: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        return "LoginKey(***)"
+
+
+class Validate(Body, frozen=True, kw_only=True):
+    """No members; the token is in the header."""
+
+
+class Logout(Body, frozen=True, kw_only=True):
+    """No members; the token is in the header."""
+
+
+class Ping(Body, frozen=True, kw_only=True):
+    """No members; answered `pong`, without a token."""
+
+
+class AccountSearch(Body, frozen=True, kw_only=True):
+    only_active_accounts: bool = False
+
+
+class ContractSearch(Body, frozen=True, kw_only=True):
+    search_text: str
+    live: bool = False
+
+
+class ContractSearchById(Body, frozen=True, kw_only=True):
+    contract_id: str
+
+
+class ContractAvailable(Body, frozen=True, kw_only=True):
+    live: bool = False
+
+
+class RetrieveBars(Body, frozen=True, kw_only=True):
+    contract_id: str
+    live: bool = False
+    start_time: str
+    end_time: str
+    unit: int
+    unit_number: int
+    limit: int
+    include_partial_bar: bool = False
+
+
+class PlaceOrder(Body, frozen=True, kw_only=True):
+    """`linked_order_id` is legacy: accepted, ignored, never sent by us."""
+
+    account_id: int
+    contract_id: str
+    type: int
+    side: int
+    size: int
+    limit_price: float | None = None
+    stop_price: float | None = None
+    trail_price: float | None = None  # an absolute level, not a distance
+    custom_tag: str | None = None
+    linked_order_id: MaybeInt = UNSET
+    stop_loss_bracket: BracketModel | None = None
+    take_profit_bracket: BracketModel | None = None
+
+
+class ModifyOrder(Body, frozen=True, kw_only=True):
+    """Absent or null means unchanged."""
+
+    account_id: int
+    order_id: int
+    size: int | None = None
+    limit_price: float | None = None
+    stop_price: float | None = None
+    trail_price: float | None = None
+
+
+class CancelOrder(Body, frozen=True, kw_only=True):
+    account_id: int
+    order_id: int
+
+
+class OrderSearch(Body, frozen=True, kw_only=True):
+    account_id: int
+    start_timestamp: str
+    end_timestamp: str | None = None
+
+
+class OrderSearchOpen(Body, frozen=True, kw_only=True):
+    """Hides suspended bracket legs; `OrderQuery` does not."""
+
+    account_id: int
+
+
+class OrderSearchById(Body, frozen=True, kw_only=True):
+    account_id: int
+    order_id: int
+
+
+class QueryFilter(Part, frozen=True, kw_only=True):
+    account_id: int
+    statuses: tuple[int, ...] | None = None
+    contract_id: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+
+
+class OrderQuery(Body, frozen=True, kw_only=True):
+    """Order/v2/query. `sort_by` 0 creation, 1 id; `sort_direction` 0 ascending, 1 descending."""
+
+    filter: QueryFilter
+    page_size: int | None = None
+    page_offset: int | None = None
+    sort_by: int | None = None
+    sort_direction: int | None = None
+    include_total_count: bool | None = None
+
+
+class PositionSearchOpen(Body, frozen=True, kw_only=True):
+    account_id: int
+
+
+class PositionClose(Body, frozen=True, kw_only=True):
+    """Position/closeContract: a market order of the venue's own; resting orders stay."""
+
+    account_id: int
+    contract_id: str
+
+
+class PositionPartialClose(Body, frozen=True, kw_only=True):
+    account_id: int
+    contract_id: str
+    size: int
+
+
+class TradeSearch(Body, frozen=True, kw_only=True):
+    account_id: int
+    start_timestamp: str | None = None
+    end_timestamp: str | None = None
+
+
+# -- market hub ------------------------------------------------------------------------------------
+
+
+class QuotePayload(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Sparse after the first: what is absent has not changed, and is never zero."""
+
+    symbol: str | None = None  # the symbol id: F.US.MES; names no month
+    last_price: float | None = None
+    best_bid: float | None = None
+    best_ask: float | None = None
+    change: float | None = None
+    change_percent: float | None = None
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    volume: int | None = None  # the session's total
+    last_updated: str | None = None
+    timestamp: str | None = None
+    contract: str | None = None
+
+
+class TapePayload(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """One print. `type`: TapeSide."""
+
+    symbol_id: str | None = None
+    price: float
+    timestamp: str
+    type: int | None = None
+    volume: int
+    contract_id: str | None = None
+
+
+class DepthPayload(Part, frozen=True, kw_only=True):
+    """One level. `type`: DepthKind; `volume` replaces the level's size, 0 removes it."""
+
+    contract_id: str | None = None
+    timestamp: str
+    type: int
+    price: float
+    volume: int
+    current_volume: int = 0
+
+
+Request = (
+    LoginKey | Validate | Logout | Ping | AccountSearch | ContractSearch | ContractSearchById
+    | ContractAvailable | RetrieveBars | PlaceOrder | ModifyOrder | CancelOrder | OrderSearch
+    | OrderSearchOpen | OrderSearchById | OrderQuery | PositionSearchOpen | PositionClose
+    | PositionPartialClose | TradeSearch
+)  # fmt: skip
+UserPayload = AccountModel | OrderModel | PositionModel | TradeModel
+
+USER_ACCOUNT: Final = "GatewayUserAccount"
+USER_ORDER: Final = "GatewayUserOrder"
+USER_POSITION: Final = "GatewayUserPosition"
+USER_TRADE: Final = "GatewayUserTrade"
+LOGOUT: Final = "GatewayLogout"
+QUOTE: Final = "GatewayQuote"
+TAPE: Final = "GatewayTrade"
+DEPTH: Final = "GatewayDepth"
+
+USER_TARGETS: Final[dict[str, type[UserPayload]]] = {
+    USER_ACCOUNT: AccountModel,
+    USER_ORDER: OrderModel,
+    USER_POSITION: PositionModel,
+    USER_TRADE: TradeModel,
+}
+
+_JSON: Final = msgspec.json.Encoder()
+
+
+def _untagged(value: Any, nulls: bool) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _untagged(inner, nulls)
+            for key, inner in value.items()
+            if key != "kind" and (nulls or inner is not None)
+        }
+    if isinstance(value, list):
+        return [_untagged(inner, nulls) for inner in value]
+    return value
+
+
+def to_json(body: Body) -> bytes:
+    """A REST body: nulls written, `Maybe` members left out when unset, no tag."""
+    return _JSON.encode(_untagged(msgspec.to_builtins(body), nulls=True))
+
+
+def to_hub(payload: Body | Part) -> dict[str, Any]:
+    """A hub payload as a plain mapping: members without a value are left out, no tag."""
+    plain: dict[str, Any] = _untagged(msgspec.to_builtins(payload), nulls=False)
+    return plain
