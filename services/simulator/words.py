@@ -1,0 +1,171 @@
+"""Private words of the simulator's room: what its port tells the core and what the core answers.
+
+The port owns HTTP, hubs and real time; the core owns the venue's mind: accounts, orders, market. A
+request reaches the core as the venue's own struct (`shared/venue/words.py`), an answer leaves it as
+one; the port only authenticates, counts rates, encodes and transports. Logins, tokens and rate
+limits are the port's (they hang on real time); everything that hangs on market time is here.
+
+`Step` is how market time passes between requests: the market runs up to the `now_ns` it is told.
+Only inputs need a journal: the core says the same words again when it hears the same.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar, Final
+
+from msgspec import Struct
+
+from shared.core import Word
+from shared.units import Lots, Micros, Nanos
+from shared.venue import words as venue
+from shared.venue.answers import AnyResponse
+
+# -- in --------------------------------------------------------------------------------------------
+
+
+class Call(Word, frozen=True, kw_only=True):
+    """An authenticated request. `call_id` names it in its answer; the port never uses one twice."""
+
+    call_id: int
+    request: venue.Request
+    user: str = ""
+
+
+class Step(Word, frozen=True, kw_only=True):
+    """Market time has passed; run the market up to now."""
+
+
+class Truth(Word, frozen=True, kw_only=True):
+    """Tell everything there is, for tests: answered with a TruthReport."""
+
+    call_id: int
+
+
+class FaultKind(Enum):
+    """What can go wrong on request; the comment says what `amount` means."""
+
+    FREEZE_MARKET = "FREEZE_MARKET"  # market events of so many market milliseconds are lost
+    LOSE_ANSWER = "LOSE_ANSWER"  # so many orders are accepted and never answered
+    LOSE_USER_EVENT = "LOSE_USER_EVENT"  # so many user events are lost
+    DOUBLE_USER_EVENT = "DOUBLE_USER_EVENT"  # so many user events come twice
+    REJECT_ORDER = "REJECT_ORDER"  # so many orders are rejected: trading unavailable
+    DELAY_ANSWERS = "DELAY_ANSWERS"  # every answer waits so many milliseconds more; 0 ends it
+
+
+class Fault(Word, frozen=True, kw_only=True):
+    """Order a fault; a second order of a kind replaces the first, amount 0 ends it."""
+
+    call_id: int
+    kind: FaultKind
+    amount: int
+
+
+# -- out -------------------------------------------------------------------------------------------
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """A position as the simulator's own books have it. `lots` signed, `cost` in tick-lots."""
+
+    contract: str
+    lots: Lots
+    cost: int
+    realised: int  # tick-lots since the contract was first traded
+
+
+class Faults(Struct, kw_only=True):
+    """What is ordered and not yet used up, in the units of FaultKind."""
+
+    frozen_until_ns: Nanos = 0
+    lose_answers: int = 0
+    lose_user_events: int = 0
+    double_user_events: int = 0
+    reject_orders: int = 0
+    delay_ms: int = 0
+
+
+class TruthReport(venue.Body, frozen=True, kw_only=True):
+    """The simulator's own account of everything. `open_orders` includes suspended legs.
+
+    `balance_micros` = `start_micros` + profit of `trades` - their fees, always. `tags_used` counts
+    tags ever used, `tags_refused` attempts to use one again. `trades` and `orders` are the latest
+    (see `accounts.py` for the limits), the sums are over all time.
+    """
+
+    market_ns: Nanos
+    account_id: int
+    account: str
+    can_trade: bool
+    start_micros: Micros
+    balance_micros: Micros
+    profit_micros: Micros
+    fees_micros: Micros
+    fills: int
+    volume: Lots
+    positions: tuple[Holding, ...]
+    open_orders: tuple[venue.OrderModel, ...]
+    orders: tuple[venue.OrderModel, ...]
+    trades: tuple[venue.TradeModel, ...]
+    tags_used: int
+    tags_refused: int
+    regime: str
+    faults: Faults
+
+
+class FaultReport(venue.Body, frozen=True, kw_only=True):
+    """The faults that stand now."""
+
+    faults: Faults
+
+
+class Answer(Word, frozen=True, kw_only=True):
+    """The answer to a Call, Truth or Fault, to be sent after `delay_ns` of market time."""
+
+    call_id: int
+    response: AnyResponse | TruthReport | FaultReport
+    delay_ns: Nanos = 0
+
+
+class Unanswered(Word, frozen=True, kw_only=True):
+    """The answer is lost on its way: the request was carried out and its caller must not hear."""
+
+    call_id: int
+
+
+class UserPush(Word, frozen=True, kw_only=True):
+    """An event for subscribers of the user hub. `action`: HubAction."""
+
+    target: str
+    account_id: int
+    action: int
+    payload: venue.UserPayload
+
+
+class QuotePush(Word, frozen=True, kw_only=True):
+    """Best prices changed or were confirmed. Every push is full: sparse sending is the port's."""
+
+    target: ClassVar[str] = venue.QUOTE
+    contract: str
+    payload: venue.QuotePayload
+
+
+class TapePush(Word, frozen=True, kw_only=True):
+    """Prints, oldest first."""
+
+    target: ClassVar[str] = venue.TAPE
+    contract: str
+    payload: tuple[venue.TapePayload, ...]
+
+
+class DepthPush(Word, frozen=True, kw_only=True):
+    """Levels that changed; volume 0 removes one."""
+
+    target: ClassVar[str] = venue.DEPTH
+    contract: str
+    payload: tuple[venue.DepthPayload, ...]
+
+
+MarketPush = QuotePush | TapePush | DepthPush
+
+INPUTS: Final = (Call, Step, Truth, Fault)
+OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)
