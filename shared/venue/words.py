@@ -351,7 +351,7 @@ def _untagged(value: Any, nulls: bool) -> Any:
             for key, inner in value.items()
             if key != "kind" and (nulls or inner is not None)
         }
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_untagged(inner, nulls) for inner in value]
     return value
 

@@ -1,0 +1,210 @@
+"""Market hub events: sparse quotes merged, depth levels folded into a book, prints translated.
+
+The venue sends a full quote once per subscription and afterwards only what changed, so a quote is
+a state kept per contract. What is missing has not changed; it is never zero. A quote with one side,
+or crossed, is held back: it is either half of an update whose other half is on its way, or an error,
+and nobody should trade on either. `reset` on every new connection: what was missed is unknown.
+
+Depth records replace the size of their level. Records that name the best level also say that
+nothing better exists, and a level that crosses the other side removes what it crosses: the newer
+record is right.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from shared.events import Depth, Quote, Side, Trade
+from shared.units import Lots, Nanos, Ticks
+from shared.venue.codes import DepthKind, TapeSide
+from shared.venue.numbers import lots_of, ticks_of
+from shared.venue.times import time_ns
+from shared.venue.words import DepthPayload, QuotePayload, TapePayload
+
+LEVELS_MAX: Final = 500  # a side; the worst beyond it are forgotten
+ROWS_MAX: Final = 5_000  # elements of one event; snapshots seen had a few hundred
+_BID: Final = (DepthKind.BID, DepthKind.BEST_BID, DepthKind.NEW_BEST_BID)
+_ASK: Final = (DepthKind.ASK, DepthKind.BEST_ASK, DepthKind.NEW_BEST_ASK)
+_BEST: Final = (
+    DepthKind.BEST_BID,
+    DepthKind.BEST_ASK,
+    DepthKind.NEW_BEST_BID,
+    DepthKind.NEW_BEST_ASK,
+)
+
+P = TypeVar("P", QuotePayload, TapePayload, DepthPayload)
+
+
+def contract_and_rows(args: object, target: str) -> tuple[str, list[dict[str, Any]]]:
+    """(contract, objects) of a market event: one object or an array; nulls dropped.
+
+    Raises ValueError when the shape is neither.
+    """
+    if not isinstance(args, (list, tuple)) or len(args) < 2 or not isinstance(args[0], str):
+        raise ValueError(f"{target} arguments were {args!r:.80}")
+    found = args[1] if isinstance(args[1], list) else [args[1]]
+    if len(found) > ROWS_MAX:
+        raise ValueError(f"{target} of {args[0]} had {len(found)} rows; at most {ROWS_MAX}")
+    kept = [row for row in found if row is not None]
+    if not all(isinstance(row, dict) for row in kept):
+        raise ValueError(f"{target} of {args[0]} held {args[1]!r:.80}")
+    return args[0], kept
+
+
+def _converted(row: dict[str, Any], kind: type[P], contract: str) -> P:
+    try:
+        return msgspec.convert(row, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{contract} {kind.__name__}: {error}") from None
+
+
+class _Touch(Struct):
+    """Merged best prices of one contract; None where a side is unknown or empty."""
+
+    bid: Ticks | None = None
+    ask: Ticks | None = None
+
+
+class QuoteMerger:
+    """Full quotes from sparse ones, per contract. `held`: quotes not shown (one side, crossed)."""
+
+    def __init__(self) -> None:
+        self._touches: dict[str, _Touch] = {}
+        self.held = 0
+
+    def reset(self) -> None:
+        """A new connection: the next quote of each contract is full, older sides are void."""
+        self._touches.clear()
+
+    def merge(self, args: object, recv_ns: Nanos, book: DepthBook | None = None) -> Quote | None:
+        """Fold a GatewayQuote event in; the whole quote, or None while it cannot be shown.
+
+        Raises ValueError for what cannot be read; both sides are then unknown until told again.
+        """
+        contract, found = contract_and_rows(args, "GatewayQuote")
+        quote: Quote | None = None
+        for row in found:
+            try:
+                quote = self._fold(contract, _converted(row, QuotePayload, contract), recv_ns)
+            except ValueError:
+                self._touches.pop(contract, None)
+                raise
+        if quote is None or book is None:
+            return quote
+        bid_size, ask_size = book.size_at(Side.BUY, quote.bid), book.size_at(Side.SELL, quote.ask)
+        return msgspec.structs.replace(quote, bid_size=bid_size, ask_size=ask_size)
+
+    def _fold(self, contract: str, payload: QuotePayload, recv_ns: Nanos) -> Quote | None:
+        touch = self._touches.setdefault(contract, _Touch())
+        if payload.best_bid is not None:
+            touch.bid = (
+                ticks_of(payload.best_bid, contract, "bestBid") if payload.best_bid else None
+            )
+        if payload.best_ask is not None:
+            touch.ask = (
+                ticks_of(payload.best_ask, contract, "bestAsk") if payload.best_ask else None
+            )
+        said = payload.timestamp or payload.last_updated
+        venue_ns = time_ns(said, f"{contract} quote timestamp") if said else recv_ns
+        if touch.bid is None or touch.ask is None or touch.bid >= touch.ask:
+            self.held += 1
+            return None
+        return Quote(
+            contract=contract, bid=touch.bid, ask=touch.ask, venue_ns=venue_ns, recv_ns=recv_ns
+        )
+
+
+def trades(args: object, recv_ns: Nanos) -> list[Trade]:
+    """The prints of a GatewayTrade event, in its order; prints of size 0 are dropped."""
+    contract, found = contract_and_rows(args, "GatewayTrade")
+    told: list[Trade] = []
+    for row in found:
+        payload = _converted(row, TapePayload, contract)
+        size = lots_of(payload.volume, f"{contract} trade volume")
+        if size:
+            told.append(
+                Trade(
+                    contract=contract,
+                    price=ticks_of(payload.price, contract, "trade price"),
+                    size=size,
+                    venue_ns=time_ns(payload.timestamp, f"{contract} trade timestamp"),
+                    recv_ns=recv_ns,
+                    aggressor=_aggressor(payload.type),
+                )
+            )
+    return told
+
+
+def _aggressor(value: int | None) -> Side | None:
+    if value == TapeSide.BUY:
+        return Side.BUY
+    return Side.SELL if value == TapeSide.SELL else None
+
+
+class DepthBook:
+    """The levels of one contract, folded from GatewayDepth events. Bounded; ticks to size."""
+
+    def __init__(self, contract: str) -> None:
+        self.contract = contract
+        self.venue_ns: Nanos = 0
+        self._bids: dict[Ticks, Lots] = {}
+        self._asks: dict[Ticks, Lots] = {}
+
+    def reset(self) -> None:
+        self._bids.clear()
+        self._asks.clear()
+
+    def fold(self, args: object) -> bool:
+        """Fold an event in; whether a level changed. Raises ValueError; the book is then empty."""
+        contract, found = contract_and_rows(args, "GatewayDepth")
+        try:
+            payloads = [_converted(row, DepthPayload, contract) for row in found]
+            changed = [self._one(payload) for payload in payloads]
+        except ValueError:
+            self.reset()
+            raise
+        return any(changed)
+
+    def _one(self, payload: DepthPayload) -> bool:
+        self.venue_ns = time_ns(payload.timestamp, f"{self.contract} depth timestamp")
+        if payload.type == DepthKind.RESET:
+            self.reset()
+            return True
+        if payload.type not in _BID and payload.type not in _ASK:
+            return False  # prints, session highs and lows: other events tell them
+        price = ticks_of(payload.price, self.contract, "depth price")
+        size = lots_of(payload.volume, f"{self.contract} depth volume")
+        sign = 1 if payload.type in _BID else -1
+        own, other = (self._bids, self._asks) if sign == 1 else (self._asks, self._bids)
+        if payload.type in _BEST and size:
+            _drop(own, [level for level in own if (level - price) * sign > 0])
+        if size:
+            _drop(other, [level for level in other if (level - price) * sign <= 0])
+            own[price] = size
+            if len(own) > LEVELS_MAX:
+                del own[min(own) if sign == 1 else max(own)]
+        else:
+            own.pop(price, None)
+        return True
+
+    def size_at(self, side: Side, price: Ticks) -> Lots:
+        """Size resting at a price; 0 when the book does not know it."""
+        return (self._bids if side is Side.BUY else self._asks).get(price, 0)
+
+    def top(self, levels: int, recv_ns: Nanos) -> Depth:
+        """The best `levels` of each side as an event."""
+        return Depth(
+            contract=self.contract,
+            bids=tuple(sorted(self._bids.items(), reverse=True)[:levels]),
+            asks=tuple(sorted(self._asks.items())[:levels]),
+            venue_ns=self.venue_ns,
+            recv_ns=recv_ns,
+        )
+
+
+def _drop(side: dict[Ticks, Lots], levels: list[Ticks]) -> None:
+    for level in levels:
+        del side[level]

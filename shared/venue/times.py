@@ -1,0 +1,93 @@
+"""Instants as the venue writes them, to nanoseconds and back.
+
+The venue prints 0 to 7 fraction digits, an offset or `Z`, and sometimes no zone at all (then it
+means UTC); clients send all of these. The arithmetic is done here by hand because cores use it:
+the same text must give the same integer on every machine, and the standard library stops at
+microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shared.units import SECOND, Nanos
+
+_SHAPE: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
+    r"\s?([Zz]|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+YEARS: Final = range(1970, 2262)  # what fits into 64-bit nanoseconds
+TEXT_MAX: Final = 64
+
+
+def days_since_1970(year: int, month: int, day: int) -> int:
+    """The proleptic Gregorian day count; valid dates only."""
+    shifted = year - (month <= 2)
+    era = shifted // 400
+    of_era = shifted - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+
+
+def date_of(days: int) -> tuple[int, int, int]:
+    """(year, month, day) of a day count since 1970."""
+    shifted = days + 719_468
+    era, of_era = divmod(shifted, 146_097)
+    year_of_era = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    index = (5 * of_year + 2) // 153
+    month = index + 3 if index < 10 else index - 9
+    return year_of_era + era * 400 + (month <= 2), month, of_year - (153 * index + 2) // 5 + 1
+
+
+def _month_length(year: int, month: int) -> int:
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return _MONTH_DAYS[month - 1] + leap
+
+
+def time_ns(text: object, field: str) -> Nanos:
+    """ISO-8601 text as UTC nanoseconds; digits beyond nine are cut. Raises ValueError."""
+    shape = _SHAPE.fullmatch(text) if isinstance(text, str) and len(text) <= TEXT_MAX else None
+    if shape is None:
+        raise ValueError(f"{field} was {text!r:.80}, which is not an ISO time")
+    year, month, day, hour, minute = (int(part) for part in shape.group(1, 2, 3, 4, 5))
+    second = int(shape[6] or 0)
+    if (
+        year not in YEARS
+        or not 1 <= month <= 12
+        or not 1 <= day <= _month_length(year, month)
+        or hour > 23
+        or minute > 59
+        or second > 59
+    ):
+        raise ValueError(f"{field} was {text!r}, which is no instant between 1970 and 2261")
+    fraction = int((shape[7] or "0")[:9].ljust(9, "0"))
+    seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+    return (seconds - _offset_seconds(shape[8], text, field)) * SECOND + fraction
+
+
+def _offset_seconds(zone: str | None, text: object, field: str) -> int:
+    if zone is None or zone in "Zz":
+        return 0
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > 14 or minutes > 59:
+        raise ValueError(f"{field} was {text!r}, whose offset is no time zone")
+    return (hours * 3_600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
+
+
+def time_text(instant: Nanos, digits: int = 6) -> str:
+    """UTC text as the venue writes it: at most `digits` fraction digits, trailing zeros removed.
+
+    Cut, not rounded, like the venue's own REST cuts what its hubs show in full.
+    """
+    seconds, rest = divmod(instant, SECOND)
+    days, of_day = divmod(seconds, 86_400)
+    year, month, day = date_of(days)
+    if year not in YEARS:
+        raise ValueError(f"instant was {instant}, outside 1970 to 2261")
+    fraction = f"{rest:09d}"[:digits].rstrip("0")
+    clock = f"{of_day // 3_600:02d}:{of_day // 60 % 60:02d}:{of_day % 60:02d}"
+    return f"{year:04d}-{month:02d}-{day:02d}T{clock}{'.' if fraction else ''}{fraction}+00:00"
