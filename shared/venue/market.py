@@ -2,7 +2,7 @@
 
 The venue sends a full quote once per subscription and afterwards only what changed, so a quote is
 a state kept per contract. What is missing has not changed; it is never zero. A quote with one side,
-or crossed, is held back: it is either half of an update whose other half is on its way, or an error,
+or crossed, is held back: it is half of an update whose other half is on its way, or an error,
 and nobody should trade on either. `reset` on every new connection: what was missed is unknown.
 
 Depth records replace the size of their level. Records that name the best level also say that

@@ -21,13 +21,13 @@ from shared.venue import words
 from shared.venue.codes import OrderKind, PositionKind, VenueOrderStatus
 from shared.venue.numbers import (
     is_known,
-    lots_of as lots_of,
-    micros_of as micros_of,
-    nanos_of as nanos_of,
-    price_of as price_of,
-    side_of as side_of,
-    ticks_of as ticks_of,
-    venue_side as venue_side,
+    lots_of,
+    micros_of,
+    nanos_of,
+    price_of,
+    side_of,
+    ticks_of,
+    venue_side,
 )
 from shared.venue.times import time_ns, time_text
 
