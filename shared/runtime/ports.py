@@ -1,8 +1,8 @@
 """Where a core meets the outside world: what a port must offer and what its host offers the port.
 
-A port owns sockets, files and deadlines of one room; it decides nothing. It turns what happens outside
-into `Word`s (`host.inject`) and carries out the `Word`s its core says (`handle`), which the host has
-journalled before. The same two protocols are met by the process runtime and by the World.
+A port owns sockets, files and deadlines of one room; it decides nothing. It turns what happens
+outside into `Word`s (`host.inject`) and carries out the `Word`s its core says (`handle`), which the
+host has journalled before. The same two protocols are met by the process runtime and by the World.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Host(Protocol):
         """Something happened outside: journalled, then told to the core."""
 
     def relay(self, tick: Event) -> None:
-        """A market tick (Quote, Trade, Depth): stored once, published, then told to the own core."""
+        """A market tick (Quote, Trade, Depth): stored once, published, told to the own core."""
 
     def note(self, text: str) -> None:
         """A short word on our condition for the heartbeat (`hub down`); shown, never acted on."""
@@ -45,4 +45,4 @@ class Port(Protocol):
         """Carry out what the core said. Must not block."""
 
     async def stop(self) -> None:
-        """Last words after the core heard `Stopping` (flatten, close sockets); bounded by itself."""
+        """Last words after the core heard `Stopping` (flatten, close sockets); bounded."""
