@@ -1,0 +1,16 @@
+"""`tsq halt`: no new risk until an operator resumes; positions keep their stops."""
+
+from __future__ import annotations
+
+import argparse
+
+from scripts.console import Exit
+from scripts.operator_command import add_cause, command
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_cause(parser)
+
+
+def run(args: argparse.Namespace) -> Exit:
+    return command(args, "halt")

@@ -1,0 +1,23 @@
+"""Operator commands that the governor answers: one sentence in, one verdict out."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+
+from scripts.console import Exit, ask_governor, report, var_of
+
+
+def add_cause(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cause", default="operator", help="why, for the journal")
+
+
+def command(args: argparse.Namespace, verb: str, **arguments: str) -> Exit:
+    """Ask the governor and print its answer. Refusals are exit code 4, silence is 5."""
+    answer = ask_governor(
+        var_of(args), verb, who=getpass.getuser(), cause=getattr(args, "cause", verb), **arguments
+    )
+    done = bool(answer.get("done"))
+    text = str(answer.get("text", ""))
+    report(args, f"{'done' if done else 'refused'}: {text}", answer)
+    return Exit.OK if done else Exit.REFUSED

@@ -1,0 +1,73 @@
+"""`tsq status`: each process as supervisord and its heartbeat see it; is the account safe?"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+from shared.runtime.heartbeats import read_heartbeats
+
+from scripts.console import Exit, report, var_of
+from scripts.supervise import Program, programs
+from shared.settings import Settings, load
+
+STALE_S = 3.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(args: argparse.Namespace) -> Exit:
+    var = var_of(args)
+    found = programs(var)
+    beats = ages(var)
+    safety = safety_of(load())
+    lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
+    lines.append(f"safety: {safety.get('verdict', 'unknown')} {safety.get('reasons', '')}".rstrip())
+    rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
+    report(args, "\n".join(lines), {"processes": rows, "safety": safety})
+    well = found and all(program.state == "RUNNING" for program in found)
+    return Exit.OK if well else Exit.CHECK_FAILED
+
+
+def line_of(program: Program, beats: dict[str, dict[str, Any]]) -> str:
+    """One status line: what supervisord says, then what the process says of itself."""
+    beat = beats.get(program.name)
+    if program.state != "RUNNING":
+        tail = program.trouble or f"exit status {program.exit_status}"
+    elif beat is None:
+        tail = "no heartbeat yet"
+    else:
+        stale = " STALE" if beat["age_s"] > STALE_S else ""
+        tail = f"{beat['state']}{stale}, beat {beat['age_s']:.1f} s ago {beat['note']}".rstrip()
+    return f"{program.name:<24} {program.state:<9} pid {program.pid or '-':<8} {tail}"
+
+
+def ages(var: Path) -> dict[str, dict[str, Any]]:
+    """Heartbeat files by actor: state, note and age in seconds."""
+    now = time.time()
+    return {
+        name: {"state": beat.state, "note": beat.note, "age_s": max(0.0, now - written)}
+        for name, (beat, written) in read_heartbeats(var).items()
+    }
+
+
+def safety_of(settings: Settings) -> dict[str, Any]:
+    """The exporter's own verdict; empty when it does not answer."""
+    where = settings.metrics_exporter
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=2.0)
+    try:
+        connection.request("GET", "/api/status")
+        found = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+    safety = found.get("safety", {})
+    return safety if isinstance(safety, dict) else {}

@@ -1,0 +1,84 @@
+"""Talking to supervisord: its configuration for a run-time folder, its state, its end.
+
+For the default `var` the configuration is the repository's own file. For another folder the same
+file is written there with the paths replaced, so that there is one text and no template to drift.
+"""
+
+from __future__ import annotations
+
+import os
+import xmlrpc.client  # nosec B411 - spoken over our own unix socket in a private folder only
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from supervisor.xmlrpc import SupervisorTransport
+
+from scripts.console import CommandError, Exit
+from shared.settings import REPO
+
+SOCKET_PATH_LIMIT = 100  # bytes; the kernel's own limit for a unix socket is 107 with its suffix
+
+
+class Program(Struct, frozen=True):
+    """One program as supervisord sees it. `since` in unix seconds."""
+
+    name: str
+    state: str
+    pid: int
+    since: int
+    exit_status: int
+    trouble: str
+
+
+def configuration(var: Path) -> Path:
+    """The supervisord configuration for `var`. Raises CommandError if too deep for a socket."""
+    if len(os.fsencode(socket_path(var))) > SOCKET_PATH_LIMIT:
+        raise CommandError(
+            f"{var} is too deep for a unix socket; choose a shorter folder with --var", Exit.USAGE
+        )
+    source = REPO / "supervisord.conf"
+    if var == REPO / "var":
+        return source
+    text = source.read_text().replace("%(here)s/var", str(var)).replace("%(here)s", str(REPO))
+    target = var / "supervisord.conf"
+    target.write_text(text)
+    return target
+
+
+def socket_path(var: Path) -> Path:
+    return var / "supervisor.sock"
+
+
+def connect(var: Path) -> Any:
+    """The XML-RPC interface of the supervisord that runs on `var`."""
+    transport = SupervisorTransport(None, None, f"unix://{socket_path(var)}")
+    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def programs(var: Path) -> list[Program]:
+    """Every program's state; an empty list when no supervisord runs on `var`."""
+    try:
+        rows = connect(var).getAllProcessInfo()
+    except (OSError, xmlrpc.client.Error):
+        return []
+    return [
+        Program(
+            row["name"],
+            row["statename"],
+            row["pid"],
+            row["start"],
+            row["exitstatus"],
+            row["spawnerr"],
+        )
+        for row in rows
+    ]
+
+
+def shutdown(var: Path) -> bool:
+    """Ask supervisord to stop everything. False when none runs."""
+    try:
+        connect(var).shutdown()
+    except (OSError, xmlrpc.client.Error):
+        return False
+    return True

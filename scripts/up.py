@@ -1,0 +1,162 @@
+"""`tsq up`: supervisord in the foreground, one status line per process, a clean end on Ctrl-C.
+
+supervisord gets its own session, so that a closed terminal (SIGHUP, for it "restart everything")
+reaches only this command, and the parent-death signal, so that it never outlives it.
+Stopping is supervisord's work in its order: sleeves first, the router (which flattens) late.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess  # nosec B404 - starts supervisord and the sleep inhibitor, fixed words
+import sys
+import time
+from pathlib import Path
+
+from shared.runtime.parent import die_with_parent
+
+from scripts.console import CommandError, Exit, report, var_of
+from scripts.status import ages, line_of
+from scripts.supervise import Program, configuration, programs, socket_path
+from shared.settings import Settings, load
+
+POLL_S = 0.25
+ANNOUNCE_S = 60.0  # how long the start is narrated before the table is printed as it is
+STOP_LIMIT_S = 180.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fresh", action="store_true", help="a new simulated session, new books")
+    parser.add_argument("--settings", help="a settings file on top of the defaults")
+    parser.add_argument("--speed", type=float, help="market seconds per second (simulator)")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    settings = environment_of(args)
+    var = var_of(args)
+    if programs(var):
+        raise CommandError(f"already running on {var} (tsq status, tsq down)", Exit.USAGE)
+    if args.fresh:
+        put_aside(var, settings)
+    make_folders(var)
+    child = start(var, settings)
+    stops: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _frame: stops.append(got))
+    page = f"http://{settings.metrics_exporter.host}:{settings.metrics_exporter.port}/"
+    report(args, f"dashboard  {page}", {"dashboard": page, "var": str(var)})
+    narrate(args, var, child, stops)
+    while child.poll() is None and not stops:
+        time.sleep(POLL_S)
+    return stop(args, child) if stops else ended(child, var)
+
+
+def environment_of(args: argparse.Namespace) -> Settings:
+    """Options become environment, so that every process of the cast reads the same settings."""
+    if args.settings:
+        os.environ["TSQ_SETTINGS"] = str(Path(args.settings).resolve())
+    if args.speed:
+        os.environ["TSQ__SIMULATOR__SPEED"] = repr(float(args.speed))
+    return load()
+
+
+def put_aside(var: Path, settings: Settings) -> None:
+    """`--fresh`: the old folder becomes `<var>.previous` (one is kept). Simulator only."""
+    if not settings.simulated():
+        raise CommandError(
+            "--fresh forgets every order this account ever had; it exists on the simulator only",
+            Exit.REFUSED,
+        )
+    previous = var.with_name(var.name + ".previous")
+    if var.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        var.rename(previous)
+
+
+def make_folders(var: Path) -> None:
+    try:
+        (var / "log").mkdir(parents=True, exist_ok=True)
+        probe = var / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(f"{var} cannot be written: {error.strerror}", Exit.USAGE) from None
+
+
+def start(var: Path, settings: Settings) -> subprocess.Popen[bytes]:
+    """supervisord on `var`, dying with us; off the simulator the computer is kept awake."""
+    os.environ["TSQ_VAR"] = str(var)
+    os.environ["TSQ_PYTHON"] = sys.executable
+    if socket_path(var).exists():
+        socket_path(var).unlink()
+    words = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration(var))]
+    child = subprocess.Popen(  # nosec B603 - fixed words, no shell
+        words, start_new_session=True, preexec_fn=die_with_parent
+    )
+    if not settings.simulated():
+        keep_awake()
+    return child
+
+
+def keep_awake() -> None:
+    """Ask the operating system not to sleep while we live, where it can be asked."""
+    me = str(os.getpid())
+    for words in (
+        ["systemd-inhibit", "--what=sleep:idle", "--who=topstepquant", "tail", "--pid", me, "-f"],
+        ["caffeinate", "-is", "-w", me],
+    ):
+        if shutil.which(words[0]):
+            subprocess.Popen(  # nosec B603 - fixed words, no shell; ends with us
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+            return
+
+
+def narrate(
+    args: argparse.Namespace, var: Path, child: subprocess.Popen[bytes], stops: list[int]
+) -> None:
+    """Print each process once it runs and beats, then whoever has not come up."""
+    waiting: dict[str, Program] = {}
+    shown: set[str] = set()
+    deadline = time.monotonic() + ANNOUNCE_S
+    while child.poll() is None and not stops and time.monotonic() < deadline:
+        beats = ages(var)
+        waiting = {program.name: program for program in programs(var)}
+        for name, program in waiting.items():
+            fresh = beats.get(name, {}).get("age_s", 1e9) < 1.0
+            if name not in shown and program.state == "RUNNING" and fresh:
+                shown.add(name)
+                report(args, line_of(program, beats), {"process": name, "pid": program.pid})
+        if waiting and shown >= waiting.keys():
+            return
+        time.sleep(POLL_S)
+    for name in waiting.keys() - shown:
+        report(args, f"{name:<24} NOT UP: tsq logs {name}", {"process": name, "pid": 0})
+
+
+def stop(args: argparse.Namespace, child: subprocess.Popen[bytes]) -> Exit:
+    """SIGTERM to supervisord, then its own order; a second Ctrl-C never skips safety."""
+    report(args, "stopping: the router flattens, then every process ends", {"stopping": True})
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        child.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        report(args, f"supervisord (pid {child.pid}) has not ended; look at its log", {})
+        return Exit.UNSAFE
+    report(args, "stopped", {"stopped": True})
+    return Exit.OK
+
+
+def ended(child: subprocess.Popen[bytes], var: Path) -> Exit:
+    """supervisord ended by itself: after `tsq down`, or because it could not start."""
+    if child.returncode == 0:
+        return Exit.OK
+    raise CommandError(
+        f"supervisord ended with {child.returncode}; see {var / 'log' / 'supervisord.log'}",
+        Exit.CHECK_FAILED,
+    )
