@@ -12,8 +12,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from shared.runtime.paths import run_dir
-
+from shared.runtime.paths import (
+    flatten_progress_path,
+    flatten_request_path,
+    governor_socket_path,
+    run_dir,
+)
 from shared.settings import var_dir
 
 GOVERNOR_TIMEOUT_S = 5.0
@@ -51,7 +55,7 @@ def var_of(args: argparse.Namespace) -> Path:
 def write_request(var: Path, cause: str, who: str) -> str:
     """Leave a `flatten.request` for router, governor and sentinel. Returns its id."""
     request_id = uuid.uuid4().hex
-    where = run_dir(var) / "flatten.request"
+    where = flatten_request_path(run_dir(var))
     body = json.dumps({"id": request_id, "cause": cause, "who": who})
     handle, temporary = tempfile.mkstemp(dir=where.parent, prefix=".flatten")
     with os.fdopen(handle, "w") as file:
@@ -65,7 +69,7 @@ def write_request(var: Path, cause: str, who: str) -> str:
 def read_progress(var: Path) -> dict[str, Any]:
     """The last `flatten.progress`, or an empty dict while there is none."""
     try:
-        found: dict[str, Any] = json.loads((run_dir(var) / "flatten.progress").read_text())
+        found: dict[str, Any] = json.loads(flatten_progress_path(run_dir(var)).read_text())
     except (OSError, ValueError):
         return {}
     return found
@@ -76,7 +80,7 @@ def ask_governor(var: Path, verb: str, **arguments: str) -> dict[str, Any]:
 
     Raises CommandError(UNSAFE) when nobody answers: a silence is never taken for consent.
     """
-    where = run_dir(var) / "governor.sock"
+    where = governor_socket_path(run_dir(var))
     line = json.dumps({"verb": verb, **arguments}).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

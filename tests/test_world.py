@@ -1,0 +1,186 @@
+"""The World keeps the bus's promises, whatever it breaks: shown with toy cores that count.
+
+A teller counts pulses aloud, a keeper writes down what it hears and asks its stage for a stamp per
+number. Whatever is lost, doubled, late or killed, the keeper ends with every number once, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from shared.core import Word
+from shared.events import Event, Flatten, Gap, Pulse, Quote, Scope, Started
+from shared.lab.accidents import Accidents
+from shared.lab.world import Diverged, Errand, World
+from shared.units import MILLISECOND, SECOND
+
+
+class Ask(Word, frozen=True, kw_only=True):
+    number: int
+
+
+class Stamp(Word, frozen=True, kw_only=True):
+    number: int
+
+
+class Teller:
+    subscribes: ClassVar[dict[str, tuple[type[Event], ...]]] = {}
+    publishes = (Flatten, Quote)
+    words = ()
+    watches: ClassVar[dict[str, float]] = {}
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+        if not isinstance(event, Pulse):
+            return ()
+        self.count += 1
+        number = self.count
+        return (
+            Flatten(halt_no=number, scope=Scope.ACCOUNT, cause="toy"),
+            Quote(contract="x", bid=number, ask=number + 1, venue_ns=now_ns, recv_ns=now_ns),
+        )
+
+    def recall(self, now_ns: int, said: Event) -> None:
+        """A toy is never folded."""
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.count)
+
+    def restore(self, snapshot: bytes) -> None:
+        self.count = msgspec.msgpack.decode(snapshot, type=int)
+
+
+class Book(msgspec.Struct):
+    heard: list[int] = []
+    stamped: list[int] = []
+    ticks: list[int] = []
+    gaps: int = 0
+    lives: int = 0
+
+
+class Keeper:
+    subscribes: ClassVar[dict[str, tuple[type[Event], ...]]] = {
+        "teller": (Flatten,),
+        "teller.ticks": (Quote,),
+    }
+    publishes = ()
+    words = (Ask, Stamp)
+    watches: ClassVar[dict[str, float]] = {"teller": 1.0}
+
+    def __init__(self) -> None:
+        self.book = Book()
+
+    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+        match event:
+            case Flatten(halt_no=number):
+                self.book.heard.append(number)
+                return (Ask(number=number),)
+            case Stamp(number=number):
+                self.book.stamped.append(number)
+            case Quote(bid=bid):
+                self.book.ticks.append(bid)
+            case Gap():
+                self.book.gaps += 1
+            case Started():
+                self.book.lives += 1
+        return ()
+
+    def recall(self, now_ns: int, said: Event) -> None:
+        """A toy is never folded."""
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.book)
+
+    def restore(self, snapshot: bytes) -> None:
+        self.book = msgspec.msgpack.decode(snapshot, type=Book)
+
+
+class Stage:
+    def started(self, actor: str, epoch: int, now_ns: int) -> Iterable[Errand]:
+        return ()
+
+    def carry(self, actor: str, epoch: int, word: Word, now_ns: int) -> Iterable[Errand]:
+        assert isinstance(word, Ask)
+        return (Errand(actor, Stamp(number=word.number), 5 * MILLISECOND, epoch),)
+
+
+CORES: dict[str, Any] = {"teller": Teller, "keeper": Keeper}
+
+
+def world(seed: int, accidents: Accidents | None = None, cores: Any = CORES) -> World:
+    return World(cores, Stage(), SECOND, seed=seed, accidents=accidents)
+
+
+def test_fair_weather_hears_everything_at_once() -> None:
+    it = world(0)
+    it.run(61 * SECOND + 10 * MILLISECOND)
+    book = it.players["keeper"].core.book  # type: ignore[attr-defined]
+    assert book.heard == list(range(1, 241))
+    assert book.stamped == book.heard
+    assert book.ticks == book.heard
+    assert book.gaps == 0
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_accidents_lose_and_double_nothing_that_matters(seed: int) -> None:
+    rough = Accidents(
+        bus_loss=0.2, bus_duplicate=0.2, bus_delay_ns_max=700 * MILLISECOND, kill=0.02
+    )
+    it = world(seed, rough)
+    it.run(61 * SECOND)
+    it.accidents = Accidents()
+    it.run(66 * SECOND)
+    book, teller = it.players["keeper"].core.book, it.players["teller"].core  # type: ignore[attr-defined]
+    assert book.heard == list(range(1, teller.count + 1))  # type: ignore[attr-defined]
+    assert len(set(book.stamped)) == len(book.stamped), "an effect was carried out twice"
+    assert book.ticks == sorted(set(book.ticks)), "ticks may be missed, never repeated"
+    assert book.gaps > 0, "a missed tick is said"
+    assert it.kills > 0
+
+
+def test_equal_seeds_give_equal_worlds_and_others_do_not() -> None:
+    prints = []
+    for seed in (3, 3, 4):
+        it = world(seed, Accidents(bus_loss=0.1, kill=0.02))
+        it.run(30 * SECOND)
+        prints.append((it.fingerprint(), it.kills))
+    assert prints[0] == prints[1]
+    assert prints[0] != prints[2]
+
+
+def test_a_core_that_rolls_dice_is_caught() -> None:
+    calls = [0]
+
+    class Moody(Teller):
+        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+            calls[0] += 1
+            self.count = calls[0]
+            return super().on(now_ns, event)
+
+    it = world(0, cores={"teller": Moody, "keeper": Keeper})
+    it.run(3 * SECOND)
+    it.kill("teller", SECOND)
+    with pytest.raises(Diverged, match="teller"):
+        it.run(9 * SECOND)
+
+
+def test_a_dead_teller_is_missed_and_welcomed_back() -> None:
+    heard: list[str] = []
+
+    class Watcher(Keeper):
+        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+            if type(event).__name__.startswith("Peer"):
+                heard.append(type(event).__name__)
+            return super().on(now_ns, event)
+
+    it = world(0, cores={"teller": Teller, "keeper": Watcher})
+    it.run(3 * SECOND)
+    it.kill("teller", 3 * SECOND)
+    it.run(9 * SECOND)
+    assert heard == ["PeerSilent", "PeerBack"]
