@@ -1,0 +1,331 @@
+"""The flight recorder: append-only files of frames (length, CRC-32, record), one `os.write` each.
+
+A record is in the kernel before its effect leaves, so a killed process loses nothing; the disk is
+waited for only where a power cut would matter (epochs, halts). A kill can tear the last frame. Its
+owner cuts that off before it appends, since bytes behind a torn frame would be lost to every
+reader; anybody else takes it for a write in progress and looks again. A bad frame with good ones
+behind it is neither: the file was damaged, and a person must look before anything trusts it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from binascii import crc32
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from shared.runtime import records
+from shared.runtime.exits import Exit, Fatal
+
+_HEADER: Final = struct.Struct("<II")
+HEADER_BYTES: Final = _HEADER.size
+SMALLEST: Final = 3  # bytes of the shortest record; a run of zeros after a power cut is no frame
+_CHUNK: Final = 1 << 20
+_FRAME_CEILING: Final = 64 << 20  # no length beyond it is believed, whatever the settings allow
+_LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad one
+BALLAST_BYTES: Final = 4 << 20
+
+
+class JournalUnwritable(Exception):
+    """A record did not reach the file (disk full, I/O error); the file ends where it ended."""
+
+
+class Corrupt(Fatal):
+    """A frame in the middle of a journal is damaged."""
+
+    def __init__(self, path: Path, offset: int, what: str) -> None:
+        super().__init__(f"journal {path}, offset {offset}: {what}", Exit.CORRUPT)
+        self.path = path
+        self.offset = offset
+
+
+class Frame(NamedTuple):
+    """A record, where its frame begins and where the next one does."""
+
+    offset: int
+    end: int
+    record: bytes
+
+
+def seal(record: bytes) -> bytes:
+    return _HEADER.pack(len(record), crc32(record)) + record
+
+
+class Journal:
+    """One file, open for appending by its only owner."""
+
+    def __init__(self, path: Path, frame_limit: int, ballast: Path | None = None) -> None:
+        """Raises JournalUnwritable, and Corrupt if the file is damaged in its middle."""
+        self.path = path
+        self._limit = frame_limit
+        self._ballast = ballast
+        self.released = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._handle = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise JournalUnwritable(f"{path}: {error.strerror}") from None
+        self.size = sound_size(path, frame_limit)
+        os.ftruncate(self._handle, self.size)
+
+    def append(self, *recorded: bytes) -> None:
+        """Write records in one go, all or none. Raises JournalUnwritable."""
+        for record in recorded:
+            if len(record) > self._limit:
+                raise Fatal(
+                    f"{self.path}: a record of {len(record)} bytes is over the limit of"
+                    f" {self._limit} (runtime.journal_frame_limit)",
+                    Exit.CRASHED,
+                )
+        content = b"".join(map(seal, recorded)) if len(recorded) > 1 else seal(recorded[0])
+        try:
+            self._write(content)
+        except OSError as error:
+            if not self._release():
+                raise JournalUnwritable(f"{self.path}: {error.strerror}") from None
+            try:
+                self._write(content)
+            except OSError as again:
+                raise JournalUnwritable(f"{self.path}: {again.strerror}") from None
+
+    def _write(self, content: bytes) -> None:
+        try:
+            written = os.write(self._handle, content)
+        except OSError:
+            os.ftruncate(self._handle, self.size)
+            raise
+        if written != len(content):
+            os.ftruncate(self._handle, self.size)
+            raise OSError(28, f"only {written} of {len(content)} bytes were written")
+        self.size += written
+
+    def _release(self) -> bool:
+        """Give the disk back what was put by for this moment; False when nothing was left."""
+        if self._ballast is None:
+            return False
+        try:
+            self._ballast.unlink()
+        except OSError:
+            return False
+        self.released = True
+        return True
+
+    def sync(self) -> None:
+        """Wait until the disk has it."""
+        getattr(os, "fdatasync", os.fsync)(self._handle)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+
+def lay_ballast(path: Path) -> None:
+    """Put some megabytes by, to be released when the disk is full. Best effort by its nature."""
+    if path.exists():
+        return
+    try:
+        with path.open("wb") as file:
+            file.write(os.urandom(BALLAST_BYTES))
+    except OSError:
+        path.unlink(missing_ok=True)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def find(root: Path, day: str, lane: str) -> Path | None:
+    """The journal of `lane` on `day`, plain or compressed."""
+    plain = root / day / f"{lane}.journal"
+    packed = root / day / f"{lane}.journal.gz"
+    return plain if plain.exists() else packed if packed.exists() else None
+
+
+def days(root: Path, lane: str) -> list[str]:
+    """All days that have a journal of `lane`, oldest first."""
+    try:
+        names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+    return [name for name in names if find(root, name, lane) is not None]
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix != ".gz":
+        try:
+            return path.open("rb", buffering=0)
+        except FileNotFoundError:
+            path = path.with_name(path.name + ".gz")  # packed since it was found
+    return gzip.open(path, "rb")  # type: ignore[return-value]
+
+
+def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
+    """Every whole frame from `offset` to the present end. Raises Corrupt."""
+    with _open(path) as file:
+        file.seek(offset)
+        buffer, start = b"", 0
+        while True:
+            more = file.read(_CHUNK)
+            buffer, start = buffer[start:] + more, 0
+            while True:
+                record = _record(buffer, start)
+                if record is None:
+                    break
+                end = start + HEADER_BYTES + len(record)
+                yield Frame(offset, offset + end - start, record)
+                offset, start = offset + end - start, end
+            if not more:
+                break
+            if _hopeless(buffer, start):
+                break
+        _judge(path, offset, buffer[start:] + file.read(_LOOK_BEHIND))
+
+
+def _record(buffer: bytes, start: int) -> bytes | None:
+    """The record of a whole, sound frame at `start`, else None."""
+    if len(buffer) - start < HEADER_BYTES:
+        return None
+    length, check = _HEADER.unpack_from(buffer, start)
+    body = start + HEADER_BYTES
+    if length < SMALLEST or len(buffer) - body < length:
+        return None
+    record = buffer[body : body + length]
+    return record if crc32(record) == check else None
+
+
+def _hopeless(buffer: bytes, start: int) -> bool:
+    """The frame at `start` is all there, and bad: reading on will not make it good."""
+    if len(buffer) - start < HEADER_BYTES:
+        return False
+    length, _ = _HEADER.unpack_from(buffer, start)
+    whole = len(buffer) - start - HEADER_BYTES >= int(length)
+    return whole or not SMALLEST <= length <= _FRAME_CEILING
+
+
+def _judge(path: Path, offset: int, rest: bytes) -> None:
+    """What is left behind the last good frame: a torn tail, or damage? Raises Corrupt."""
+    if len(rest) > HEADER_BYTES + SMALLEST and any(rest):
+        inner = _sound_frame_in(rest)
+        if inner:
+            raise Corrupt(path, offset, f"a damaged frame with a sound one {inner} bytes behind it")
+
+
+def _sound_frame_in(rest: bytes) -> int:
+    """Where in `rest` (past its start) a sound frame begins; 0 for nowhere."""
+    at = rest.find(0x92, HEADER_BYTES + 1)
+    while at != -1:
+        record = _record(rest, at - HEADER_BYTES)
+        if record is not None and record[1] < len(records.NAMES):
+            return at - HEADER_BYTES
+        at = rest.find(0x92, at + 1)
+    return 0
+
+
+def sound_size(path: Path, frame_limit: int) -> int:
+    """How much of a file is whole frames. Raises Corrupt.
+
+    Only the lengths are followed up to the last megabytes: checking a day's every sum would take
+    seconds at each start, and the recovery checks all it reads anyway.
+    """
+    size = path.stat().st_size
+    safe = _skip(path, size, frame_limit)
+    end = safe
+    for found in frames(path, safe):
+        end = found.end
+    return end
+
+
+def _skip(path: Path, size: int, frame_limit: int) -> int:
+    """A frame's offset in the last part of the file, found by following lengths."""
+    offset = 0
+    with path.open("rb") as file:
+        while size - offset > 4 * _CHUNK:
+            file.seek(offset)
+            (length, _) = _HEADER.unpack(file.read(HEADER_BYTES))
+            if not SMALLEST <= length <= frame_limit:
+                raise Corrupt(path, offset, f"a frame claims {length} bytes")
+            if size - offset - HEADER_BYTES - length < 0:
+                raise Corrupt(path, offset, f"a frame of {length} bytes reaches past the end")
+            offset += HEADER_BYTES + length
+    return offset
+
+
+def quarantine(path: Path) -> Path:
+    """Set a damaged file aside under a name nobody reads. Returns that name."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+def compress(root: Path, lane: str, keep: int = 2) -> list[Path]:
+    """Pack all but the last `keep` days of `lane`; returns the new files."""
+    made = []
+    for day in days(root, lane)[:-keep]:
+        plain = root / day / f"{lane}.journal"
+        if not plain.exists():
+            continue
+        packed = plain.with_name(plain.name + ".gz")
+        partial = packed.with_name(packed.name + ".part")
+        with plain.open("rb") as source, gzip.open(partial, "wb", compresslevel=6) as sink:
+            while chunk := source.read(_CHUNK):
+                sink.write(chunk)
+        partial.rename(packed)
+        plain.unlink()
+        made.append(packed)
+    return made
+
+
+# -- walking a lane over its days ------------------------------------------------------------------
+
+
+class Cursor:
+    """Reads one lane's journals in order from a place, over day boundaries, as far as they go."""
+
+    def __init__(self, root: Path, lane: str, place: records.Place) -> None:
+        self.root = root
+        self.lane = lane
+        self.place = place
+
+    def read(self) -> Iterator[Frame]:
+        """All records from the place to the present end; the place moves along. Raises Corrupt."""
+        while True:
+            path = self._file()
+            if path is None:
+                return
+            turned = ""
+            for found in self._frames(path):
+                if found.record[1] == records.CONTINUED:
+                    turned = records.day_of(found.record[2:])
+                else:
+                    self.place = records.Place(self.place.day, self.place.birth, found.end)
+                yield found
+            if not turned or find(self.root, turned, self.lane) is None:
+                return
+            self.place = records.Place(turned)
+
+    def _frames(self, path: Path) -> Iterator[Frame]:
+        """A damaged frame is looked at twice: the first look may have met a write half done."""
+        try:
+            yield from frames(path, self.place.offset)
+        except Corrupt:
+            yield from frames(path, self.place.offset)
+
+    def _file(self) -> Path | None:
+        """The file of the place; a file begun anew, or one that has gone, is read from its top."""
+        known = days(self.root, self.lane)
+        later = [day for day in known if day >= self.place.day]
+        if not later:
+            return None
+        day = later[0] if self.place.day else later[-1]
+        path = find(self.root, day, self.lane)
+        first = next(frames(path), None) if path else None
+        if path is None or first is None:
+            return None
+        birth = records.start_of(first.record[2:]).epoch
+        if day != self.place.day or birth != self.place.birth:
+            self.place = records.Place(day, birth)
+        return path
