@@ -120,6 +120,11 @@ class RiskGovernor(Section, frozen=True, kw_only=True):
     approval_real_s: Seconds
     unprotected_real_s: Seconds
     net_stop_ticks: Positive  # the router's stop under quotes
+    blind_grace_s: Seconds  # a position without a fresh quote for so long is flattened
+    difference_grace_s: Seconds  # books and router disagree for so long: flatten
+    router_silence_real_s: Seconds
+    sentinel_silence_real_s: Seconds
+    sleeve_silence_real_s: Seconds  # then its working entries are cancelled
 
 
 class OrderRouter(Section, frozen=True, kw_only=True):

@@ -1,0 +1,150 @@
+"""What could be held and what it could cost: positions and working orders at their worst.
+
+Per contract the long side (position plus every working buy) and the short side (working sells minus
+position) are looked at apart, because both cannot fill against us: a two-sided quote risks one of
+its sides. The account's open risk is the sum over contracts of the worse side. Protective legs
+never count as new positions; they bound the loss of what is held.
+
+A held contract without a working stop is taken to lose `net_stop_ticks`: that is the stop the
+router puts under it, and a position that stays without one is flattened.
+"""
+
+from __future__ import annotations
+
+from services.risk_governor.state import FAR, Limits, Mind, Order, product
+from shared.domain.rules.sizing import entry_cost, exposure, held_cost
+from shared.events import PROTECTIVE, OrderState, Purpose
+from shared.units import Lots, Micros, Ticks
+
+Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
+
+
+class Exposure:
+    """One contract at its worst. `bought` and `sold` are the working orders that may open."""
+
+    __slots__ = ("bought", "buys", "contract", "held", "position", "sells", "sold")
+
+    def __init__(self, contract: str, position: Lots) -> None:
+        self.contract = contract
+        self.position = position
+        self.buys: Lots = 0
+        self.sells: Lots = 0
+        self.bought: Costs = []
+        self.sold: Costs = []
+        self.held: Micros = 0
+
+    def add(self, side: int, lots: Lots, cost: Micros) -> None:
+        """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
+        if side > 0:
+            self.buys += lots
+            self.bought.append((cost, lots))
+        else:
+            self.sells += lots
+            self.sold.append((cost, lots))
+
+    def sides(self, side: int = 0, lots: Lots = 0) -> tuple[Lots, Lots]:
+        """(long, short) at worst, with an order of `lots` more on `side`."""
+        if side > 0:
+            return exposure(self.position, self.buys + lots, self.sells)
+        return exposure(self.position, self.buys, self.sells + (lots if side else 0))
+
+    def risk(self, side: int = 0, lots: Lots = 0, cost: Micros = 0) -> Micros:
+        """Loss of the worse side with every stop filled, with an order more; micro-dollars."""
+        extra = [(cost, lots)] if lots else []
+        long = _side(self.position, self.held, self.bought + extra if side > 0 else self.bought)
+        short = _side(-self.position, self.held, self.sold + extra if side < 0 else self.sold)
+        return long if long > short else short
+
+
+def _side(position: Lots, held: Micros, orders: Costs) -> Micros:
+    """Risk of one side: what is held on it plus its orders; a position against it is closed first,
+    and what it closes is taken to be the cheapest."""
+    if position > 0:
+        total = held
+        for cost, lots in orders:
+            total += cost * lots
+        return total
+    opened = position
+    for _, lots in orders:
+        opened += lots
+    total = 0
+    for cost, lots in sorted(orders, reverse=True) if opened > 0 else ():
+        part = lots if lots < opened else opened
+        total += cost * part
+        opened -= part
+    return total
+
+
+def cost_of(limits: Limits, contract: str, stop: Ticks | None) -> Micros:
+    """Loss of one contract entered and stopped `stop` ticks away; None: under the net stop."""
+    kind = product(contract)
+    distance = limits.given.net_stop_ticks if stop is None else stop
+    return entry_cost(
+        distance, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros
+    )
+
+
+def exposures(mind: Mind) -> dict[str, Exposure]:
+    """Every contract that is held or has an order that may still fill."""
+    state, limits = mind.state, mind.limits
+    found: dict[str, Exposure] = {}
+    for contract, desk in state.ledger.desks.items():
+        lots = desk.account.position.lots
+        if lots:
+            found[contract] = Exposure(contract, lots)
+    stops: dict[str, list[Order]] = {}
+    for order in state.orders.values():
+        left = order.leaves()
+        if not left:
+            continue
+        if order.purpose in PROTECTIVE:
+            if order.stop_price is not None and order.state is not OrderState.SUSPENDED:
+                stops.setdefault(order.contract, []).append(order)
+            continue
+        one = found.get(order.contract)
+        if one is None:
+            one = found[order.contract] = Exposure(order.contract, 0)
+        one.add(order.side, left, cost_of(limits, order.contract, order.stop_loss_ticks))
+    for contract, one in found.items():
+        if one.position:
+            one.held = held_risk(mind, contract, one.position, stops.get(contract, []))
+    return found
+
+
+def held_risk(mind: Mind, contract: str, position: Lots, stops: list[Order]) -> Micros:
+    """Loss from the mark of what is held under its working stops, the farthest counted first."""
+    limits, kind = mind.limits.given, product(contract)
+    mark = mind.state.marks.get(contract)
+    sign = 1 if position > 0 else -1
+    distances: list[tuple[Ticks, Lots]] = []
+    if mark is not None and mark.usable():
+        price = min(mark.bid, mark.ask) if sign > 0 else max(mark.bid, mark.ask)
+        for order in stops:
+            if order.side == -sign and order.stop_price is not None:
+                distances.append(((price - order.stop_price) * sign, order.leaves()))
+    distances.sort(reverse=True)
+    left, total = abs(position), 0
+    for distance, lots in [*distances, (limits.net_stop_ticks, FAR)]:
+        part = lots if lots < left else left
+        each = held_cost(distance, limits.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
+        total += each * part
+        left -= part
+    return total
+
+
+def tenths(mind: Mind, found: dict[str, Exposure]) -> int:
+    """The account's worst position over all contracts, in tenths of a mini."""
+    return sum(max(one.sides()) * product(one.contract).mini_tenths for one in found.values())
+
+
+def pending_entries(mind: Mind) -> int:
+    """Directional entries on the way into a flat book: trades that may begin without asking."""
+    ledger = mind.state.ledger
+    return sum(
+        1
+        for order in mind.state.orders.values()
+        if order.purpose is Purpose.ENTRY
+        and not order.reducing
+        and order.leaves()
+        and not ledger.held(order.sleeve, order.contract)
+    )

@@ -1,0 +1,266 @@
+"""All the governor remembers, its limits in integers, and the desk where both lie.
+
+`State` is what a snapshot is made of: everything a decision may depend on, and nothing else. `Mind`
+is the desk: every module of this room is functions over it, so that the rules can be read one by
+one. Nothing here grows without end: orders leave when they end, answers are kept per sleeve for a
+window, marks only for contracts listed or held.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from shared.contracts import Product, product_of
+from shared.domain.ledger import Ledger
+from shared.domain.rules.loss import FIRM
+from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
+from shared.events import (
+    PROTECTIVE,
+    CancelApproved,
+    Event,
+    FeedState,
+    ModifyApproved,
+    OrderApproved,
+    OrderIntent,
+    OrderState,
+    OrderType,
+    OrderVetoed,
+    Phase,
+    Purpose,
+    RiskLevel,
+    Side,
+    VenueState,
+)
+from shared.settings import RiskGovernor, Settings
+from shared.units import SECOND, USD, Lots, Micros, Nanos, Ticks
+
+FAR: Final = 1 << 60  # beyond every price and every sum of money
+ANSWERS_REMEMBERED: Final = 128  # per sleeve; an older intent repeated is vetoed, not answered again
+PHASES: Final = {phase: index for index, phase in enumerate(Phase)}  # strictest last
+CLOSING: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+
+Answer = OrderApproved | OrderVetoed | ModifyApproved | CancelApproved
+product = lru_cache(maxsize=256)(product_of)
+
+
+class Mark(Struct):
+    """The last quote of a contract, and the band in which no level of the account can be reached.
+
+    A quote with `lo <= bid <= ask <= hi` needs no thought; see `equity.rebox`.
+    """
+
+    bid: Ticks
+    ask: Ticks
+    recv_ns: Nanos
+    lo: Ticks = FAR
+    hi: Ticks = -FAR
+
+    def usable(self) -> bool:
+        return self.bid > 0 and self.ask > 0
+
+
+class Order(Struct):
+    """An order that may still fill, or has filled and is not yet booked.
+
+    `state` is None from the approval to the router's answer. `filled` is the router's count,
+    `booked` that of the fills heard: only booked lots are in the ledger, the rest still counts here.
+    """
+
+    intent_id: str
+    sleeve: str
+    contract: str
+    side: int
+    size: Lots
+    purpose: Purpose
+    type: OrderType
+    state: OrderState | None = None
+    done: bool = False
+    filled: Lots = 0
+    booked: Lots = 0
+    limit_price: Ticks | None = None
+    stop_price: Ticks | None = None
+    stop_loss_ticks: Ticks | None = None
+    reducing: bool = False  # approved as an exit; it must never open anything
+    deadline_real_ns: Nanos = 0
+    lapsed_ns: Nanos = 0  # market time at which the deadline was seen to have passed unanswered
+    cancel_real_ns: Nanos = 0  # when we last asked for its cancel
+
+    def leaves(self) -> Lots:
+        """Contracts that may still come to the books."""
+        left = (self.filled if self.done else self.size) - self.booked
+        return left if left > 0 else 0
+
+    def opens(self) -> bool:
+        """Whether we asked for it and it may open risk: what a halt withdraws."""
+        return not (self.reducing or self.done or self.purpose in PROTECTIVE) and bool(self.sleeve)
+
+
+class Latch(Struct):
+    """One reason not to be ACTIVE. It rests at `rests`; while `flattening` flat is not proven."""
+
+    rests: RiskLevel
+    cause: str
+    since_ns: Nanos
+    clears: str
+    until_ns: Nanos = 0
+    flattening: bool = False
+    flatten_no: int = 0  # the halt_no its Flatten carried
+    request_id: str = ""
+
+
+class Sleeve(Struct):
+    """Who speaks for a sleeve, what it was answered lately and how often it was approved lately."""
+
+    incarnation: int
+    answers: dict[int, Answer] = {}
+    forgotten: int = -1  # every intent number up to here is out of the window
+    approved_ns: list[Nanos] = []
+    silent: bool = False
+
+
+class State(Struct):
+    """Everything remembered. Money in micro-dollars."""
+
+    epoch: int = 0
+    real_ns: Nanos = 0  # of the last pulse
+    said_real_ns: Nanos = 0  # when RiskState was last said
+    # account
+    day: str = ""  # the trading day the numbers below belong to
+    base: Micros | None = None  # balance at the day's start; None until first reconciled
+    drift: Micros = 0  # venue's balance minus ours when last compared; only a loss counts
+    high: Micros = 0
+    floor: Micros = 0
+    trades_today: int = 0
+    ledger: Ledger
+    orders: dict[str, Order] = {}
+    early: dict[str, Lots] = {}  # fills heard before their order
+    waiting: dict[str, OrderIntent] = {}  # contract -> the exit to approve when the last one ended
+    marks: dict[str, Mark] = {}
+    # levels
+    halt_no: int = 0
+    level: RiskLevel = RiskLevel.ACTIVE
+    cause: str = ""
+    since_ns: Nanos = 0
+    latches: dict[str, Latch] = {}
+    paused: bool = False
+    # world
+    sleeves: dict[str, Sleeve] = {}
+    listed: dict[str, str] = {}  # root -> contract
+    feed: FeedState | None = None
+    gate_day: str = ""
+    gate_phase: Phase | None = None
+    venue: VenueState | None = None
+    can_trade: bool = True
+    simulated: bool = True
+    reconciled_ns: Nanos = 0
+    router_no: int = 0
+    router_silent: bool = False
+    sentinel_alive: bool = False
+    silent_since_real_ns: Nanos = 0
+    naked_real_ns: dict[str, Nanos] = {}  # contract -> real time since when it lacks a stop
+    closing: dict[str, int] = {}  # contract -> halt_no of its own Flatten
+    blind_ns: Nanos = 0  # market time since when equity with a position is not known
+    cancels: int = 0
+    request_id: str = ""  # the last flatten request obeyed
+
+
+class Limits:
+    """The settings as integers, checked against the firm's own walls. Raises ValueError."""
+
+    def __init__(self, given: RiskGovernor) -> None:
+        self.given = given
+        self.maximum_loss, self.firm_daily, self.firm_tenths = FIRM[given.account_size]
+        self.start = given.account_size * USD
+        self.daily_loss = given.daily_loss * USD
+        self.drawdown = given.drawdown_kill * USD
+        self.trade_risk = given.trade_risk * USD
+        self.open_risk = given.open_risk * USD
+        self.quote_age_ns = int(given.quote_age_s * SECOND)
+        self.window_ns = int(given.window_s * SECOND)
+        self.approval_ns = int(given.approval_real_s * SECOND)
+        self.unprotected_ns = int(given.unprotected_real_s * SECOND)
+        self.blind_ns = int(given.blind_grace_s * SECOND)
+        self.difference_ns = int(given.difference_grace_s * SECOND)
+        for name, ours, firm in (
+            ("daily_loss", self.daily_loss, self.firm_daily),
+            ("drawdown_kill", self.drawdown, self.maximum_loss),
+        ):
+            if ours >= firm:
+                raise ValueError(
+                    f"risk_governor.{name} was {ours // USD}; it must stay inside the firm's"
+                    f" {firm // USD} of a {given.account_size} account"
+                )
+        if given.account_position_tenths > self.firm_tenths:
+            raise ValueError(
+                f"risk_governor.account_position_tenths was {given.account_position_tenths}; the"
+                f" firm's cap of a {given.account_size} account is {self.firm_tenths}"
+            )
+
+
+class Mind:
+    """Limits, calendar and state on one desk; `out` collects what is said about one event."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = Limits(settings.risk_governor)
+        self.calendar: Calendar = calendar(settings.session)
+        self.state = State(ledger=Ledger())
+        self.out: list[Event] = []
+        self._today: TradingDay | None = None
+
+    def today(self, now_ns: Nanos) -> TradingDay | None:
+        """The trading day of an instant; None outside the calendar, where nothing may open."""
+        day = self._today
+        if day is None or not day.begins_ns <= now_ns < day.ends_ns:
+            try:
+                day = self.calendar.at(now_ns)
+            except OutsideCalendar:
+                day = None
+            self._today = day
+        return day
+
+    def phase(self, now_ns: Nanos) -> Phase:
+        """Our own clock's phase or the gateway's for the same day, the stricter; CLOSED outside."""
+        day = self.today(now_ns)
+        if day is None:
+            return Phase.CLOSED
+        own, state = day.phase(now_ns), self.state
+        theirs = state.gate_phase
+        if theirs is None or state.gate_day != day.day or PHASES[theirs] <= PHASES[own]:
+            return own
+        return theirs
+
+    def live(self, contract: str) -> list[Order]:
+        """The orders of a contract that may still come to the books."""
+        return [
+            order
+            for order in self.state.orders.values()
+            if order.contract == contract and order.leaves()
+        ]
+
+    def closing_lots(self, sleeve: str, contract: str, side: int) -> Lots:
+        """Contracts of a sleeve's exits already working or of unknown outcome."""
+        return sum(
+            order.leaves()
+            for order in self.state.orders.values()
+            if order.reducing
+            and order.contract == contract
+            and order.side == side
+            and order.sleeve == sleeve
+            and order.purpose not in PROTECTIVE
+        )
+
+
+def side_of(sign: int) -> Side:
+    return Side.BUY if sign > 0 else Side.SELL
+
+
+def product_named(contract: str) -> Product | None:
+    """The product behind a contract id; None when we do not know it."""
+    try:
+        return product(contract)
+    except ValueError:
+        return None

@@ -1,0 +1,59 @@
+"""The loss rules of the firm and our stricter ones inside them, on plain integers.
+
+Money is micro-dollars. Nothing here knows accounts, quotes or events: governor, simulated firm,
+backtest and Monte Carlo call the very same functions, so that they cannot disagree, and a compiler
+of numeric code can take them as they are. The firm compares with "hit or exceed": touching counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.units import USD, Micros
+
+# Per account size in dollars: maximum loss limit, daily loss limit (optional with the firm, a wall
+# we never lean on), position cap in tenths of a mini. Firm's help pages, read in September 2026.
+FIRM: Final[dict[int, tuple[Micros, Micros, int]]] = {
+    50_000: (2_000 * USD, 1_000 * USD, 50),
+    100_000: (3_000 * USD, 2_000 * USD, 100),
+    150_000: (4_500 * USD, 3_000 * USD, 150),
+}
+
+
+def high_after_day(high: Micros, closed: Micros) -> Micros:
+    """The highest end-of-day balance, after a day that ended with balance `closed`."""
+    return closed if closed > high else high
+
+
+def floor_after_day(floor: Micros, high: Micros, maximum_loss: Micros, lock: Micros) -> Micros:
+    """The maximum-loss floor after a day's end: follows the high, never down, stops at `lock`."""
+    trailed = high - maximum_loss
+    if trailed > lock:
+        trailed = lock
+    return trailed if trailed > floor else floor
+
+
+def kill_level(high: Micros, drawdown: Micros, floor: Micros) -> Micros:
+    """The equity at which our own drawdown kill acts; never below the firm's floor."""
+    level = high - drawdown
+    return level if level > floor else floor
+
+
+def is_touched(equity: Micros, level: Micros) -> bool:
+    """Whether `equity` is at or below a level that ends something."""
+    return equity <= level
+
+
+def day_is_lost(session_net: Micros, allowance: Micros, limit: Micros) -> bool:
+    """Whether the day's loss, after the cost of leaving now (`allowance`), reached `limit`."""
+    return session_net - allowance <= -limit
+
+
+def slack(equity: Micros, session_net: Micros, kill: Micros, daily: Micros) -> Micros:
+    """How much may still be lost before the nearest level acts.
+
+    `kill` is an equity, `daily` a session net (negative); 0 or less means that it acts now.
+    """
+    to_kill = equity - kill
+    to_daily = session_net - daily
+    return to_kill if to_kill < to_daily else to_daily
