@@ -110,12 +110,16 @@ AnyResponse = (
 
 
 class Endpoint(Struct, frozen=True):
-    """`mutates`: a lost answer leaves the outcome unknown, so it is never sent twice."""
+    """`mutates`: a lost answer leaves the outcome unknown, so it is never sent twice.
+
+    `uncertain`: error codes by which the venue itself says that it does not know.
+    """
 
     path: str
     request: type[words.Body]
     response: type[Response]
     mutates: bool = False
+    uncertain: tuple[int, ...] = ()
 
 
 ENDPOINTS: Final = (
@@ -127,16 +131,18 @@ ENDPOINTS: Final = (
     Endpoint("/api/Contract/searchById", words.ContractSearchById, ContractResponse),
     Endpoint("/api/Contract/available", words.ContractAvailable, ContractsResponse),
     Endpoint("/api/History/retrieveBars", words.RetrieveBars, BarsResponse),
-    Endpoint("/api/Order/place", words.PlaceOrder, PlaceResponse, True),
-    Endpoint("/api/Order/modify", words.ModifyOrder, Acknowledged, True),
-    Endpoint("/api/Order/cancel", words.CancelOrder, Acknowledged, True),
+    Endpoint("/api/Order/place", words.PlaceOrder, PlaceResponse, True, (6, 7)),
+    Endpoint("/api/Order/modify", words.ModifyOrder, Acknowledged, True, (4, 5)),
+    Endpoint("/api/Order/cancel", words.CancelOrder, Acknowledged, True, (4, 5)),
     Endpoint("/api/Order/search", words.OrderSearch, OrdersResponse),
     Endpoint("/api/Order/searchOpen", words.OrderSearchOpen, OrdersResponse),
     Endpoint("/api/Order/searchById", words.OrderSearchById, OrderResponse),
     Endpoint("/api/Order/v2/query", words.OrderQuery, QueryResponse),
     Endpoint("/api/Position/searchOpen", words.PositionSearchOpen, PositionsResponse),
-    Endpoint("/api/Position/closeContract", words.PositionClose, Acknowledged, True),
-    Endpoint("/api/Position/partialCloseContract", words.PositionPartialClose, Acknowledged, True),
+    Endpoint("/api/Position/closeContract", words.PositionClose, Acknowledged, True, (6, 7)),
+    Endpoint(
+        "/api/Position/partialCloseContract", words.PositionPartialClose, Acknowledged, True, (7, 8)
+    ),
     Endpoint("/api/Trade/search", words.TradeSearch, TradesResponse),
 )
 ENDPOINT_OF: Final[dict[type[words.Body], Endpoint]] = {entry.request: entry for entry in ENDPOINTS}

@@ -1,0 +1,77 @@
+"""The request budget: how many requests each concern may send in a sliding minute.
+
+The venue allows 200 requests in 60 s and 50 requests for bars in 30 s, counted in a way nobody has
+published; so we count sliding windows, which hold under either. The shares are fixed and add up to
+less than the whole: the router and the sentinel are separate processes and must not need to talk to
+keep the promise. Safety may also use what trading and reconciliation have left; nobody may use what
+belongs to safety.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from shared.units import SECOND, Nanos
+from shared.venue.outcome import Reserve
+
+WINDOW: Final = 60 * SECOND
+HISTORY_WINDOW: Final = 30 * SECOND
+SHARES: Final[Mapping[Reserve, int]] = {
+    Reserve.SENTINEL: 20,
+    Reserve.SAFETY: 60,
+    Reserve.RECONCILE: 24,
+    Reserve.TRADING: 90,
+    Reserve.HISTORY: 45,
+}
+_COMMON: Final = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
+
+
+class Quota:
+    """Sliding windows per reserve. The caller brings a monotonic `now`, nanoseconds."""
+
+    def __init__(self, shares: Mapping[Reserve, int] = SHARES) -> None:
+        self._shares = {reserve: shares.get(reserve, 0) for reserve in Reserve}
+        self._spent: dict[Reserve, deque[Nanos]] = {reserve: deque() for reserve in Reserve}
+
+    def left(self, reserve: Reserve, now: Nanos) -> int:
+        """Requests `reserve` may still send at once."""
+        own = self._shares[reserve] - self._count(reserve, now)
+        if reserve is not Reserve.SAFETY:
+            common = sum(self._shares[one] - self._count(one, now) for one in _COMMON)
+            return max(0, min(own, common) if reserve in _COMMON else own)
+        return max(0, sum(self._shares[one] - self._count(one, now) for one in _COMMON))
+
+    def take(self, reserve: Reserve, now: Nanos) -> bool:
+        """Spend one request; False, and nothing spent, when none is left."""
+        if self.left(reserve, now) <= 0:
+            return False
+        self._spent[reserve].append(now)
+        return True
+
+    def give_back(self, reserve: Reserve) -> None:
+        """The last request taken never left."""
+        if self._spent[reserve]:
+            self._spent[reserve].pop()
+
+    def _count(self, reserve: Reserve, now: Nanos) -> int:
+        spent = self._spent[reserve]
+        window = HISTORY_WINDOW if reserve is Reserve.HISTORY else WINDOW
+        while spent and spent[0] <= now - window:
+            spent.popleft()
+        return len(spent)
+
+
+def quota_of(per_minute: int, safety_reserve: int) -> Quota:
+    """The router's quota from its two settings; trading gets what safety and reconciling leave."""
+    reconcile = SHARES[Reserve.RECONCILE]
+    trading = max(0, min(SHARES[Reserve.TRADING], per_minute - safety_reserve - reconcile))
+    return Quota(
+        {
+            **SHARES,
+            Reserve.SAFETY: safety_reserve,
+            Reserve.RECONCILE: min(reconcile, max(0, per_minute - safety_reserve)),
+            Reserve.TRADING: trading,
+        }
+    )
