@@ -44,12 +44,14 @@ class Errand(Struct, frozen=True):
     """Something that reaches `actor` after `delay_ns`: a word for its core, or a tick to relay.
 
     `life` is the receiver's epoch it was meant for; a later life never hears it (0: any life).
+    With `every_ns` it comes again and again for as long as that life lasts.
     """
 
     actor: str
     word: Event
     delay_ns: Nanos = 0
     life: int = 0
+    every_ns: Nanos = 0
 
 
 class Stage(Protocol):
@@ -286,12 +288,14 @@ class World:
     # -- outside --------------------------------------------------------------------------------
 
     def _errand(self, errand: Errand) -> None:
-        self._after(errand.delay_ns, lambda: self._deliver(errand))
+        self._after(errand.delay_ns, partial(self._deliver, errand))
 
     def _deliver(self, errand: Errand) -> None:
         player = self.players[errand.actor]
         if not player.up or (errand.life and errand.life != player.epoch):
             return
+        if errand.every_ns:
+            self._after(errand.every_ns, partial(self._deliver, errand))
         if isinstance(errand.word, TICKS):
             self._say(errand.actor, errand.word, live=True)
         else:
