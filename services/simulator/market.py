@@ -1,0 +1,134 @@
+"""What a market is here: books that change, prints, and nobody who knows of our orders.
+
+A feed (`market_synthetic.py`, `market_recorded.py`) is a deterministic stream of `Update`s: prints
+first (they hit the book as it was), then the book after them. Our own orders do not move it: the
+path of prices is a function of seed or recording alone, so two runs that trade differently see the
+same market. What that costs in realism is confessed in `matching.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from shared.domain.sessions import Calendar, TradingDay
+from shared.units import SECOND, Lots, Nanos, Ticks
+
+LEVELS: Final = 10
+BEAT_NS: Final = SECOND // 4  # a quiet open market confirms its quote this often
+REFRESH_NS: Final = 5 * SECOND  # the whole book is told this often, for who came late
+
+Print = tuple[Ticks, Lots, int]  # price, size, aggressor (1 buys, -1 sells)
+Changes = dict[tuple[int, Ticks], Lots]  # (side of the book, price) -> size now
+Row = tuple[int, Ticks, Lots]  # side of the book (1 bids, -1 asks), price, size now (0: gone)
+
+
+class Book(Struct):
+    """The displayed book: best prices and `LEVELS` sizes a side at every tick outwards. Mutable.
+
+    `bid` 0 means that nothing is quoted. `last` is the latest print.
+    """
+
+    bid: Ticks = 0
+    ask: Ticks = 0
+    bids: list[Lots] = []
+    asks: list[Lots] = []
+    last: Ticks = 0
+
+    def size_at(self, side: int, price: Ticks) -> Lots | None:
+        """What is displayed at a price on one side (1 bids); None where the book is not shown."""
+        depth = self.bid - price if side > 0 else price - self.ask
+        if depth < 0:
+            return 0
+        sizes = self.bids if side > 0 else self.asks
+        return sizes[depth] if depth < len(sizes) else None
+
+    def rows(self) -> list[Row]:
+        """Every level, bids first, best first."""
+        bids = [(1, self.bid - depth, size) for depth, size in enumerate(self.bids)]
+        return bids + [(-1, self.ask + depth, size) for depth, size in enumerate(self.asks)]
+
+    def move(self, bid: Ticks, ask: Ticks, fresh: Sequence[Lots]) -> Changes:
+        """Re-centre on new best prices, keeping what is still in view; new levels take their sizes
+        from `fresh` (2 x LEVELS of them), in order. Returns the levels that changed.
+        """
+        changed: Changes = {}
+        supply = iter(fresh)
+        if self.bid:
+            for side, price, _ in self.rows():
+                changed[side, price] = 0
+        old_bid, old_bids, old_ask, old_asks = self.bid, self.bids, self.ask, self.asks
+        self.bids, self.asks = [], []
+        for price in range(bid, bid - LEVELS, -1):
+            kept = old_bids and 0 <= old_bid - price < LEVELS
+            size = old_bids[old_bid - price] if kept else next(supply)
+            self._tell(changed, (1, price), size, bool(kept))
+            self.bids.append(size)
+        for price in range(ask, ask + LEVELS):
+            kept = old_asks and 0 <= price - old_ask < LEVELS
+            size = old_asks[price - old_ask] if kept else next(supply)
+            self._tell(changed, (-1, price), size, bool(kept))
+            self.asks.append(size)
+        self.bid, self.ask = bid, ask
+        return changed
+
+    @staticmethod
+    def _tell(changed: Changes, level: tuple[int, Ticks], size: Lots, kept: bool) -> None:
+        if kept:
+            del changed[level]
+        else:
+            changed[level] = size
+
+
+class Update(Struct, gc=False):
+    """One step of one product's market. `rows` are the changed levels, `full` says all of them."""
+
+    root: str
+    at_ns: Nanos
+    prints: Sequence[Print]
+    rows: Sequence[Row]
+    quote: bool  # best prices, last price or volume changed, or the beat is due
+    bid: Ticks
+    ask: Ticks
+    bids: Sequence[Lots]
+    asks: Sequence[Lots]
+    full: bool = False
+
+
+class Feed(Protocol):
+    """A stream of updates for some products."""
+
+    roots: tuple[str, ...]
+
+    def advance(self, until_ns: Nanos, out: list[Update]) -> None:
+        """Append everything up to and including `until_ns`, in time order."""
+
+    def regime(self) -> str:
+        """The weather, for people."""
+
+
+class Hours:
+    """The calendar with the current day at hand: one comparison per question in the common case."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._day: TradingDay | None = None
+
+    def day(self, now_ns: Nanos) -> TradingDay:
+        day = self._day
+        if day is None or not day.begins_ns <= now_ns < day.ends_ns:
+            day = self._day = self._calendar.at(now_ns)
+        return day
+
+    def open(self, now_ns: Nanos) -> bool:
+        day = self.day(now_ns)
+        return day.opens_ns <= now_ns < day.closes_ns
+
+    def next_open(self, now_ns: Nanos) -> Nanos:
+        """`now_ns` itself while the market is open, else the next opening."""
+        day = self.day(now_ns)
+        if day.opens_ns <= now_ns < day.closes_ns:
+            return now_ns
+        return day.next_open(now_ns)
