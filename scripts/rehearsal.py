@@ -20,9 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.runtime.parent import die_with_parent
-
 from scripts.supervise import Program, configuration, connect, programs
+from shared.runtime.parent import die_with_parent
 from shared.runtime.paths import run_path
 
 T = TypeVar("T")
@@ -38,6 +37,14 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended but was not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Rehearsal:

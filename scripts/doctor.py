@@ -1,0 +1,232 @@
+"""`tsq doctor`: everything that can be checked before an order, checked; each with what to do.
+
+Local checks first, then the venue with one login and four reads. Nothing is sent that could trade.
+A warning is something to know; a failure keeps `tsq arm` from being a good idea (exit code 2, or 3
+when it was the venue).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from scripts.console import Exit, report, var_of
+from scripts.supervise import SOCKET_PATH_LIMIT, programs, socket_path
+from shared.contracts import PRODUCTS
+from shared.domain.sessions import OutsideCalendar, calendar
+from shared.runtime.exits import Fatal
+from shared.runtime.paths import run_dir
+from shared.settings import Settings, SettingsError, credentials, load
+from shared.units import DAY
+from shared.venue.answers import rows
+from shared.venue.client import VenueClient
+from shared.venue.outcome import Answered
+
+DISK_FREE_MIN = 2 * 1024**3
+TUNNELS = ("tun", "tap", "wg", "ppp", "utun", "tailscale", "zt", "nordlynx")
+NEEDED = ("pyzmq", "msgspec", "uvloop", "aiohttp", "signalrcore", "loguru", "supervisor")
+
+
+class Grade(Enum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    VENUE = "venue"  # failed, and it was the venue or the network
+
+
+class Finding(Struct, frozen=True):
+    """One check's result; `advice` is empty when all is well."""
+
+    name: str
+    grade: Grade
+    text: str
+    advice: str = ""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="leave the venue out")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    try:
+        settings = load()
+    except SettingsError as error:
+        return finish(args, [Finding("settings", Grade.FAILED, str(error), "mend the file named")])
+    var = var_of(args)
+    findings = [check for part in LOCAL for check in part(settings, var)]
+    if not args.offline:
+        findings += asyncio.run(venue(settings))
+    return finish(args, findings)
+
+
+def finish(args: argparse.Namespace, findings: list[Finding]) -> Exit:
+    lines = []
+    for it in findings:
+        advice = f"\n{'':<24} -> {it.advice}" if it.advice else ""
+        lines.append(f"{it.grade.value:<8} {it.name:<14} {it.text}{advice}")
+    grades = {it.grade for it in findings}
+    verdict = "something failed" if grades & {Grade.FAILED, Grade.VENUE} else "all is well"
+    report(
+        args,
+        "\n".join([*lines, verdict]),
+        {"findings": [structs.asdict(it) | {"grade": it.grade.value} for it in findings]},
+    )
+    if Grade.FAILED in grades:
+        return Exit.CHECK_FAILED
+    return Exit.VENUE if Grade.VENUE in grades else Exit.OK
+
+
+# -- this computer ---------------------------------------------------------------------------------
+
+
+def software(settings: Settings, var: Path) -> Iterator[Finding]:
+    grade = Grade.OK if sys.version_info >= (3, 11) else Grade.FAILED
+    packages = ", ".join(f"{name} {version(name)}" for name in NEEDED)
+    yield Finding("python", grade, f"{platform.python_version()}; {packages}")
+
+
+def folders(settings: Settings, var: Path) -> Iterator[Finding]:
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        (var / ".doctor").write_text("")
+        (var / ".doctor").unlink()
+        yield Finding("var", Grade.OK, f"{var} can be written")
+    except OSError as error:
+        yield Finding("var", Grade.FAILED, f"{var}: {error.strerror}", "choose another with --var")
+        return
+    free = shutil.disk_usage(var).free
+    yield Finding(
+        "disk",
+        Grade.OK if free >= DISK_FREE_MIN else Grade.WARNING,
+        f"{free / 1024**3:.1f} GiB free",
+        "" if free >= DISK_FREE_MIN else "a trading day's journals want about 1 GiB",
+    )
+    try:
+        yield Finding("sockets", Grade.OK, f"{run_dir(var)}")
+    except Fatal as error:
+        yield Finding("sockets", Grade.FAILED, str(error), "remove that folder")
+    if len(os.fsencode(socket_path(var))) > SOCKET_PATH_LIMIT:
+        yield Finding("path", Grade.FAILED, f"{var} is too deep for a unix socket", "use --var")
+
+
+def clock(settings: Settings, var: Path) -> Iterator[Finding]:
+    now_ns = time.time_ns()
+    try:
+        day = calendar(settings.session).at(now_ns)
+        ahead = calendar(settings.session).at(now_ns + 30 * DAY)
+        text = f"trading day {day.day}, phase {day.phase(now_ns).value}; known to {ahead.day}"
+        yield Finding("calendar", Grade.OK, text)
+    except OutsideCalendar as error:
+        yield Finding("calendar", Grade.FAILED, str(error), "update topstepquant")
+
+
+def network(settings: Settings, var: Path) -> Iterator[Finding]:
+    """The firm forbids VPNs and remote servers; an interface by itself proves nothing."""
+    listed = Path("/sys/class/net")
+    names = sorted(path.name for path in listed.iterdir()) if listed.is_dir() else []
+    tunnels = [name for name in names if name.startswith(TUNNELS)]
+    if tunnels and not settings.simulated():
+        yield Finding(
+            "network",
+            Grade.WARNING,
+            f"tunnel interfaces: {', '.join(tunnels)}",
+            "the firm forbids VPNs and remote machines",
+        )
+    else:
+        yield Finding("network", Grade.OK, "no tunnel interface in the way")
+
+
+def running(settings: Settings, var: Path) -> Iterator[Finding]:
+    found = programs(var)
+    if not found:
+        yield Finding("cast", Grade.WARNING, "not running", "./scripts/up")
+        return
+    down = [program.name for program in found if program.state != "RUNNING"]
+    yield Finding(
+        "cast",
+        Grade.FAILED if down else Grade.OK,
+        f"{len(found) - len(down)} of {len(found)} processes run",
+        f"tsq logs {down[0]}" if down else "",
+    )
+
+
+LOCAL: tuple[Callable[[Settings, Path], Iterator[Finding]], ...] = (
+    software,
+    folders,
+    clock,
+    network,
+    running,
+)
+
+
+# -- the venue -------------------------------------------------------------------------------------
+
+
+async def venue(settings: Settings) -> list[Finding]:
+    """Login, account and contracts, as the router and the gateway would see them."""
+    try:
+        login = credentials(settings)
+    except SettingsError as error:
+        return [Finding("credentials", Grade.FAILED, str(error), "see .env.example")]
+    client = VenueClient(
+        settings.rest_url(), login, timeout_s=settings.venue.request_timeout_real_s
+    )
+    try:
+        return [
+            await account(client, settings),
+            *[await contract(client, r) for r in roots(settings)],
+        ]
+    finally:
+        await client.close()
+
+
+def roots(settings: Settings) -> tuple[str, ...]:
+    return settings.market_data_gateway.roots
+
+
+async def account(client: VenueClient, settings: Settings) -> Finding:
+    wanted = settings.venue.account
+    outcome = await client.accounts()
+    if not isinstance(outcome, Answered) or not outcome.response.success:
+        return Finding("account", Grade.VENUE, f"{settings.rest_url()}: {outcome}", "is it up?")
+    found = {row.name: row for row in rows(outcome.response.accounts)}
+    if wanted not in found:
+        names = ", ".join(sorted(found)) or "none"
+        return Finding(
+            "account", Grade.FAILED, f"no account {wanted!r}; there are: {names}", "[venue] account"
+        )
+    row = found[wanted]
+    if not row.simulated:
+        return Finding(
+            "account", Grade.FAILED, f"{wanted} is a live account", "the firm forbids the API there"
+        )
+    grade = Grade.OK if row.can_trade else Grade.FAILED
+    return Finding("account", grade, f"{wanted}, balance {row.balance}, can trade: {row.can_trade}")
+
+
+async def contract(client: VenueClient, root: str) -> Finding:
+    outcome = await client.contracts(root)
+    if not isinstance(outcome, Answered) or not outcome.response.success:
+        return Finding(root, Grade.VENUE, f"{outcome}", "is the venue up?")
+    symbol = f"F.US.{PRODUCTS[root].symbol}"
+    active = [
+        row.id
+        for row in rows(outcome.response.contracts)
+        if row.symbol_id == symbol and row.active_contract
+    ]
+    if not active:
+        return Finding(
+            root, Grade.FAILED, f"no active contract of {symbol}", "[market_data_gateway]"
+        )
+    return Finding(root, Grade.OK, active[0])

@@ -1,0 +1,126 @@
+"""The outside of a World: gateway, router and governor joined to the simulator without sockets.
+
+What a port does with HTTP and hubs in a process is done here with calls and delays, by the same
+translation and the same words, so that the cores cannot tell the difference. What goes wrong
+between them (answers lost, hub events lost or doubled, connections broken) goes wrong here, from
+the World's dice. Beside `cast.py` this is the only file that knows several rooms.
+
+Simplified: no logins and no request quota; a hub that broke comes back by itself within two
+seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import Random
+
+from services.risk_governor.words import SentinelBack
+from services.simulator import words as sim
+from services.stage_gateway import GatewaySide
+from services.stage_router import RouterSide
+from shared.core import Word
+from shared.lab.accidents import Accidents
+from shared.lab.world import Errand
+from shared.units import MILLISECOND, SECOND, Nanos
+from shared.venue.answers import AnyResponse
+from shared.venue.words import Request
+
+STEP_NS = 50 * MILLISECOND  # how finely the simulated market moves
+TIMEOUT_NS = 5 * SECOND  # when a caller gives up
+
+Then = Callable[[AnyResponse | None], Iterable[Errand]]
+"""What follows an answer; None: its outcome is not known."""
+
+
+class VenueStage:
+    """A `Stage` around the simulator. `account` as the settings name it."""
+
+    def __init__(self, account: str, depth_levels: int, seed: int, accidents: Accidents) -> None:
+        self.dice = Random(seed ^ 0x5EED)
+        self.accidents = accidents
+        self.calls: dict[int, Then] = {}
+        self.count = 0
+        self.router = RouterSide(self, account)
+        self.gateway = GatewaySide(self, depth_levels)
+
+    # -- what the World asks ----------------------------------------------------------------------
+
+    def started(self, actor: str, epoch: int, now_ns: Nanos) -> Iterable[Errand]:
+        if actor == "simulator":
+            yield Errand("simulator", sim.Step(), 0, epoch, STEP_NS)
+            yield from self._forget_calls()
+            yield from self.gateway.connect(now_ns)
+            yield from self.router.connect(now_ns)
+        elif actor == "order_router":
+            yield from self.router.started(epoch, now_ns)
+        elif actor == "market_data_gateway":
+            yield from self.gateway.started(epoch, now_ns)
+        elif actor == "risk_governor":
+            yield Errand(actor, SentinelBack(), MILLISECOND, epoch)
+
+    def carry(self, actor: str, epoch: int, word: Word, now_ns: Nanos) -> Iterable[Errand]:
+        if actor == "simulator":
+            return self._from_venue(word, now_ns)
+        if actor == "order_router":
+            return self.router.carry(word, now_ns)
+        if actor == "market_data_gateway":
+            return self.gateway.carry(word, now_ns)
+        return ()
+
+    # -- what both sides use ----------------------------------------------------------------------
+
+    def ask(self, request: Request, then: Then) -> Iterable[Errand]:
+        """Send a request to the simulator; `then` makes the caller's errands of its answer."""
+        if self._happens(self.accidents.request_lost):
+            return late(then(None), TIMEOUT_NS)
+        self.count += 1
+        self.calls[self.count] = then
+        call = sim.Call(call_id=self.count, request=request)
+        return (Errand("simulator", call, self.delay()),)
+
+    def delay(self) -> Nanos:
+        return self.dice.randint(MILLISECOND, max(MILLISECOND, self.accidents.venue_delay_ns_max))
+
+    def copies(self) -> int:
+        """How often a hub event arrives."""
+        if self._happens(self.accidents.hub_lost):
+            return 0
+        return 2 if self._happens(self.accidents.hub_duplicate) else 1
+
+    def breaks(self) -> bool:
+        """Whether a hub's connection breaks now."""
+        return self._happens(self.accidents.hub_drop)
+
+    # -- the simulator's words --------------------------------------------------------------------
+
+    def _from_venue(self, word: Word, now_ns: Nanos) -> Iterable[Errand]:
+        if isinstance(word, sim.Answer):
+            then = self.calls.pop(word.call_id, None)
+            if then is None or not isinstance(word.response, AnyResponse):
+                return ()
+            if self._happens(self.accidents.answer_lost):
+                return late(then(None), TIMEOUT_NS)
+            return late(then(word.response), word.delay_ns + self.delay())
+        if isinstance(word, sim.Unanswered):
+            then = self.calls.pop(word.call_id, None)
+            return late(then(None), TIMEOUT_NS) if then else ()
+        if isinstance(word, sim.UserPush):
+            return self.router.pushed(word, now_ns)
+        assert isinstance(word, sim.MarketPush), f"the simulator said {word}"
+        return self.gateway.pushed(word, now_ns)
+
+    def _forget_calls(self) -> Iterable[Errand]:
+        """The simulator died: whoever waited learns nothing; every hub broke."""
+        waiting, self.calls = self.calls, {}
+        for then in waiting.values():
+            yield from late(then(None), TIMEOUT_NS)
+
+    def _happens(self, rate: float) -> bool:
+        return bool(rate) and self.dice.random() < rate
+
+
+def late(errands: Iterable[Errand], delay_ns: Nanos) -> Iterable[Errand]:
+    """The same errands, later."""
+    return tuple(
+        Errand(it.actor, it.word, it.delay_ns + delay_ns, it.life, it.every_ns) for it in errands
+    )

@@ -1,0 +1,217 @@
+"""The whole cast as real processes under a real supervisord, on the simulator, with accidents.
+
+One rehearsal per test, each with its own folder and ports. What must hold is asked of the
+simulator's own books (`/sim/truth`), never of the process under test alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shared.runtime.replay import replay
+
+from scripts.rehearsal import Rehearsal, alive
+from scripts.supervise import configuration
+from services.cast import build, deciders
+from shared.settings import REPO, load
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+FAST = {"TSQ__SIMULATOR__SPEED": "3.0"}
+TSQ = [sys.executable, "-m", "scripts.cli"]
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal(tmp_path / "var", **FAST)
+    rehearsal.start()
+    try:
+        yield rehearsal
+    finally:
+        rehearsal.close()
+
+
+def tsq(cast: Rehearsal, *words: str, limit_s: float = 90.0) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*TSQ, *words],
+        cwd=REPO,
+        env=cast.environment,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
+def sleeves_that_filled(cast: Rehearsal) -> set[str]:
+    tags = (order["customTag"] or "" for order in cast.truth()["orders"] if order["fillVolume"])
+    return {tag.split(".")[1] for tag in tags if tag.startswith("t1.") and "router" not in tag}
+
+
+def ready(cast: Rehearsal) -> None:
+    cast.wait(lambda: (cast.api("/readyz") or {}).get("ready"), 60.0, "the cast is ready")
+
+
+def known_lots(cast: Rehearsal) -> dict[str, int]:
+    rows = (cast.api("/api/positions") or {}).get("positions", [])
+    return {row["contract"]: row["position"] for row in rows if row["position"]}
+
+
+def books_agree(cast: Rehearsal) -> None:
+    """Truth moves while it is read: equality at some instant within the limit is what is asked."""
+    cast.wait(
+        lambda: known_lots(cast) == cast.lots() and (cast.api("/readyz") or {}).get("ready"),
+        40.0,
+        f"books agree: page {known_lots(cast)}, venue {cast.lots()}",
+    )
+
+
+def tags_are_unique(cast: Rehearsal) -> None:
+    truth = cast.truth()
+    assert truth["tags_refused"] == 0, "a tag was used twice"
+    tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
+    assert len(tags) == len(set(tags))
+
+
+def journals_replay(cast: Rehearsal) -> None:
+    """Every actor's recorded day gives the same decisions again."""
+    settings = load(env=cast.environment)
+    for actor in deciders(settings):
+        report = replay(cast.var, actor, build=build)
+        assert report.equal, f"{actor}: {report}"
+        assert report.compared > 0, actor
+
+
+def alive_pids(pids: dict[str, int]) -> dict[str, int]:
+    return {name: pid for name, pid in pids.items() if alive(pid)}
+
+
+def test_everything_trades_and_every_process_may_die(cast: Rehearsal) -> None:
+    ready(cast)
+    cast.wait(lambda: len(sleeves_that_filled(cast)) >= 3, 150.0, "fills from three sleeves")
+    for name in cast.pids():
+        old = cast.kill(name)
+        cast.wait(lambda n=name, p=old: cast.pids().get(n, p) != p, 30.0, f"{name} is back")
+        ready(cast)
+        books_agree(cast)
+    tags_are_unique(cast)
+    assert tsq(cast, "flatten", "--json").returncode == 0
+    assert cast.lots() == {}
+    books_agree(cast)
+    assert cast.stop() == 0
+    journals_replay(cast)
+
+
+def in_position(cast: Rehearsal) -> dict[str, int]:
+    return cast.wait(cast.lots, 150.0, "a position")
+
+
+@pytest.mark.parametrize("dead", ["nobody", "risk_governor"])
+def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dead: str) -> None:
+    ready(cast)
+    in_position(cast)
+    if dead != "nobody":
+        cast.hold(dead)
+    in_position(cast)
+    time.monotonic()
+    answer = tsq(cast, "flatten", "--json")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert cast.lots() == {}
+    orders = cast.truth()["open_orders"]
+    time.sleep(2.0)
+    assert cast.lots() == {}, "something opened again after the proof"
+    assert not [o for o in orders if o["status"] in (1, 6, 8)], "an order still works"
+
+
+def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:
+    ready(cast)
+    lots = in_position(cast)
+    frozen = cast.kill("order_router", signal.SIGSTOP)
+    cast.wait(lambda: not cast.lots(), 60.0, "the sentinel flattened")
+    assert not alive(frozen), "the sentinel must end the router before it acts"
+    cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, 30.0, "a new router")
+    ready(cast)
+    closes = [
+        order
+        for order in cast.truth()["orders"]
+        if order["type"] == 2 and not order["customTag"] and order["fillVolume"]
+    ]
+    assert closes, f"no close order for {lots}"
+    per_contract: dict[str, int] = {}
+    for order in closes:
+        per_contract[order["contractId"]] = per_contract.get(order["contractId"], 0) + 1
+    assert max(per_contract.values()) == 1, f"closed more than once: {per_contract}"
+
+
+def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: Rehearsal) -> None:
+    ready(cast)
+    cast.wait(lambda: open_entries(cast), 120.0, "a working entry or quote")
+    cast.hold("risk_governor")
+    cast.wait(lambda: not open_entries(cast), 20.0, "entries are cancelled")
+    before = {order["id"] for order in cast.truth()["orders"]}
+    time.sleep(4.0)
+    fresh = [o for o in cast.truth()["orders"] if o["id"] not in before]
+    assert not [o for o in fresh if not is_protection(o)], f"left without a governor: {fresh}"
+    cast.release("risk_governor")
+    ready(cast)
+
+
+def is_protection(order: dict[str, Any]) -> bool:
+    tag = order["customTag"] or ""
+    return tag.startswith("t1.router.") or tag.endswith(("-SL", "-TP"))
+
+
+def open_entries(cast: Rehearsal) -> list[dict[str, Any]]:
+    return [
+        order
+        for order in cast.truth()["open_orders"]
+        if order["status"] in (1, 6) and not is_protection(order)
+    ]
+
+
+def test_up_ctrl_c_up_finds_equal_books(cast: Rehearsal) -> None:
+    ready(cast)
+    cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, 150.0, "a fill")
+    assert cast.stop() == 0
+    log = (cast.var / "log" / "simulator.log").read_text()
+    assert "Traceback" not in log
+    cast.start()
+    ready(cast)
+    books_agree(cast)
+    truth = cast.truth()
+    assert truth["fills"] > 0, "the session was resumed, not begun anew"
+    balance = truth["start_micros"] + truth["profit_micros"] - truth["fees_micros"]
+    assert balance == truth["balance_micros"]
+
+
+def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> None:
+    ready(cast)
+    before = cast.pids()
+    conf = str(configuration(cast.var))
+    ctl = [sys.executable, "-m", "supervisor.supervisorctl", "-c", conf]
+    subprocess.run([*ctl, "restart", "sleeve_trend"], check=True, timeout=60, capture_output=True)
+    after = cast.pids()
+    assert after.pop("sleeve_trend") != before.pop("sleeve_trend")
+    assert after == before
+    tail = subprocess.run(
+        [*ctl, "tail", "risk_governor"], check=True, timeout=30, capture_output=True, text=True
+    )
+    assert "risk_governor" in tail.stdout
+
+
+def test_nothing_outlives_a_killed_supervisord(cast: Rehearsal) -> None:
+    ready(cast)
+    pids = cast.pids()
+    assert len(pids) == 10
+    assert cast.supervisord is not None
+    os.kill(cast.supervisord.pid, signal.SIGKILL)
+    cast.supervisord.wait()
+    cast.wait(lambda: not alive_pids(pids), 60.0, "every process ended with its supervisor")
