@@ -1,0 +1,9 @@
+"""The sentinel's process: core and port, plugged together."""
+
+from shared.runtime.launch import launch
+
+from services.sentinel.core import Sentinel
+from services.sentinel.port import SentinelPort
+
+if __name__ == "__main__":
+    launch("sentinel", lambda settings: (Sentinel(settings), SentinelPort(settings)))
