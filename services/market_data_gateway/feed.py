@@ -8,8 +8,8 @@ old is no sign of life.
 Silence in trading hours beyond what this market usually allows itself is a freeze: FROZEN, a new
 connection, and meanwhile the venue's history is asked whether the market traded. If it did not,
 more silence is believed next time. Trades may be rare where quotes flow, so a silent tape is a
-freeze only when history proves it. Silence while the market is closed means nothing, and a gap in closed
-hours is none.
+freeze only when history proves it. Silence while the market is closed means nothing, and a gap in
+closed hours is none.
 """
 
 from __future__ import annotations
