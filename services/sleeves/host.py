@@ -1,0 +1,371 @@
+"""The core around any sleeve: hears the market and the governor, keeps the books, calls handlers.
+
+subscribes: the gateway (bars, contracts, feed, session, gaps), its ticks (quotes always; trades and
+            depth if the sleeve answers them), the governor (book, own orders and fills, vetoes,
+            risk, authority)
+publishes:  OrderIntent, ModifyIntent, CancelIntent, SleeveStatus
+
+A life is an *incarnation*: the epoch of the first start without memory, or of a start after code or
+settings changed. It asks for authority by announcing itself, says no intent before the governor has
+granted it with the real book, and falls silent for good when a newer one was granted. A crash and
+a swap are so the same thing. What the sleeve itself thinks, and what happens when it cannot, is in
+`mind.py`; what it may say, in `desk.py`; what is remembered, in `memory.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
+
+from services.sleeves.base import Sleeve
+from services.sleeves.desk import Desk
+from services.sleeves.loading import section_of, sleeve_class, sleeve_params
+from services.sleeves.memory import NOBODY
+from services.sleeves.mind import Mind
+from shared.core import Word
+from shared.events import (
+    AuthorityGranted,
+    Bar,
+    BarOrigin,
+    CancelIntent,
+    ClockJump,
+    ContractListed,
+    Depth,
+    Event,
+    FeedState,
+    FeedStatus,
+    Fill,
+    Flatten,
+    Gap,
+    ModifyIntent,
+    OrderIntent,
+    OrderUpdate,
+    OrderVetoed,
+    PeerBack,
+    PeerSilent,
+    Pulse,
+    Quote,
+    RiskLevel,
+    RiskState,
+    Scope,
+    SessionPhase,
+    SleeveBook,
+    SleeveStatus,
+    Started,
+    Stopping,
+    Trade,
+    WarmupDone,
+)
+from shared.settings import Settings
+from shared.units import SECOND, Nanos
+
+GATEWAY = "market_data_gateway"
+TICK_LANE = "market_data_gateway.ticks"
+GOVERNOR = "risk_governor"
+SILENCE: tuple[Event, ...] = ()
+ANNOUNCE_REAL_NS = 5 * SECOND
+BOOKS_MAX = 4  # contracts of one sleeve: this month's, the next, and room to spare
+
+
+class SleeveHost:
+    """The core of `sleeve_<name>`."""
+
+    publishes: ClassVar[tuple[type[Event], ...]] = (
+        OrderIntent,
+        ModifyIntent,
+        CancelIntent,
+        SleeveStatus,
+    )
+    words: ClassVar[tuple[type[Word], ...]] = ()
+    watches: Mapping[str, float] = {GOVERNOR: 3.0, GATEWAY: 3.0}
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        """Raises SettingsError when the section, the class or its parameters are not usable."""
+        section = section_of(name, settings)
+        kind = sleeve_class(name, section.implementation)
+        self.name, self.root = name, section.root
+        self.desk = Desk(name, kind.contracts_max)
+        self.sleeve = kind(self.desk, sleeve_params(name, kind, section.params))
+        self.mind = Mind(self.desk, self.sleeve, section)
+        self.memory = self.desk.memory
+        self._handlers = self._table()
+        self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
+            GATEWAY: (Bar, ContractListed, WarmupDone, FeedStatus, SessionPhase, Gap),
+            TICK_LANE: (Quote, *(kind for kind in (Trade, Depth) if kind in self._handlers)),
+            GOVERNOR: (
+                SleeveBook, OrderUpdate, Fill, OrderVetoed, RiskState, Flatten, AuthorityGranted,
+            ),
+        }  # fmt: skip
+
+    def _table(self) -> dict[type[Event], Callable[..., None]]:
+        kind = type(self.sleeve)
+        table: dict[type[Event], Callable[..., None]] = {
+            Started: self._on_started,
+            Pulse: self._on_pulse,
+            ClockJump: self._on_clock_jump,
+            PeerSilent: self._on_peer_silent,
+            PeerBack: self._on_peer_back,
+            Stopping: self._on_stopping,
+            Bar: self._on_bar,
+            Quote: self._on_quote,
+            Gap: self._on_gap,
+            ContractListed: self._on_listed,
+            WarmupDone: self._on_warmup_done,
+            FeedStatus: self._on_feed,
+            SessionPhase: self._on_session,
+            SleeveBook: self._on_book,
+            OrderUpdate: self._on_order,
+            Fill: self._on_fill,
+            OrderVetoed: self._on_veto,
+            RiskState: self._on_risk,
+            Flatten: self._on_flatten,
+            AuthorityGranted: self._on_authority,
+        }
+        if kind.on_trade is not Sleeve.on_trade:
+            table[Trade] = self._on_trade
+        if kind.on_depth is not Sleeve.on_depth:
+            table[Depth] = self._on_depth
+        return table
+
+    # -- the core ----------------------------------------------------------------------------------
+
+    def on(self, now_ns: Nanos, event: Event) -> Iterable[Event]:
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            return SILENCE
+        desk = self.desk
+        desk.begin(now_ns)
+        if desk.memory.next_timer_ns and desk.memory.next_timer_ns <= now_ns:
+            self.mind.ring_timers()
+        handler(event)
+        if desk.memory.owed and desk.memory.incarnation:
+            self.mind.announce()
+        if not desk.out:
+            return SILENCE
+        said, desk.out = desk.out, []
+        return said
+
+    def recall(self, now_ns: Nanos, said: Event) -> None:
+        """Our own recorded words: the names they used are used, and the orders they asked exist."""
+        if not isinstance(said, OrderIntent | ModifyIntent | CancelIntent):
+            return
+        m = self.memory
+        if said.incarnation == m.incarnation:
+            m.counter = max(m.counter, int(said.intent_id.rsplit(".", 1)[1]))
+        if isinstance(said, OrderIntent) and said.intent_id not in m.orders:
+            self.desk.remember(said)
+
+    def snapshot(self) -> bytes:
+        return self.mind.save()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take over all of it or nothing. Raises ValueError saying what does not fit."""
+        self.mind.restore(snapshot)
+        self.memory = self.desk.memory
+
+    # -- the runtime -------------------------------------------------------------------------------
+
+    def _on_started(self, event: Started) -> None:
+        m = self.memory
+        if not m.incarnation or event.changed:
+            m.note = _how_it_began(m.incarnation, event)
+            m.incarnation, m.counter = event.epoch, 0
+            m.authority = m.adopted = m.begun = False
+            m.superseded_by, m.state = 0, "WAITING"
+            m.stale_view = True
+        m.fault, m.stopping, m.quote = "", False, None
+        m.feed_silent = m.governor_silent = False
+        m.owed = True
+        self.mind.settle()
+
+    def _on_pulse(self, event: Pulse) -> None:
+        m = self.memory
+        m.real_ns = event.real_ns
+        if m.orders and not m.governor_silent:
+            m.sweep(self.desk.now_ns)
+        if m.orders and (m.fault or not self.desk.market_is_well):
+            self.desk.cancel_entries("the market or the sleeve is not well")
+        if not 0 <= m.real_ns - m.announced_real_ns < ANNOUNCE_REAL_NS:
+            m.owed = True
+        if m.word_due:
+            m.owed, m.word_due = True, False
+
+    def _on_clock_jump(self, event: ClockJump) -> None:
+        self.memory.quote = None
+        self.desk.cancel_entries("the clock jumped")
+
+    def _on_peer_silent(self, event: PeerSilent) -> None:
+        if event.actor == GOVERNOR:
+            self.memory.governor_silent = True
+        elif event.actor == GATEWAY:
+            self.memory.feed_silent, self.memory.quote = True, None
+            self.desk.cancel_entries("the gateway is silent")
+
+    def _on_peer_back(self, event: PeerBack) -> None:
+        if event.actor == GOVERNOR:
+            self.memory.governor_silent = False
+        elif event.actor == GATEWAY:
+            self.memory.feed_silent = False
+
+    def _on_stopping(self, event: Stopping) -> None:
+        if self.memory.adopted:
+            self.mind.tell(self.sleeve.on_stop, event.reason)
+        self.memory.stopping = True
+
+    # -- the market --------------------------------------------------------------------------------
+
+    def _on_listed(self, event: ContractListed) -> None:
+        m = self.memory
+        if event.root != self.root:
+            return
+        if event.contract != m.contract:
+            m.contract, m.tick_micros = event.contract, event.tick_micros
+            m.reset_contract()
+            self.sleeve.view = self.sleeve.fresh_view()
+            m.stale_view = m.adopted = m.begun = False
+            if m.state == "READY":
+                m.state, m.owed = "WARMING", True
+            if m.authority:
+                self._adopt()
+        self.mind.settle()
+
+    def _on_warmup_done(self, event: WarmupDone) -> None:
+        if event.contract == self.memory.contract:
+            self.mind.settle()
+            self.memory.owed = True
+
+    def _on_bar(self, bar: Bar) -> None:
+        m = self.memory
+        if bar.contract != m.contract:
+            return
+        change = m.tape.add(bar)
+        if change == "CHANGED":
+            m.stale_view = True
+        if change != "NEW":
+            return
+        if not m.stale_view:
+            self.mind.tell(self.sleeve.learn, bar)
+        if m.state != "READY":
+            self.mind.settle()
+        if bar.origin is BarOrigin.LIVE:
+            self.mind.tell_market(self.sleeve.on_bar, bar, bar.close_ns)
+
+    def _on_quote(self, quote: Quote) -> None:
+        if quote.contract == self.memory.contract:
+            self.memory.quote = quote
+            self.mind.tell_market(self.sleeve.on_quote, quote, quote.recv_ns)
+
+    def _on_trade(self, trade: Trade) -> None:
+        if trade.contract == self.memory.contract:
+            self.mind.tell_market(self.sleeve.on_trade, trade, trade.recv_ns)
+
+    def _on_depth(self, depth: Depth) -> None:
+        if depth.contract == self.memory.contract:
+            self.mind.tell_market(self.sleeve.on_depth, depth, depth.recv_ns)
+
+    def _on_gap(self, gap: Gap) -> None:
+        if gap.contract in ("", self.memory.contract):
+            self.memory.quote = None
+            if self.memory.begun:
+                self.mind.tell(self.sleeve.on_data_gap, gap)
+
+    def _on_feed(self, event: FeedStatus) -> None:
+        self.memory.feed = event.state
+        if event.state is not FeedState.UP:
+            self.memory.quote = None
+            self.desk.cancel_entries(f"feed is {event.state.value}")
+
+    def _on_session(self, event: SessionPhase) -> None:
+        m = self.memory
+        if event.trading_day != m.trading_day:
+            m.trading_day, m.fault = event.trading_day, ""
+            self.mind.settle()
+        m.phase = event.phase
+        if m.begun:
+            self.mind.tell(self.sleeve.on_session, event)
+
+    # -- the governor ------------------------------------------------------------------------------
+
+    def _on_authority(self, event: AuthorityGranted) -> None:
+        m = self.memory
+        if event.sleeve != self.name:
+            return
+        if event.incarnation > m.incarnation:
+            m.authority, m.superseded_by = False, event.incarnation
+        elif event.incarnation == m.incarnation:
+            m.authority = True
+            m.books = {book.contract: book for book in event.books}
+            if m.contract:
+                self._adopt()
+        self.mind.settle()
+
+    def _adopt(self) -> None:
+        m = self.memory
+        book = m.books.get(m.contract)
+        if book is None:
+            book = SleeveBook(
+                sleeve=self.name, contract=m.contract, position=0, cost=0, realised=0, fees=0
+            )
+        m.take_book(book, whole=True)
+        m.told_position, m.adopted = book.position, True
+        self.mind.tell(self.sleeve.on_adopt, book)
+
+    def _on_book(self, book: SleeveBook) -> None:
+        m = self.memory
+        if book.sleeve != self.name:
+            return
+        if book.contract != m.contract or not m.adopted:
+            m.books[book.contract] = book
+            while len(m.books) > BOOKS_MAX:
+                del m.books[next(iter(m.books))]
+        elif m.take_book(book, whole=False) and book.position != m.told_position:
+            m.told_position = book.position
+            self.mind.tell(self.sleeve.on_position, book)
+
+    def _on_order(self, update: OrderUpdate) -> None:
+        m = self.memory
+        if update.sleeve != self.name or update.contract != m.contract or not m.adopted:
+            return
+        m.vetoes = 0
+        m.take_update(update)
+        self.mind.tell(self.sleeve.on_order, update)
+
+    def _on_fill(self, fill: Fill) -> None:
+        m = self.memory
+        if fill.sleeve != self.name or fill.contract != m.contract or not m.adopted:
+            return
+        m.take_fill(fill)
+        self.mind.tell(self.sleeve.on_fill, fill)
+
+    def _on_veto(self, veto: OrderVetoed) -> None:
+        if veto.sleeve != self.name or veto.intent_id == NOBODY:
+            return
+        self.desk.vetoed(veto.intent_id)
+        self.mind.tell(self.sleeve.on_veto, veto)
+
+    def _on_risk(self, risk: RiskState) -> None:
+        m = self.memory
+        changed = (risk.level, risk.paused) != (m.risk, m.paused)
+        m.risk, m.paused = risk.level, risk.paused
+        if risk.level is RiskLevel.ACTIVE and self.sleeve.idle:
+            m.flattening = False
+        if changed and m.begun:
+            self.mind.tell(self.sleeve.on_risk_state, risk)
+
+    def _on_flatten(self, event: Flatten) -> None:
+        m = self.memory
+        ours = event.scope is Scope.ACCOUNT or (
+            event.sleeve == self.name
+            if event.scope is Scope.SLEEVE
+            else event.contract == m.contract
+        )
+        if ours:
+            m.flattening = True
+
+
+def _how_it_began(before: int, event: Started) -> str:
+    if before:
+        return f"code or settings changed: a new life after incarnation {before}"
+    if not event.fresh:
+        return "memory could not be read: started flat, with the book the governor grants"
+    return ""

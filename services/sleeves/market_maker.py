@@ -1,0 +1,174 @@
+"""Market maker: rests one order on each side of a fair price and lives on the difference.
+
+Edge. Whoever trades at once pays the spread; whoever waits receives it. The fair price is the
+microprice (the mid, leaning away from the larger queue), which knows a little of the next move, so
+the side about to be run over is quoted a little farther away. What is held leans the quotes towards
+getting rid of it.
+
+Regime. Earns in calm and in chop with a full book. Loses in a trend and in a jump, where only the
+losing side fills. So it stands aside while the last seconds are wilder than usual (`spike_ratio`),
+while the spread is abnormal, and outside normal trading; it never holds more than one contract.
+
+Worst case. A fill just before a jump: the loss is bounded by the stop the router keeps at the venue
+for the net position (40 ticks, 20 dollars on M2K), plus slippage. Nothing else is at risk: one
+contract, one side filled.
+
+Conduct. The firm dislikes holding times of seconds in bulk. After a fill the other side is
+pulled and comes back after `min_hold_s`; a quote rests `min_rest_s` before it follows the market; a
+day's trading is bounded by `contracts_per_day`, after which only what is held is worked off. What
+is still held after `max_hold_s` is closed at market: a maker does not invest.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from services.sleeves.base import Sleeve
+from shared.domain.indicators import Ema, RealisedVolatility, microprice
+from shared.events import Bar, Depth, Fill, OrderState, Quote, SessionPhase, Side, SleeveBook
+from shared.units import SECOND, Lots, Nanos, Ticks
+
+Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+
+
+class View(Struct):
+    """How wild the last seconds were, and how wild is usual."""
+
+    fast: RealisedVolatility
+    usual: Ema
+    wild: bool = False
+
+
+class MarketMaker(Sleeve):
+    class Params(Struct, frozen=True):
+        half_spread_ticks: Annotated[float, Meta(ge=0.5, le=50)] = 1.2
+        skew_ticks: Annotated[float, Meta(ge=0, le=50)] = 1.0  # per contract held
+        requote_ticks: Annotated[int, Meta(ge=1, le=50)] = 2
+        spread_ticks_max: Annotated[int, Meta(ge=1, le=100)] = 8
+        min_rest_s: Seconds = 3.0
+        min_hold_s: Seconds = 5.0
+        max_hold_s: Seconds = 60.0
+        contracts_per_day: Annotated[int, Meta(ge=0, le=1_000)] = 120
+        fast_bars: Annotated[int, Meta(ge=2, le=600)] = 4
+        usual_bars: Annotated[int, Meta(ge=2, le=3_600)] = 15
+        spike_ratio: Annotated[float, Meta(ge=1, le=100)] = 2.5
+        spike_pause_s: Seconds = 6.0
+
+    class State(Struct):
+        day: str = ""
+        contracts: Lots = 0  # traded on `day`
+        held_since_ns: Nanos = 0  # 0: flat
+        aside_until_ns: Nanos = 0
+        bid_size: Lots = 0  # the book's top as last seen, for quotes that come without sizes
+        ask_size: Lots = 0
+        top: tuple[Ticks, Ticks] = (0, 0)
+
+    params: Params
+    state: State
+    view: View
+
+    def prepare(self) -> None:
+        self.warmup = {1: self.params.fast_bars + self.params.usual_bars}
+
+    def fresh_view(self) -> View:
+        return View(RealisedVolatility(self.params.fast_bars), Ema(self.params.usual_bars))
+
+    def learn(self, bar: Bar) -> None:
+        if bar.span_s != 1:
+            return
+        view = self.view
+        view.fast.update(bar.close)
+        if view.fast.ready:
+            usual = max(1.0, view.usual.mean)
+            view.wild = view.usual.ready and view.fast.value > self.params.spike_ratio * usual
+            view.usual.update(view.fast.value)
+
+    # -- events --------------------------------------------------------------------------------
+
+    def on_adopt(self, book: SleeveBook) -> None:
+        super().on_adopt(book)
+        self.state.held_since_ns = self.now_ns if book.position else 0
+
+    def on_bar(self, bar: Bar) -> None:
+        if bar.span_s != 1:
+            return
+        if self.view.wild:
+            self.state.aside_until_ns = self.now_ns + round(self.params.spike_pause_s * SECOND)
+            self.quote(None, None, reason="the market is wild")
+        if self.position and self._held_s() >= self.params.max_hold_s:
+            self.close("held long enough")
+        self.number("contracts_today", self.state.contracts)
+
+    def on_depth(self, depth: Depth) -> None:
+        if depth.bids and depth.asks:
+            state = self.state
+            (bid, state.bid_size), (ask, state.ask_size) = depth.bids[0], depth.asks[0]
+            state.top = (bid, ask)
+
+    def on_quote(self, quote: Quote) -> None:
+        params, state = self.params, self.state
+        spread = quote.ask - quote.bid
+        if not 0 < spread <= params.spread_ticks_max:
+            self.quote(None, None, reason=f"spread is {spread} ticks")
+        elif self.now_ns >= state.aside_until_ns:
+            bid, ask = self._prices(quote, self._fair(quote))
+            self.quote(self._patient(Side.BUY, bid), self._patient(Side.SELL, ask))
+
+    def on_fill(self, fill: Fill) -> None:
+        state = self.state
+        state.contracts += fill.size
+        if not self.position:
+            state.held_since_ns = 0
+        elif not state.held_since_ns:
+            state.held_since_ns = self.now_ns
+            self.quote(None, None, reason="hold before working out")
+
+    def on_position(self, book: SleeveBook) -> None:
+        if not book.position:
+            self.state.held_since_ns = 0
+        elif not self.state.held_since_ns:
+            self.state.held_since_ns = self.now_ns
+
+    def on_session(self, session: SessionPhase) -> None:
+        super().on_session(session)
+        if session.trading_day != self.state.day:
+            self.state.day, self.state.contracts = session.trading_day, 0
+
+    # -- thinking ------------------------------------------------------------------------------
+
+    def _fair(self, quote: Quote) -> float:
+        """Microprice, leaning against what we hold; sizes from the quote, else from the book."""
+        sizes = (quote.bid_size, quote.ask_size)
+        if 0 in sizes and self.state.top == (quote.bid, quote.ask):
+            sizes = (self.state.bid_size, self.state.ask_size)
+        fair = microprice(quote.bid, quote.ask, *sizes)
+        return fair - self.params.skew_ticks * self.position
+
+    def _prices(self, quote: Quote, fair: float) -> tuple[Ticks | None, Ticks | None]:
+        """Bid and ask we want to rest, never crossing the market; None where we want none."""
+        bid: Ticks | None = min(int((fair - self.params.half_spread_ticks) // 1), quote.ask - 1)
+        ask: Ticks | None = max(-int((-fair - self.params.half_spread_ticks) // 1), quote.bid + 1)
+        if self.position:
+            waiting = self._held_s() < self.params.min_hold_s
+            return (
+                None if self.position > 0 or waiting else bid,
+                None if self.position < 0 or waiting else ask,
+            )
+        if self.state.contracts >= self.params.contracts_per_day:
+            return None, None
+        return bid, ask
+
+    def _patient(self, side: Side, wish: Ticks | None) -> Ticks | None:
+        """The wish, or where we already rest while that is near enough or too young to move."""
+        mine = self.resting(side)
+        if wish is None or mine is None or mine.limit_price is None:
+            return wish
+        young = self.now_ns - mine.asked_ns < self.params.min_rest_s * SECOND
+        near = abs(mine.limit_price - wish) < self.params.requote_ticks
+        unsettled = mine.state not in (OrderState.WORKING, OrderState.PARTIAL)
+        return mine.limit_price if young or near or unsettled else wish
+
+    def _held_s(self) -> float:
+        return (self.now_ns - self.state.held_since_ns) / SECOND

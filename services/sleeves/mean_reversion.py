@@ -1,0 +1,117 @@
+"""Mean reversion: fades a stalled stretch away from the rolling VWAP, exits at the mean.
+
+Edge. Over seconds to minutes much of a move is one hurried participant; when he is done the price
+comes back to where most volume traded. The z-score of the price against a rolling volume-weighted
+mean measures the stretch in its own deviations; the stall (no progress over the last bars) says
+that he may be done. Both are needed: a stretch that still runs is a trend.
+
+Regime. Earns in chop and after overshoots. Loses in a trend that pauses and goes on: each
+pause looks like a stall. `min_edge_ticks` keeps it out where the way back would not pay the spread
+and fees, the cooldown keeps one trend from costing more than one trade per `cooldown_s`.
+
+Worst case. The stop: 16 ticks, 20 dollars on one MES, plus slippage; the bracket rests at the venue
+from the moment of entry, so a dead computer changes nothing. A price that neither returns nor runs
+is left after `time_stop_s`. A far target is in the bracket too, for the case that the mean is
+reached while nobody is looking.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from services.sleeves.base import Sleeve
+from shared.domain.indicators import Momentum, Vwap
+from shared.events import Bar, Fill, SleeveBook
+from shared.units import SECOND, Nanos
+
+Seconds = Annotated[float, Meta(ge=0, le=36_000)]
+
+
+class View(Struct):
+    mean: Vwap
+    progress: Momentum
+
+
+class MeanReversion(Sleeve):
+    class Params(Struct, frozen=True):
+        span_s: Annotated[int, Meta(ge=1, le=300)] = 1
+        window_bars: Annotated[int, Meta(ge=5, le=2_000)] = 24
+        entry_z: Annotated[float, Meta(ge=0.5, le=10)] = 1.8
+        stall_bars: Annotated[int, Meta(ge=1, le=100)] = 2
+        stall_ticks: Annotated[int, Meta(ge=0, le=100)] = 3
+        min_edge_ticks: Annotated[int, Meta(ge=1, le=200)] = 6
+        stop_ticks: Annotated[int, Meta(ge=4, le=80)] = 16
+        target_ticks: Annotated[int, Meta(ge=4, le=200)] = 24
+        time_stop_s: Seconds = 45.0
+        cooldown_s: Seconds = 20.0
+
+    class State(Struct):
+        held_since_ns: Nanos = 0  # 0: flat
+        rest_until_ns: Nanos = 0
+
+    params: Params
+    state: State
+    view: View
+
+    def prepare(self) -> None:
+        self.warmup = {self.params.span_s: self.params.window_bars}
+
+    def fresh_view(self) -> View:
+        return View(Vwap(self.params.window_bars), Momentum(self.params.stall_bars))
+
+    def learn(self, bar: Bar) -> None:
+        if bar.span_s == self.params.span_s:
+            self.view.mean.update(bar.close, bar.volume)
+            self.view.progress.update(bar.close)
+
+    def on_adopt(self, book: SleeveBook) -> None:
+        super().on_adopt(book)
+        self.state.held_since_ns = self.now_ns if book.position else 0
+
+    def on_bar(self, bar: Bar) -> None:
+        if bar.span_s != self.params.span_s or not self.view.progress.ready:
+            return
+        z = self.view.mean.score(bar.close)
+        self.number("z", z)
+        self.number("vwap_ticks", self.view.mean.value)
+        if self.position:
+            self._leave(bar)
+        elif self.idle and self.now_ns >= self.state.rest_until_ns:
+            self._enter(bar, z)
+
+    def _enter(self, bar: Bar, z: float) -> None:
+        params = self.params
+        edge = abs(bar.close - self.view.mean.value)
+        stalled = abs(self.view.progress.value) <= params.stall_ticks
+        if abs(z) < params.entry_z or edge < params.min_edge_ticks or not stalled:
+            return
+        ask = self.sell if z > 0 else self.buy
+        ask(
+            sl_ticks=params.stop_ticks,
+            tp_ticks=params.target_ticks,
+            reason=f"z {z:+.2f}, {edge:.1f} ticks from the mean, stalled",
+        )
+
+    def _leave(self, bar: Bar) -> None:
+        beyond = (bar.close - self.view.mean.value) * self.position
+        held_s = (self.now_ns - self.state.held_since_ns) / SECOND
+        if beyond >= 0:
+            self.close("back at the mean")
+        elif held_s >= self.params.time_stop_s:
+            self.close("time stop")
+
+    def on_fill(self, fill: Fill) -> None:
+        self._account_time()
+
+    def on_position(self, book: SleeveBook) -> None:
+        self._account_time()
+
+    def _account_time(self) -> None:
+        state = self.state
+        if self.position and not state.held_since_ns:
+            state.held_since_ns = self.now_ns
+        elif not self.position and state.held_since_ns:
+            state.held_since_ns = 0
+            state.rest_until_ns = self.now_ns + round(self.params.cooldown_s * SECOND)
