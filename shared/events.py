@@ -86,7 +86,8 @@ class Event(Struct, frozen=True, kw_only=True, tag=True, tag_field="t", omit_def
 
 class Heartbeat(Event, frozen=True, kw_only=True):
     """I live. `seq`: last sequence number used per lane; `beat` counts my own pulses since I
-    started.
+    started; `places`: per lane, how far its journal reaches (day, epoch of the file's first
+    record, offset).
     """
 
     actor: str
@@ -97,6 +98,7 @@ class Heartbeat(Event, frozen=True, kw_only=True):
     state: str = "READY"
     inbox: int = 0
     note: str = ""
+    places: dict[str, tuple[str, int, int]] = {}
 
 
 class Started(Event, frozen=True, kw_only=True):
