@@ -21,6 +21,7 @@ from services.stage_router import RouterSide
 from shared.core import Word
 from shared.lab.accidents import Accidents
 from shared.lab.world import Errand
+from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
 from shared.venue.answers import AnyResponse
 from shared.venue.words import Request
@@ -33,15 +34,15 @@ Then = Callable[[AnyResponse | None], Iterable[Errand]]
 
 
 class VenueStage:
-    """A `Stage` around the simulator. `account` as the settings name it."""
+    """A `Stage` around the simulator."""
 
-    def __init__(self, account: str, depth_levels: int, seed: int, accidents: Accidents) -> None:
+    def __init__(self, settings: Settings, seed: int, accidents: Accidents) -> None:
         self.dice = Random(seed ^ 0x5EED)
         self.accidents = accidents
         self.calls: dict[int, Then] = {}
         self.count = 0
-        self.router = RouterSide(self, account)
-        self.gateway = GatewaySide(self, depth_levels)
+        self.router = RouterSide(self)
+        self.gateway = GatewaySide(self, settings.market_data_gateway)
 
     # -- what the World asks ----------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ ACTOR = "order_router"
 class RouterSide:
     """Link state, halt number and deadlines of the port; requests in flight live in the stage."""
 
-    def __init__(self, stage: VenueStage, account: str) -> None:
-        self.stage, self.account = stage, account
+    def __init__(self, stage: VenueStage) -> None:
+        self.stage = stage
         self.epoch = 0
         self.account_id = 0
         self.halt_no = -1
