@@ -1,8 +1,8 @@
 """Conservative equity, and the price bands inside which it needs no recomputation.
 
-Longs are valued at the bid, shorts at the ask, the exit's fees are paid already. Equity is cash plus
-what is held at the mark, so there is no average price and no rounding in it. A venue balance lower
-than ours counts (a fee we did not hear of); a higher one does not until the next day begins.
+Longs are valued at the bid, shorts at the ask, the exit's fees are paid already. Equity is cash
+plus what is held at the mark, so there is no average price and no rounding in it. A venue balance
+lower than ours counts (a fee we did not hear of); a higher one does not until the next day begins.
 
 Unknown is a value of its own: a held contract without a usable quote makes the whole sum None.
 
@@ -65,7 +65,7 @@ def kill(mind: Mind) -> Micros:
 
 
 def lost_levels(mind: Mind, now: Account) -> list[str]:
-    """Which levels the account has reached, the gravest first: `floor`, `drawdown`, `daily_loss`."""
+    """Which levels the account has reached: `floor`, `drawdown`, `daily_loss`, gravest first."""
     reached = []
     if is_touched(now.equity, mind.state.floor):
         reached.append("floor")
@@ -78,9 +78,7 @@ def lost_levels(mind: Mind, now: Account) -> list[str]:
 
 def headroom(mind: Mind, now: Account) -> Micros:
     """What may still be lost before the nearest level acts."""
-    return slack(
-        now.equity, now.session_net - now.allowance, kill(mind), -mind.limits.daily_loss
-    )
+    return slack(now.equity, now.session_net - now.allowance, kill(mind), -mind.limits.daily_loss)
 
 
 def rebox(mind: Mind, now: Account | None) -> None:

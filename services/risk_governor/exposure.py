@@ -79,9 +79,7 @@ def cost_of(limits: Limits, contract: str, stop: Ticks | None) -> Micros:
     """Loss of one contract entered and stopped `stop` ticks away; None: under the net stop."""
     kind = product(contract)
     distance = limits.given.net_stop_ticks if stop is None else stop
-    return entry_cost(
-        distance, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros
-    )
+    return entry_cost(distance, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
 
 
 def exposures(mind: Mind) -> dict[str, Exposure]:
@@ -119,9 +117,11 @@ def held_risk(mind: Mind, contract: str, position: Lots, stops: list[Order]) -> 
     distances: list[tuple[Ticks, Lots]] = []
     if mark is not None and mark.usable():
         price = min(mark.bid, mark.ask) if sign > 0 else max(mark.bid, mark.ask)
-        for order in stops:
-            if order.side == -sign and order.stop_price is not None:
-                distances.append(((price - order.stop_price) * sign, order.leaves()))
+        distances = [
+            ((price - order.stop_price) * sign, order.leaves())
+            for order in stops
+            if order.side == -sign and order.stop_price is not None
+        ]
     distances.sort(reverse=True)
     left, total = abs(position), 0
     for distance, lots in [*distances, (limits.net_stop_ticks, FAR)]:

@@ -38,9 +38,12 @@ from shared.settings import RiskGovernor, Settings
 from shared.units import SECOND, USD, Lots, Micros, Nanos, Ticks
 
 FAR: Final = 1 << 60  # beyond every price and every sum of money
-ANSWERS_REMEMBERED: Final = 128  # per sleeve; an older intent repeated is vetoed, not answered again
+ANSWERS_REMEMBERED: Final = 128  # per sleeve; an older intent repeated is vetoed as a duplicate
 PHASES: Final = {phase: index for index, phase in enumerate(Phase)}  # strictest last
 CLOSING: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+ROUTER: Final = "order_router"
+GATEWAY: Final = "market_data_gateway"
+SENTINEL: Final = "sentinel"
 
 Answer = OrderApproved | OrderVetoed | ModifyApproved | CancelApproved
 product = lru_cache(maxsize=256)(product_of)
@@ -66,7 +69,7 @@ class Order(Struct):
     """An order that may still fill, or has filled and is not yet booked.
 
     `state` is None from the approval to the router's answer. `filled` is the router's count,
-    `booked` that of the fills heard: only booked lots are in the ledger, the rest still counts here.
+    `booked` that of the fills heard: only those are in the ledger, the rest still counts here.
     """
 
     intent_id: str
@@ -106,6 +109,7 @@ class Latch(Struct):
     since_ns: Nanos
     clears: str
     until_ns: Nanos = 0
+    flattens: bool = False
     flattening: bool = False
     flatten_no: int = 0  # the halt_no its Flatten carried
     request_id: str = ""
@@ -118,10 +122,9 @@ class Sleeve(Struct):
     answers: dict[int, Answer] = {}
     forgotten: int = -1  # every intent number up to here is out of the window
     approved_ns: list[Nanos] = []
-    silent: bool = False
 
 
-class State(Struct):
+class State(Struct, kw_only=True):
     """Everything remembered. Money in micro-dollars."""
 
     epoch: int = 0
@@ -157,9 +160,7 @@ class State(Struct):
     simulated: bool = True
     reconciled_ns: Nanos = 0
     router_no: int = 0
-    router_silent: bool = False
-    sentinel_alive: bool = False
-    silent_since_real_ns: Nanos = 0
+    silent: dict[str, Nanos] = {"sentinel": 0}  # peer -> real time it was found silent
     naked_real_ns: dict[str, Nanos] = {}  # contract -> real time since when it lacks a stop
     closing: dict[str, int] = {}  # contract -> halt_no of its own Flatten
     blind_ns: Nanos = 0  # market time since when equity with a position is not known

@@ -1,5 +1,5 @@
-"""What the governor's core and its port tell each other: operator commands, the sentinel's life, the
-request file. Journalled, never published.
+"""What the governor's core and its port tell each other: operator commands, the sentinel's life,
+the request file. Journalled, never published.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class OperatorCommand(Word, frozen=True, kw_only=True):
     who: str
     cause: str = ""
     account: str = ""  # arm and disarm name it
+    request_id: str = ""  # a flatten whose request file was written first
 
 
 class Outcome(Enum):
@@ -57,9 +58,7 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
 
 
 class SentinelSilent(Word, frozen=True, kw_only=True):
-    """The sentinel's heartbeat file has not changed for `silent_ns`, or was never there."""
-
-    silent_ns: int
+    """The sentinel's heartbeat file has not changed for as long as the settings allow."""
 
 
 class SentinelBack(Word, frozen=True, kw_only=True):

@@ -1,0 +1,154 @@
+"""The governor's one answer to a wish: how it is built, counted, remembered and said.
+
+An approval counts as an exposure from this moment on. Answers are kept for a window per sleeve, so
+that a repeated wish hears the very same one; the number in an intent id only grows, so a wish older
+than the window is recognised by its number alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.risk_governor.checks import Refusal
+from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
+from shared.events import (
+    CancelIntent,
+    ModifyIntent,
+    OrderApproved,
+    OrderIntent,
+    OrderVetoed,
+    Purpose,
+)
+from shared.units import Lots, Nanos
+
+Intent = OrderIntent | ModifyIntent | CancelIntent
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def number_of_id(intent_id: str) -> tuple[int, int]:
+    """(counter, incarnation) of an intent id `<sleeve>.<incarnation>.<n>`; (-1, -1) otherwise."""
+    parts = intent_id.rsplit(".", 2)
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
+        return -1, -1
+    return int(parts[2]), int(parts[1])
+
+
+def number_of(intent: Intent) -> int:
+    """The counter in an intent's id; -1 when the id is not this sleeve's and incarnation's."""
+    number, incarnation = number_of_id(intent.intent_id)
+    ours = intent.intent_id.startswith(intent.sleeve + ".") and incarnation == intent.incarnation
+    return number if ours else -1
+
+
+def approve(mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool) -> None:
+    """Say yes and count the order as working from this moment on."""
+    assert 1 <= size <= intent.size, "Invariant: an approval is at most what was asked for"
+    purpose = intent.purpose
+    if reducing and purpose is Purpose.ENTRY:
+        purpose = Purpose.EXIT
+    bracket = purpose is Purpose.ENTRY
+    deadline = mind.state.real_ns + mind.limits.approval_ns
+    approved = OrderApproved(
+        intent_id=intent.intent_id,
+        sleeve=intent.sleeve,
+        incarnation=intent.incarnation,
+        contract=intent.contract,
+        side=intent.side,
+        size=size,
+        type=intent.type,
+        purpose=purpose,
+        tag=tag_of(intent),
+        halt_no=mind.state.halt_no,
+        deadline_real_ns=deadline,
+        limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
+        stop_loss_ticks=intent.stop_loss_ticks if bracket else None,
+        take_profit_ticks=intent.take_profit_ticks if bracket else None,
+    )
+    count_approval(mind, now_ns, intent.sleeve)
+    follow_approved(mind, approved, reducing=reducing)
+    answer(mind, intent, approved)
+
+
+def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:
+    """Count an approved order as an exposure until the router says what became of it."""
+    mind.state.orders[approved.intent_id] = Order(
+        intent_id=approved.intent_id,
+        sleeve=approved.sleeve,
+        contract=approved.contract,
+        side=int(approved.side),
+        size=approved.size,
+        purpose=approved.purpose,
+        type=approved.type,
+        limit_price=approved.limit_price,
+        stop_price=approved.stop_price,
+        stop_loss_ticks=approved.stop_loss_ticks,
+        reducing=reducing,
+        deadline_real_ns=approved.deadline_real_ns,
+    )
+
+
+def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
+    """Remember the instant for the rate; more than the limit need not be remembered."""
+    recent = mind.state.sleeves[sleeve].approved_ns
+    recent.append(now_ns)
+    if len(recent) > mind.limits.given.orders_per_window:
+        recent.pop(0)
+
+
+def veto(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots = 0) -> None:
+    """Say no, and remember it for a repetition."""
+    answer(mind, intent, _vetoed(mind, intent, refusal, largest))
+
+
+def say_veto(mind: Mind, intent: Intent, refusal: Refusal) -> None:
+    """Say no to one who may not speak, or speaks nonsense; nothing is remembered."""
+    mind.out.append(_vetoed(mind, intent, refusal, 0))
+
+
+def _vetoed(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots) -> OrderVetoed:
+    rule, limit, actual, detail = refusal
+    if isinstance(intent, OrderIntent):
+        contract = intent.contract
+    else:
+        target = mind.state.orders.get(intent.target)
+        contract = "" if target is None else target.contract
+    return OrderVetoed(
+        intent_id=intent.intent_id,
+        sleeve=intent.sleeve,
+        contract=contract,
+        rule=rule,
+        limit=limit,
+        actual=actual,
+        largest=largest,
+        detail=detail,
+    )
+
+
+def answer(mind: Mind, intent: Intent, said: Answer) -> None:
+    """Publish the one answer and keep it for a window, so that a repetition hears the same."""
+    mind.out.append(said)
+    remember(mind, intent.sleeve, number_of(intent), said)
+
+
+def remember(mind: Mind, sleeve: str, number: int, said: Answer) -> None:
+    kept = mind.state.sleeves[sleeve]
+    kept.answers[number] = said
+    if len(kept.answers) > ANSWERS_REMEMBERED:
+        oldest = min(kept.answers)
+        del kept.answers[oldest]
+        kept.forgotten = oldest
+
+
+def tag_of(intent: OrderIntent) -> str:
+    """The order's name at the venue: `t1.<sleeve>.<incarnation in base 36>.<n>.<attempt>`."""
+    return f"t1.{intent.sleeve}.{base36(intent.incarnation)}.{number_of(intent)}.1"
+
+
+def base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = DIGITS[rest] + digits
+        if not number:
+            return digits

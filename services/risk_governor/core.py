@@ -1,0 +1,292 @@
+"""The risk governor: no order without its approval, no breach while it lives.
+
+Hears: the gateway (market, feed, phases), every sleeve (wishes), the router (what became of them),
+its own port (a person's commands, the sentinel's life). Says: one answer to every wish, Flatten
+when a level is reached, its own state at every change and once a second, and to each sleeve what
+concerns it: its book, its orders, its fills. Sleeves hear of the router only through us, so that
+what they know of their position is never ahead of what we count.
+
+The rooms of the mind: `intents` answers wishes by the rules in `checks`, `exposure` and `equity`
+are the arithmetic, `levels` decides how much is still allowed, `follow` keeps the books, `watch`
+looks at the clock, `operator` listens to people. Killed anywhere it loses nothing: all memory is
+`state.State`, and what was heard since the snapshot is heard again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from services.risk_governor import follow, intents, levels, operator, watch
+from services.risk_governor.answers import follow_approved, number_of_id, remember
+from services.risk_governor.state import (
+    CLOSING,
+    GATEWAY,
+    ROUTER,
+    SENTINEL,
+    Mark,
+    Mind,
+    Sleeve,
+    State,
+    product_named,
+)
+from services.risk_governor.words import (
+    WORDS,
+    FlattenRequested,
+    OperatorCommand,
+    SentinelBack,
+    SentinelSilent,
+)
+from shared.core import Word
+from shared.events import (
+    AccountUpdate,
+    Armed,
+    AuthorityGranted,
+    CancelApproved,
+    CancelIntent,
+    ClockJump,
+    ContractListed,
+    Event,
+    FeedStatus,
+    Fill,
+    Flatten,
+    FlattenProgress,
+    Gap,
+    ModifyApproved,
+    ModifyIntent,
+    OrderApproved,
+    OrderIntent,
+    OrderUpdate,
+    OrderVetoed,
+    PeerBack,
+    PeerSilent,
+    PositionUpdate,
+    Pulse,
+    Quote,
+    Reconciled,
+    RiskLevel,
+    RiskState,
+    SessionPhase,
+    SleeveBook,
+    SleeveStatus,
+    Started,
+    Stopping,
+    VenueStatus,
+)
+from shared.settings import Settings
+from shared.units import Nanos
+
+NOTHING: tuple[Event, ...] = ()
+_TO_MARKET = (FeedStatus, SessionPhase, ContractListed, Gap)
+_TO_SLEEVE = (OrderIntent, ModifyIntent, CancelIntent, SleeveStatus)
+_TO_ROUTER = (
+    OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
+)  # fmt: skip
+
+
+class Governor:
+    """The core; see the module's docstring. Raises ValueError for limits outside the firm's."""
+
+    publishes: ClassVar[tuple[type[Event], ...]] = (
+        OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
+        AuthorityGranted, Armed, OrderUpdate, Fill,
+    )  # fmt: skip
+    words: ClassVar[tuple[type[Word], ...]] = WORDS
+
+    def __init__(self, settings: Settings) -> None:
+        self.mind = Mind(settings)
+        given = settings.risk_governor
+        actors = [watch.SLEEVE + name for name in settings.sleeves]
+        self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
+            GATEWAY: _TO_MARKET,
+            GATEWAY + ".ticks": (Quote,),
+            **{actor: _TO_SLEEVE for actor in actors},
+            ROUTER: _TO_ROUTER,
+        }
+        self.watches: Mapping[str, float] = {
+            GATEWAY: given.router_silence_real_s,
+            ROUTER: given.router_silence_real_s,
+            **{actor: given.sleeve_silence_real_s for actor in actors},
+        }
+        self._handlers: dict[type[Event], Callable[[Nanos, Any], None]] = {
+            OrderIntent: lambda now, event: intents.on_order(self.mind, now, event),
+            ModifyIntent: lambda now, event: intents.on_modify(self.mind, now, event),
+            CancelIntent: lambda now, event: intents.on_cancel(self.mind, now, event),
+            SleeveStatus: self._on_sleeve,
+            OrderUpdate: lambda now, event: follow.on_order(self.mind, now, event),
+            Fill: lambda now, event: follow.on_fill(self.mind, now, event),
+            PositionUpdate: lambda now, event: follow.on_position(self.mind, now, event),
+            AccountUpdate: lambda now, event: follow.on_account(self.mind, now, event),
+            Reconciled: lambda now, event: follow.on_reconciled(self.mind, now, event),
+            FlattenProgress: lambda now, event: levels.on_progress(self.mind, event),
+            VenueStatus: lambda now, event: follow.on_venue(self.mind, now, event),
+            FeedStatus: self._on_feed,
+            SessionPhase: self._on_phase,
+            ContractListed: self._on_listed,
+            Gap: self._on_gap,
+            Pulse: lambda now, event: watch.on_pulse(self.mind, now, event),
+            Started: self._on_started,
+            ClockJump: self._on_jump,
+            PeerSilent: self._on_silent,
+            PeerBack: self._on_back,
+            Stopping: lambda now, event: None,
+            OperatorCommand: lambda now, event: operator.on_command(self.mind, now, event),
+            FlattenRequested: lambda now, event: operator.on_request(self.mind, now, event),
+            SentinelSilent: self._on_sentinel_silent,
+            SentinelBack: self._on_sentinel_back,
+        }
+
+    def on(self, now_ns: Nanos, event: Event) -> Iterable[Event]:
+        if type(event) is Quote:
+            return self._on_quote(now_ns, event)
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            return NOTHING
+        handler(now_ns, event)
+        return self._said(now_ns)
+
+    def _said(self, now_ns: Nanos) -> tuple[Event, ...]:
+        mind = self.mind
+        levels.settle(mind, now_ns)
+        if not mind.out:
+            return NOTHING
+        said, mind.out = tuple(mind.out), []
+        return said
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.mind.state)
+
+    def restore(self, snapshot: bytes) -> None:
+        self.mind.state = msgspec.msgpack.decode(snapshot, type=State)
+
+    # -- the market --------------------------------------------------------------------------------
+
+    def _on_quote(self, now_ns: Nanos, quote: Quote) -> Iterable[Event]:
+        mark = self.mind.state.marks.get(quote.contract)
+        if mark is None:
+            if product_named(quote.contract) is None:
+                return NOTHING
+            mark = self.mind.state.marks[quote.contract] = Mark(0, 0, 0)
+        mark.bid = bid = quote.bid
+        mark.ask = ask = quote.ask
+        mark.recv_ns = quote.recv_ns
+        if mark.lo <= bid <= ask <= mark.hi:
+            return NOTHING
+        levels.judge_account(self.mind, now_ns)
+        return self._said(now_ns)
+
+    def _on_feed(self, now_ns: Nanos, status: FeedStatus) -> None:
+        self.mind.state.feed = status.state
+
+    def _on_phase(self, now_ns: Nanos, phase: SessionPhase) -> None:
+        self.mind.state.gate_day, self.mind.state.gate_phase = phase.trading_day, phase.phase
+
+    def _on_listed(self, now_ns: Nanos, listed: ContractListed) -> None:
+        """A tick must be worth what we reckon with; else nobody trades the contract."""
+        state, kind = self.mind.state, product_named(listed.contract)
+        facts = (listed.root, listed.tick_nanos, listed.tick_micros)
+        if kind is None or facts != (kind.root, kind.tick_nanos, kind.tick_micros):
+            state.listed.pop(listed.root, None)
+            return
+        state.listed[listed.root] = listed.contract
+        held = state.ledger.positions()
+        kept = {*state.listed.values(), *held}
+        state.marks = {name: mark for name, mark in state.marks.items() if name in kept}
+
+    def _on_gap(self, now_ns: Nanos, gap: Gap) -> None:
+        """Quotes were missed: what we hold as the last one may not be it."""
+        for contract, mark in self.mind.state.marks.items():
+            if gap.contract in ("", contract) and mark.recv_ns <= gap.end_ns:
+                mark.recv_ns = 0
+
+    # -- sleeves -----------------------------------------------------------------------------------
+
+    def _on_sleeve(self, now_ns: Nanos, status: SleeveStatus) -> None:
+        """The first or a newer incarnation gets the authority, with the books it takes over."""
+        if status.sleeve not in self.mind.settings.sleeves:
+            return
+        known = self.mind.state.sleeves.get(status.sleeve)
+        if known is None or status.incarnation > known.incarnation:
+            self._grant(status.sleeve, status.incarnation)
+            books = follow.books_of(self.mind, status.sleeve)
+            self.mind.out.append(
+                AuthorityGranted(sleeve=status.sleeve, incarnation=status.incarnation, books=books)
+            )
+
+    def _grant(self, sleeve: str, incarnation: int) -> None:
+        self.mind.state.sleeves[sleeve] = Sleeve(incarnation)
+        for contract, intent in list(self.mind.state.waiting.items()):
+            if intent.sleeve == sleeve:
+                del self.mind.state.waiting[contract]
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def _on_started(self, now_ns: Nanos, started: Started) -> None:
+        """Real time may have begun anew with the computer, so nothing measured in it is kept."""
+        state = self.mind.state
+        state.epoch, state.real_ns, state.said_real_ns = started.epoch, 0, 0
+        state.silent[SENTINEL] = 0
+        for contract in state.naked_real_ns:
+            state.naked_real_ns[contract] = 0
+        for order in state.orders.values():
+            order.deadline_real_ns = order.cancel_real_ns = 0
+        watch.countdown(self.mind, now_ns)
+        if started.changed:
+            levels.latch(
+                self.mind, now_ns, levels.RESTART, "restarted under other code or settings",
+                clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
+            )  # fmt: skip
+        levels.say_state(self.mind, now_ns)
+
+    def _on_jump(self, now_ns: Nanos, jump: ClockJump) -> None:
+        """The computer slept: approvals are void, nothing is fresh, reconcile before new risk."""
+        state = self.mind.state
+        state.halt_no += 1
+        for mark in state.marks.values():
+            mark.recv_ns = 0
+        levels.latch(
+            self.mind, now_ns, levels.CLOCK, "the computer slept or its clock was moved",
+            clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
+        )  # fmt: skip
+
+    def _on_silent(self, now_ns: Nanos, peer: PeerSilent) -> None:
+        state = self.mind.state
+        state.silent.setdefault(peer.actor, state.real_ns)
+        if peer.actor.startswith(watch.SLEEVE):
+            name = peer.actor.removeprefix(watch.SLEEVE)
+            levels.withdraw(self.mind, f"{peer.actor} is silent", name)
+
+    def _on_back(self, now_ns: Nanos, peer: PeerBack) -> None:
+        self.mind.state.silent.pop(peer.actor, None)
+
+    def _on_sentinel_silent(self, now_ns: Nanos, word: SentinelSilent) -> None:
+        self.mind.state.silent.setdefault(SENTINEL, self.mind.state.real_ns)
+
+    def _on_sentinel_back(self, now_ns: Nanos, word: SentinelBack) -> None:
+        self.mind.state.silent.pop(SENTINEL, None)
+
+    # -- recovery under other code -----------------------------------------------------------------
+
+    def recall(self, now_ns: Nanos, said: Event) -> None:
+        """Take our own recorded word as a fact: answers, authority, exposures, halts."""
+        state = self.mind.state
+        if isinstance(said, AuthorityGranted):
+            known = state.sleeves.get(said.sleeve)
+            if known is None or known.incarnation < said.incarnation:
+                self._grant(said.sleeve, said.incarnation)
+        elif isinstance(said, OrderApproved | ModifyApproved | CancelApproved | OrderVetoed):
+            if isinstance(said, OrderApproved) and said.intent_id not in state.orders:
+                follow_approved(self.mind, said, reducing=said.purpose in CLOSING)
+            number, incarnation = number_of_id(said.intent_id)
+            known = state.sleeves.get(said.sleeve)
+            if known is not None and known.incarnation == incarnation:
+                remember(self.mind, said.sleeve, number, said)
+        elif isinstance(said, RiskState):
+            state.halt_no = max(state.halt_no, said.halt_no)
+            if said.level in (RiskLevel.HALTED, RiskLevel.FLATTENING) and not state.latches:
+                levels.latch(
+                    self.mind, now_ns, levels.RECALLED, said.cause, clears=said.clears,
+                    until_ns=said.until_ns, flatten=said.level is RiskLevel.FLATTENING,
+                )  # fmt: skip

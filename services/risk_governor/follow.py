@@ -1,0 +1,303 @@
+"""What the router tells: orders, fills, positions, balances, and what the venue proved.
+
+The router's lane is in order and complete, so our books equal its positions at every
+`PositionUpdate` and `Reconciled`; if they do not, history is missing and new risk waits until it is
+explained. Only the router's answer, or a complete reconciliation, releases what an approval holds.
+"""
+
+from __future__ import annotations
+
+from services.risk_governor.intents import ask_again
+from services.risk_governor.levels import (
+    CLOCK,
+    DAILY_LOSS,
+    DIFFERENCE,
+    NEW_DAY,
+    RECALLED,
+    RESTART,
+    cancel,
+    flatten_again,
+    judge_account,
+    latch,
+    unlatch,
+)
+from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
+from shared.domain.ledger import HUMAN
+from shared.domain.rules.loss import floor_after_day, high_after_day
+from shared.events import (
+    PROTECTIVE,
+    TERMINAL,
+    AccountUpdate,
+    Fill,
+    OrderUpdate,
+    PositionUpdate,
+    Purpose,
+    Reconciled,
+    RiskLevel,
+    SleeveBook,
+    VenueStatus,
+    WorkingOrder,
+)
+from shared.units import Micros, Nanos
+
+EARLY_MAX = 1_024  # fills without an order; reconciliation empties it every ten seconds
+
+
+def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
+    state = mind.state
+    state.router_no = update.no
+    key = update.intent_id or update.tag
+    order = state.orders.get(key)
+    if order is None:
+        order = _adopted(mind, key, update)
+        state.orders[key] = order
+    order.state = update.state
+    order.done = update.state in TERMINAL
+    order.size = update.size
+    order.filled = max(order.filled, update.filled)
+    if update.limit_price is not None:
+        order.limit_price = update.limit_price
+    if update.stop_price is not None:
+        order.stop_price = update.stop_price
+    if order.done and not order.leaves():
+        del state.orders[key]
+    if update.sleeve:
+        mind.out.append(update)
+        say_book(mind, update.sleeve, update.contract)
+    ask_again(mind, now_ns, update.contract)
+
+
+def _adopted(mind: Mind, key: str, update: OrderUpdate) -> Order:
+    """An order no approval of ours announced: a leg, the router's own, a hand's, an orphan's."""
+    return Order(
+        intent_id=key,
+        sleeve=update.sleeve,
+        contract=update.contract,
+        side=int(update.side),
+        size=update.size,
+        purpose=update.purpose,
+        type=update.type,
+        booked=mind.state.early.pop(key, 0),
+        reducing=update.purpose in CLOSING or update.purpose in PROTECTIVE,
+    )
+
+
+def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
+    state = mind.state
+    state.router_no = fill.no
+    held = state.ledger.held(fill.sleeve, fill.contract)
+    parts = state.ledger.apply(fill)
+    if not parts:
+        return
+    key = fill.intent_id or fill.tag
+    lots = -fill.size if fill.voided else fill.size
+    order = state.orders.get(key)
+    if order is None:
+        state.early[key] = state.early.get(key, 0) + lots
+        if len(state.early) > EARLY_MAX:
+            del state.early[next(iter(state.early))]
+    else:
+        order.booked += lots
+        if order.done and not order.leaves():
+            del state.orders[key]
+    if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
+        state.trades_today += 1
+    _watch_protection(mind, fill.contract, covered=False)
+    if state.ledger.position(fill.contract):
+        flatten_again(mind)
+    if fill.sleeve:
+        mind.out.append(fill)
+    for owner, _ in parts:
+        if owner != HUMAN:
+            say_book(mind, owner, fill.contract)
+    _trim_exits(mind, fill.contract)
+    ask_again(mind, now_ns, fill.contract)
+    judge_account(mind, now_ns)
+
+
+def _trim_exits(mind: Mind, contract: str) -> None:
+    """An exit that would open something, now that the position shrank by another way, goes."""
+    room: dict[str, int] = {}
+    for order in mind.live(contract):
+        if not order.reducing or order.purpose not in (Purpose.EXIT, Purpose.QUOTE):
+            continue
+        key = f"{order.sleeve}/{order.side}"
+        if key not in room:
+            held = mind.state.ledger.held(order.sleeve, contract)
+            room[key] = abs(held) if held * order.side < 0 else 0
+        room[key] -= order.leaves()
+        if room[key] < 0:
+            cancel(mind, order.intent_id, "there is no longer so much to close")
+
+
+def on_position(mind: Mind, now_ns: Nanos, update: PositionUpdate) -> None:
+    state = mind.state
+    state.router_no = update.no
+    ours = state.ledger.position(update.contract)
+    if ours != update.position:
+        _differ(mind, now_ns, f"{update.contract}: router {update.position}, books {ours}")
+    _watch_protection(mind, update.contract, covered=update.protected >= abs(update.position))
+
+
+def _watch_protection(mind: Mind, contract: str, *, covered: bool) -> None:
+    """Start or stop the clock of an uncovered position; real time, as the venue's stop is."""
+    state = mind.state
+    if covered or not state.ledger.position(contract):
+        state.naked_real_ns.pop(contract, None)
+        if not state.ledger.position(contract):
+            state.closing.pop(contract, None)
+    else:
+        state.naked_real_ns.setdefault(contract, state.real_ns)
+
+
+def on_account(mind: Mind, now_ns: Nanos, update: AccountUpdate) -> None:
+    state = mind.state
+    state.router_no = update.no
+    state.can_trade, state.simulated = update.can_trade, update.simulated
+
+
+def on_venue(mind: Mind, now_ns: Nanos, status: VenueStatus) -> None:
+    mind.state.router_no = status.no
+    mind.state.venue = status.state
+
+
+def on_reconciled(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
+    """Release what does not exist, compare positions and balance, begin the day when it is due."""
+    state = mind.state
+    state.router_no = proof.no
+    state.early.clear()
+    _release(mind, proof)
+    theirs = {contract: lots for contract, lots in proof.positions if lots}
+    ours = state.ledger.positions()
+    found = state.latches.get(DIFFERENCE)
+    if found is not None and found.flattens and not found.flattening and not theirs:
+        state.ledger.write_off()  # the venue proved flat; the latch has named what differed
+        ours = {}
+    if proof.difference or theirs != ours:
+        _differ(mind, now_ns, proof.difference or f"router {theirs}, books {ours}")
+    else:
+        state.reconciled_ns = proof.as_of_ns
+        unlatch(mind, DIFFERENCE)
+        for key in (RESTART, CLOCK, RECALLED):
+            held = state.latches.get(key)
+            if held is not None and held.clears == "reconcile" and proof.as_of_ns >= held.since_ns:
+                unlatch(mind, key)
+        begin_day(mind, now_ns, proof)
+        if state.base is not None and not ours:
+            state.drift = proof.balance - state.base - realised(mind)
+    for contract in sorted(state.waiting):
+        ask_again(mind, now_ns, contract)
+    judge_account(mind, now_ns)
+
+
+def _release(mind: Mind, proof: Reconciled) -> None:
+    """Forget every order the router does not list. An approval it has not answered yet may still be
+    on its way there, until its deadline was seen to pass before the comparison began."""
+    state, live = mind.state, set(proof.live)
+    gone = [
+        order
+        for key, order in state.orders.items()
+        if key not in live and (order.state is not None or 0 < order.lapsed_ns <= proof.as_of_ns)
+    ]
+    for order in gone:
+        del state.orders[order.intent_id]
+    for sleeve, contract in dict.fromkeys((order.sleeve, order.contract) for order in gone):
+        if sleeve:
+            say_book(mind, sleeve, contract)
+
+
+def _differ(mind: Mind, now_ns: Nanos, what: str) -> None:
+    latch(
+        mind, now_ns, DIFFERENCE, f"books and venue differ: {what}",
+        clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
+    )  # fmt: skip
+
+
+def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
+    """Turn to the trading day that holds now, given proof: a comparison begun in it, all flat.
+
+    The first day we ever see begins where we are, also with positions: profits before it are in
+    the balance, and losses before it cannot be known (start the governor before you trade).
+    """
+    state, today, limits = mind.state, mind.today(now_ns), mind.limits
+    if today is None or state.day == today.day or proof.as_of_ns < today.begins_ns:
+        return
+    if not state.day:
+        state.base = proof.balance - realised(mind)
+        state.high = high_after_day(limits.start, state.base)
+        state.floor = limits.start - limits.maximum_loss
+    elif state.ledger.flat() and not any(order.leaves() for order in state.orders.values()):
+        state.ledger.settle()
+        state.base, state.trades_today = proof.balance, 0
+        state.high = high_after_day(state.high, proof.balance)
+    else:
+        return
+    state.floor = floor_after_day(state.floor, state.high, limits.maximum_loss, limits.start)
+    state.day, state.drift = today.day, 0
+    unlatch(mind, NEW_DAY, DAILY_LOSS)
+    recalled = state.latches.get(RECALLED)
+    if recalled is not None and "17:00 CT" in recalled.clears:
+        unlatch(mind, RECALLED)
+
+
+def realised(mind: Mind) -> Micros:
+    """Profit taken in this session, net of fees paid."""
+    total = 0
+    for contract, desk in mind.state.ledger.desks.items():
+        account = desk.account
+        total += account.position.realised * product(contract).tick_micros - account.fees
+    return total
+
+
+def say_book(mind: Mind, sleeve: str, contract: str) -> None:
+    mind.out.append(book_of(mind, sleeve, contract))
+
+
+def book_of(mind: Mind, sleeve: str, contract: str) -> SleeveBook:
+    """What a sleeve holds and what it has working, as answered by the router so far."""
+    state = mind.state
+    book = state.ledger.book(sleeve, contract)
+    return SleeveBook(
+        sleeve=sleeve,
+        contract=contract,
+        position=book.position.lots,
+        cost=book.position.cost,
+        realised=book.position.realised * product(contract).tick_micros,
+        fees=book.fees,
+        working=tuple(
+            WorkingOrder(
+                intent_id=order.intent_id,
+                side=side_of(order.side),
+                size=order.size,
+                filled=order.filled,
+                purpose=order.purpose,
+                state=order.state,
+                limit_price=order.limit_price,
+                stop_price=order.stop_price,
+            )
+            for order in state.orders.values()
+            if order.sleeve == sleeve
+            and order.contract == contract
+            and order.state is not None
+            and not order.done
+        ),
+        router_no=state.router_no,
+    )
+
+
+def books_of(mind: Mind, sleeve: str) -> tuple[SleeveBook, ...]:
+    """Every book of a sleeve that is not empty or has something working."""
+    state = mind.state
+    contracts = dict.fromkeys(
+        [contract for contract, desk in state.ledger.desks.items() if sleeve in desk.owners]
+        + [order.contract for order in state.orders.values() if order.sleeve == sleeve]
+    )
+    return tuple(book_of(mind, sleeve, contract) for contract in contracts)
+
+
+def lapse(mind: Mind, now_ns: Nanos) -> None:
+    """Note which approvals went past their deadline unanswered; they count until reconciled."""
+    for order in mind.state.orders.values():
+        late = order.state is None and mind.state.real_ns > order.deadline_real_ns
+        if late and not order.lapsed_ns:
+            order.lapsed_ns = now_ns

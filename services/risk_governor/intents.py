@@ -1,0 +1,287 @@
+"""From a sleeve's wish to the one answer it gets: approved, maybe smaller, or vetoed with numbers.
+
+First identity, for every wish: form, authority, whether it was answered before, expiry. Then the
+fork that matters: an exit is what *we* compute to be one (it only reduces its owner's book, less
+the exits already working or of unknown outcome), and no rule of loss, count, rate or state stops
+it. Everything else goes through `checks`.
+
+One exit per contract is in flight. A later exit wish replaces it: the old one is cancelled, the new
+one waits until the old one's fate is known, and is then sized by what is left. Two exits at once
+could sell what is held twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.risk_governor.answers import (
+    Intent,
+    answer,
+    approve,
+    count_approval,
+    number_of,
+    say_veto,
+    tag_of,
+    veto,
+)
+from services.risk_governor.checks import (
+    KIND_CHECKS,
+    LOOSEN_CHECKS,
+    MODIFY_CHECKS,
+    SIZE_CHECKS,
+    Draft,
+    Refusal,
+    first_refusal,
+)
+from services.risk_governor.levels import cancel
+from services.risk_governor.state import Mind, Order, product_named
+from shared.domain.rules.sizing import exit_room
+from shared.events import (
+    PROTECTIVE,
+    CancelApproved,
+    CancelIntent,
+    ModifyApproved,
+    ModifyIntent,
+    OrderIntent,
+    OrderType,
+    Purpose,
+    VetoRule,
+)
+from shared.units import Lots, Nanos
+
+TAG_LENGTH_MAX: Final = 60  # the venue appends to it
+NEEDS: Final = {  # type -> (limit price given, stop price given)
+    OrderType.MARKET: (False, False),
+    OrderType.LIMIT: (True, False),
+    OrderType.STOP: (False, True),
+}
+WISHES: Final = (Purpose.ENTRY, Purpose.QUOTE, Purpose.EXIT)
+
+
+# -- identity --------------------------------------------------------------------------------------
+
+
+def misshapen(intent: OrderIntent) -> str:
+    """What is wrong with the form of an order; empty when nothing is."""
+    if intent.purpose not in WISHES:
+        return f"purpose {intent.purpose.value} is not a sleeve's to ask for"
+    if intent.type not in NEEDS:
+        return f"type {intent.type.value} is not allowed"
+    if (intent.limit_price is not None, intent.stop_price is not None) != NEEDS[intent.type]:
+        return f"{intent.type.value} with limit {intent.limit_price}, stop {intent.stop_price}"
+    if intent.purpose is Purpose.QUOTE and intent.type is not OrderType.LIMIT:
+        return "a quote rests at a limit"
+    if intent.size < 1:
+        return f"size {intent.size}"
+    for name in ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks"):
+        value = getattr(intent, name)
+        if value is not None and value < 1:
+            return f"{name} {value}"
+    if product_named(intent.contract) is None:
+        return f"unknown contract {intent.contract}"
+    return "" if len(tag_of(intent)) <= TAG_LENGTH_MAX else "the order's tag would be too long"
+
+
+def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
+    """Whether a wish is to be judged; otherwise it has been answered here."""
+    number = number_of(intent)
+    wrong = "" if number >= 0 else f"intent id {intent.intent_id!r}"
+    if not wrong and isinstance(intent, OrderIntent):
+        wrong = misshapen(intent)
+    if wrong:
+        say_veto(mind, intent, (VetoRule.MALFORMED, 0, 0, wrong))
+        return False
+    sleeve = mind.state.sleeves.get(intent.sleeve)
+    if sleeve is None or sleeve.incarnation != intent.incarnation:
+        granted = -1 if sleeve is None else sleeve.incarnation
+        say_veto(mind, intent, (VetoRule.AUTHORITY, granted, intent.incarnation, ""))
+        return False
+    if number in sleeve.answers:
+        mind.out.append(sleeve.answers[number])
+        return False
+    if number <= sleeve.forgotten:
+        say_veto(mind, intent, (VetoRule.DUPLICATE, sleeve.forgotten, number, ""))
+        return False
+    if any(intent.intent_id == held.intent_id for held in mind.state.waiting.values()):
+        return False  # it will be answered, once
+    if not isinstance(intent, CancelIntent) and now_ns > intent.expires_ns:
+        veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, ""))
+        return False
+    return True
+
+
+# -- orders ----------------------------------------------------------------------------------------
+
+
+def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
+    if not identified(mind, now_ns, intent):
+        return
+    if intent.purpose is Purpose.EXIT:
+        ask_exit(mind, now_ns, intent)
+        return
+    room = room_of(mind, intent)
+    if intent.size <= room:
+        approve(mind, now_ns, intent, intent.size, reducing=True)
+        return
+    draft = Draft(
+        now_ns, intent.sleeve, intent.contract, side=intent.side, size=intent.size,
+        purpose=intent.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
+        stop_loss_ticks=intent.stop_loss_ticks,
+    )  # fmt: skip
+    refusal = first_refusal(mind, draft, KIND_CHECKS)
+    largest = room
+    if refusal is None:
+        refusal = first_refusal(mind, draft, SIZE_CHECKS)
+        if refusal is None:
+            approve(mind, now_ns, intent, intent.size, reducing=False)
+            return
+        largest = max(room, _largest(mind, draft))
+    if intent.up_to and largest:
+        approve(mind, now_ns, intent, largest, reducing=largest <= room)
+        return
+    veto(mind, intent, refusal, largest)
+
+
+def _largest(mind: Mind, draft: Draft) -> Lots:
+    """The largest smaller size that passes every rule of size; 0 when none does."""
+    for size in range(min(draft.size - 1, mind.limits.given.order_size), 0, -1):
+        draft.size = size
+        if first_refusal(mind, draft, SIZE_CHECKS) is None:
+            return size
+    return 0
+
+
+def room_of(mind: Mind, intent: OrderIntent) -> Lots:
+    """How many contracts this wish may close."""
+    held = mind.state.ledger.held(intent.sleeve, intent.contract)
+    closing = mind.closing_lots(intent.sleeve, intent.contract, intent.side)
+    return exit_room(held, intent.side, closing)
+
+
+def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
+    """Approve an exit, or let it wait for the fate of the one in flight, which it replaces."""
+    state = mind.state
+    earlier = state.waiting.pop(intent.contract, None)
+    if earlier is not None:
+        refuse_exit(mind, earlier, "replaced by a later exit")
+    held = state.ledger.held(intent.sleeve, intent.contract)
+    if held * intent.side >= 0:
+        refuse_exit(mind, intent, "nothing to close")
+    elif mind.closing_lots(intent.sleeve, intent.contract, intent.side):
+        for order in mind.live(intent.contract):
+            if order.reducing and order.purpose in WISHES and order.sleeve == intent.sleeve:
+                cancel(mind, order.intent_id, f"replaced by {intent.intent_id}")
+        state.waiting[intent.contract] = intent
+    else:
+        approve(mind, now_ns, intent, min(intent.size, abs(held)), reducing=True)
+
+
+def ask_again(mind: Mind, now_ns: Nanos, contract: str) -> None:
+    """The waiting exit of a contract, after something happened to an order or position there."""
+    intent = mind.state.waiting.get(contract)
+    if intent is None:
+        return
+    if now_ns > intent.expires_ns:
+        del mind.state.waiting[contract]
+        veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, "an exit was in flight"))
+    elif not mind.closing_lots(intent.sleeve, contract, intent.side):
+        del mind.state.waiting[contract]
+        ask_exit(mind, now_ns, intent)
+
+
+def refuse_exit(mind: Mind, intent: OrderIntent, why: str) -> None:
+    room = room_of(mind, intent)
+    veto(mind, intent, (VetoRule.NOT_AN_EXIT, room, intent.size, why), room)
+
+
+# -- changes and cancels ---------------------------------------------------------------------------
+
+
+def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
+    if not identified(mind, now_ns, intent):
+        return
+    order = mind.state.orders.get(intent.target)
+    if order is None or order.done or order.sleeve != intent.sleeve:
+        veto(mind, intent, (VetoRule.NO_SUCH_ORDER, 0, 0, intent.target))
+        return
+    wrong = _wrong_prices(order, intent)
+    refusal = (
+        (VetoRule.MALFORMED, 0, 0, wrong) if wrong else _modify_refusal(mind, now_ns, order, intent)
+    )
+    if refusal is not None:
+        veto(mind, intent, refusal)
+        return
+    count_approval(mind, now_ns, intent.sleeve)
+    answer(
+        mind,
+        intent,
+        ModifyApproved(
+            intent_id=intent.intent_id,
+            target=intent.target,
+            sleeve=intent.sleeve,
+            contract=order.contract,
+            halt_no=mind.state.halt_no,
+            deadline_real_ns=mind.state.real_ns + mind.limits.approval_ns,
+            limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+        ),
+    )
+
+
+def _wrong_prices(order: Order, intent: ModifyIntent) -> str:
+    """What is wrong with the prices of a change; empty when nothing is."""
+    for name, new, old in (
+        ("limit_price", intent.limit_price, order.limit_price),
+        ("stop_price", intent.stop_price, order.stop_price),
+    ):
+        if new is not None and (new < 1 or old is None):
+            return f"{name} {new} for an order whose {name} is {old}"
+    if intent.limit_price is None and intent.stop_price is None:
+        return "changes nothing"
+    return ""
+
+
+def _modify_refusal(
+    mind: Mind, now_ns: Nanos, order: Order, intent: ModifyIntent
+) -> Refusal | None:
+    """Exits and tightened stops pass; a loosened stop is judged as new risk, an entry anew."""
+    if order.reducing or order.purpose is Purpose.TAKE_PROFIT:
+        return None
+    draft = Draft(
+        now_ns, order.sleeve, order.contract, side=order.side, size=0,
+        purpose=order.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
+        stop_loss_ticks=order.stop_loss_ticks,
+    )  # fmt: skip
+    if order.purpose not in PROTECTIVE:
+        return first_refusal(mind, draft, MODIFY_CHECKS)
+    old, new = order.stop_price, intent.stop_price
+    if old is None or new is None or (new - old) * order.side <= 0:
+        return None  # a sell stop moved up, a buy stop moved down
+    order.stop_price = new  # counted from now on; the router's next update says what became of it
+    refusal = first_refusal(mind, draft, LOOSEN_CHECKS)
+    if refusal is not None:
+        order.stop_price = old
+    return refusal
+
+
+def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
+    if not identified(mind, now_ns, intent):
+        return
+    order = mind.state.orders.get(intent.target)
+    if order is None or order.done or order.sleeve != intent.sleeve:
+        veto(mind, intent, (VetoRule.NO_SUCH_ORDER, 0, 0, intent.target))
+    elif order.purpose in PROTECTIVE:
+        # The venue removes the stop with its partner: cancelling either leg uncovers the position.
+        veto(mind, intent, (VetoRule.STOP_REQUIRED, 1, 0, "protection is moved, never cancelled"))
+    else:
+        answer(
+            mind,
+            intent,
+            CancelApproved(
+                intent_id=intent.intent_id,
+                target=intent.target,
+                sleeve=intent.sleeve,
+                contract=order.contract,
+                reason=intent.reason,
+            ),
+        )

@@ -1,0 +1,165 @@
+"""What a person may ask, and what nobody may: loosen a loss before its time.
+
+Every command is answered once, with what was done or why not. A halt by a person is ended by a
+person; a lost day ends at 17:00 CT; a killed drawdown may be cleared by hand once equity is above
+its level again; the firm's floor never. Every clearing names who and why and is journalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from services.risk_governor.equity import account, lost_levels
+from services.risk_governor.levels import (
+    DRAWDOWN,
+    OPERATOR,
+    RECALLED,
+    flatten_again,
+    judge_account,
+    latch,
+    risk_state,
+    say_state,
+    settle,
+    unlatch,
+)
+from services.risk_governor.state import Mind
+from services.risk_governor.words import (
+    FlattenRequested,
+    OperatorAnswer,
+    OperatorCommand,
+    Outcome,
+    Verb,
+)
+from shared.events import Armed
+from shared.units import Nanos
+
+CLEARABLE: Final = (OPERATOR, DRAWDOWN, RECALLED)
+
+
+class Refused(Exception):
+    """The command is not obeyed; the text tells the person why."""
+
+
+def on_command(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> None:
+    try:
+        if command.verb is not Verb.STATUS and not (command.who and command.cause):
+            raise Refused("a command names who and why")
+        text = COMMANDS[command.verb](mind, now_ns, command)
+        outcome = Outcome.DONE
+    except Refused as refused:
+        text, outcome = str(refused), Outcome.REFUSED
+    settle(mind, now_ns)
+    mind.out.append(
+        OperatorAnswer(
+            command_id=command.command_id,
+            outcome=outcome,
+            reason=text,
+            state=risk_state(mind, now_ns),
+        )
+    )
+
+
+def on_request(mind: Mind, now_ns: Nanos, asked: FlattenRequested) -> None:
+    """The request file: router and sentinel act by it on their own, we halt and agree."""
+    if asked.request_id != mind.state.request_id:
+        mind.state.request_id = asked.request_id
+        _flatten(mind, now_ns, f"{asked.cause} ({asked.who})", asked.request_id)
+
+
+def _flatten(mind: Mind, now_ns: Nanos, cause: str, request_id: str) -> None:
+    if OPERATOR in mind.state.latches and mind.state.latches[OPERATOR].flattens:
+        flatten_again(mind)
+        mind.state.latches[OPERATOR].request_id = request_id
+        return
+    latch(
+        mind, now_ns, OPERATOR, f"flatten by operator: {cause}",
+        clears="operator", flatten=True, request_id=request_id,
+    )  # fmt: skip
+
+
+def status(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    state = mind.state
+    text = f"{state.level.value}{' (paused)' if state.paused else ''}"
+    return f"{text}: {state.cause}" if state.cause else text
+
+
+def halt(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    latch(mind, now_ns, OPERATOR, f"halt by {command.who}: {command.cause}", clears="operator")
+    return "no new risk until resumed; positions keep their stops"
+
+
+def flatten(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    known = bool(command.request_id) and command.request_id == mind.state.request_id
+    if not known:
+        mind.state.request_id = command.request_id or mind.state.request_id
+        _flatten(mind, now_ns, f"{command.cause} ({command.who})", command.request_id)
+    return "flattening the account; halted until resumed"
+
+
+def resume(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    latches = mind.state.latches
+    mine = [key for key in CLEARABLE if key in latches and latches[key].clears == "operator"]
+    others = "; ".join(
+        f"{held.cause} (clears: {held.clears})" for key, held in latches.items() if key not in mine
+    )
+    if not mine:
+        raise Refused(others or "nothing is halted")
+    if any(latches[key].flattening for key in mine):
+        raise Refused("the flatten is not proven yet")
+    if DRAWDOWN in mine:
+        now = account(mind)
+        if now is None or DRAWDOWN in lost_levels(mind, now):
+            raise Refused("equity is not above the drawdown level")
+    unlatch(mind, *mine)
+    judge_account(mind, now_ns)  # a level no longer latched must be watched again
+    return f"resumed by {command.who}" + (f"; still held: {others}" if others else "")
+
+
+def pause(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    if not mind.state.paused:
+        mind.state.paused = True
+        say_state(mind, now_ns)
+    return "paused: no entries until started"
+
+
+def start(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    if mind.state.paused:
+        mind.state.paused = False
+        say_state(mind, now_ns)
+    held = mind.state.cause
+    return f"the pause ended; still {mind.state.level.value}: {held}" if held else "started"
+
+
+def arm(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    today = mind.today(now_ns)
+    if mind.settings.simulated():
+        raise Refused("the simulator needs no arming")
+    if command.account != mind.settings.venue.account:
+        raise Refused(
+            f"the settings trade {mind.settings.venue.account!r}, not {command.account!r}"
+        )
+    if not (mind.state.can_trade and mind.state.simulated):
+        raise Refused("the venue's record forbids this account to the interface")
+    if today is None:
+        raise Refused("time lies outside the calendar")
+    mind.out.append(Armed(account=command.account, until_ns=today.ends_ns, by=command.who))
+    return f"{command.account} is armed until 17:00 CT of {today.day}"
+
+
+def disarm(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    account_name = command.account or mind.settings.venue.account
+    mind.out.append(Armed(account=account_name, until_ns=0, by=command.who))
+    return f"{account_name} is disarmed"
+
+
+COMMANDS: Final[dict[Verb, Callable[[Mind, Nanos, OperatorCommand], str]]] = {
+    Verb.STATUS: status,
+    Verb.HALT: halt,
+    Verb.RESUME: resume,
+    Verb.PAUSE: pause,
+    Verb.START: start,
+    Verb.FLATTEN: flatten,
+    Verb.ARM: arm,
+    Verb.DISARM: disarm,
+}

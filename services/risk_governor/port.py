@@ -1,0 +1,195 @@
+"""The governor's doors: a local socket for people, the flatten request, the sentinel's heartbeat.
+
+The socket speaks one JSON object per line, `{"verb", "who", "cause", ...}` in, `{"done", "text",
+"state"}` out, and is open to its owner only; whoever may read it may stop the trading. Files are
+looked at ten times a second by our own ticks: a file that does not change is silence, whatever its
+time stamp says, and what it held when we came up proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any, Final
+
+import msgspec
+from loguru import logger
+from msgspec import Struct
+
+from services.risk_governor.words import (
+    FlattenRequested,
+    OperatorAnswer,
+    OperatorCommand,
+    Outcome,
+    SentinelBack,
+    SentinelSilent,
+    Verb,
+)
+from shared.core import Word
+from shared.runtime import paths
+from shared.runtime.ports import Host
+from shared.settings import Settings
+
+LOOK_S: Final = 0.1
+LINE_BYTES_MAX: Final = 16_384
+VISITORS_MAX: Final = 16
+IDLE_S_MAX: Final = 10.0
+ANSWER_S_MAX: Final = 5.0
+TEXT_MAX: Final = 500
+SENTINEL: Final = "sentinel"
+
+
+class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person may write."""
+
+    verb: Verb
+    who: str = ""
+    cause: str = ""
+    account: str = ""
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        if max(len(self.who), len(self.cause), len(self.account), len(self.request_id)) > TEXT_MAX:
+            raise ValueError(f"a text is longer than {TEXT_MAX} characters")
+
+
+class Request(Struct, frozen=True):
+    """`flatten.request` as its writer leaves it."""
+
+    id: str
+    cause: str = ""
+    who: str = ""
+
+
+class GovernorPort:
+    """Meets `Port`. Trouble with a visitor stays with that visitor."""
+
+    def __init__(self, settings: Settings) -> None:
+        silence_s = settings.risk_governor.sentinel_silence_real_s
+        self._silent_after = max(1, round(silence_s / LOOK_S))
+        self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
+        self._visitors = 0
+        self._last_id = 0
+        self._host: Host | None = None
+
+    async def run(self, host: Host) -> None:
+        self._host = host
+        where = paths.governor_socket_path(host.run_dir)
+        where.unlink(missing_ok=True)  # left by a life that was killed; our lock says it is ours
+        before = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._serve, where, limit=LINE_BYTES_MAX)
+        finally:
+            os.umask(before)
+        try:
+            async with server:
+                await asyncio.gather(self._watch_sentinel(host), self._watch_request(host))
+        finally:
+            where.unlink(missing_ok=True)
+
+    def handle(self, word: Word) -> None:
+        """Hand an answer to the visitor who waits for it; an old life's answer finds nobody."""
+        assert isinstance(word, OperatorAnswer), f"the core said {word} to its port"
+        future = self._waiting.get(word.command_id)
+        if future is not None and not future.done():
+            future.set_result(word)
+
+    async def stop(self) -> None:
+        for future in self._waiting.values():
+            future.cancel()
+
+    # -- people ------------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._visitors += 1
+        try:
+            if self._visitors > VISITORS_MAX:
+                await _write(writer, {"done": False, "text": "too many visitors"})
+                return
+            while line := await asyncio.wait_for(reader.readline(), IDLE_S_MAX):
+                await _write(writer, await self._answer(line))
+        except (TimeoutError, ConnectionError, ValueError) as error:
+            logger.info("operator socket: {!r}", error)
+        finally:
+            self._visitors -= 1
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        assert self._host is not None, "Invariant: served only while running"
+        try:
+            asked = msgspec.json.decode(line, type=Line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return {"done": False, "text": f"not understood: {error}"}
+        self._last_id = max(self._last_id + 1, time.time_ns())
+        future: asyncio.Future[OperatorAnswer] = asyncio.get_running_loop().create_future()
+        self._waiting[self._last_id] = future
+        command = OperatorCommand(command_id=self._last_id, **msgspec.structs.asdict(asked))
+        try:
+            self._host.inject(command)
+            said = await asyncio.wait_for(future, ANSWER_S_MAX)
+        except TimeoutError:
+            return {"done": False, "text": "the governor did not decide in time"}
+        finally:
+            del self._waiting[command.command_id]
+        return {
+            "done": said.outcome is Outcome.DONE,
+            "text": said.reason,
+            "state": msgspec.to_builtins(said.state),
+        }
+
+    # -- files -------------------------------------------------------------------------------------
+
+    async def _watch_sentinel(self, host: Host) -> None:
+        path = paths.heartbeat_path(host.run_dir, SENTINEL)
+        last, unchanged, alive = _content(path), 0, False
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = _content(path)
+            unchanged = unchanged + 1 if now is None or now == last else 0
+            last = now if now is not None else last
+            if not unchanged and not alive:
+                alive = True
+                host.inject(SentinelBack())
+            elif unchanged >= self._silent_after and alive:
+                alive = False
+                host.inject(SentinelSilent())
+
+    async def _watch_request(self, host: Host) -> None:
+        path, told = paths.flatten_request_path(host.run_dir), ""
+        while True:
+            content = _content(path)
+            request = None if content is None else _request(content)
+            if request is None:
+                told = ""
+            elif request.id != told:
+                told = request.id
+                host.inject(
+                    FlattenRequested(
+                        request_id=request.id,
+                        who=request.who[:TEXT_MAX],
+                        cause=request.cause[:TEXT_MAX],
+                    )
+                )
+            await asyncio.sleep(LOOK_S)
+
+
+def _content(path: os.PathLike[str]) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read(LINE_BYTES_MAX)
+    except OSError:
+        return None
+
+
+def _request(content: bytes) -> Request:
+    """The request in a file; one that cannot be read is still a request."""
+    try:
+        return msgspec.json.decode(content, type=Request)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Request(f"unreadable-{content[:64].hex()}", "request file could not be read", "?")
+
+
+async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    writer.write(msgspec.json.encode(answer) + b"\n")
+    await writer.drain()

@@ -1,0 +1,141 @@
+"""What time brings: the countdown to the day's end, silences, uncovered positions, late answers.
+
+Everything here is asked at every pulse (four a second). The countdown follows our own table of the
+calendar and the gateway's phase, the stricter of the two.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.risk_governor.follow import lapse
+from services.risk_governor.intents import ask_again
+from services.risk_governor.levels import (
+    BLIND,
+    DIFFERENCE,
+    NEW_DAY,
+    SESSION,
+    latch,
+    say_state,
+    unlatch,
+    withdraw,
+)
+from services.risk_governor.state import GATEWAY, PHASES, Mind
+from shared.events import (
+    FeedState,
+    Flatten,
+    Phase,
+    Pulse,
+    RiskLevel,
+    Scope,
+)
+from shared.units import SECOND, Nanos
+
+SLEEVE: Final = "sleeve_"
+LATE_CAUSE: Final = "ALARM: not proven flat in time; "
+
+
+def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
+    state = mind.state
+    state.real_ns = pulse.real_ns
+    lapse(mind, now_ns)
+    for contract in sorted(state.waiting):
+        ask_again(mind, now_ns, contract)
+    countdown(mind, now_ns)
+    watch_feed(mind, now_ns)
+    watch_protection(mind)
+    watch_difference(mind, now_ns)
+    for actor in state.silent:
+        if actor.startswith(SLEEVE):
+            withdraw(mind, f"{actor} is silent", actor.removeprefix(SLEEVE))
+    if pulse.real_ns - state.said_real_ns >= SECOND:
+        say_state(mind, now_ns)
+
+
+def countdown(mind: Mind, now_ns: Nanos) -> None:
+    """From 15:05 CT (or before an early close) flatten; after 17:00 CT wait for proof."""
+    state, today, phase = mind.state, mind.today(now_ns), mind.phase(now_ns)
+    if today is None:
+        return
+    new_day = state.day != today.day
+    if new_day:
+        why = "not yet reconciled" if not state.day else "waiting for proof of flat and balance"
+        latch(
+            mind, now_ns, NEW_DAY, f"trading day {today.day}: {why}",
+            clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
+        )  # fmt: skip
+    open_now = bool(state.ledger.positions()) or any(
+        order.leaves() for order in state.orders.values()
+    )
+    held_over = new_day and bool(state.day) and bool(state.ledger.positions())
+    if phase in (Phase.FLATTEN, Phase.FLAT) or (phase is Phase.CLOSED and open_now) or held_over:
+        if SESSION not in state.latches:
+            cause = "held over the day's end" if held_over else f"end of {today.day}"
+            latch(mind, now_ns, SESSION, cause, clears="17:00 CT", flatten=True,
+                  until_ns=today.next_open(now_ns))  # fmt: skip
+        elif PHASES[phase] >= PHASES[Phase.FLAT] or held_over:
+            _alarm(mind)
+    elif phase is Phase.OPEN and not new_day and _rests(mind, SESSION):
+        unlatch(mind, SESSION)
+
+
+def _rests(mind: Mind, key: str) -> bool:
+    """Whether a latch is held and its flatten proven."""
+    held = mind.state.latches.get(key)
+    return held is not None and not held.flattening
+
+
+def _alarm(mind: Mind) -> None:
+    """By now it had to be proven flat; a person must look."""
+    held = mind.state.latches[SESSION]
+    if held.flattening and not held.cause.startswith(LATE_CAUSE):
+        held.cause = LATE_CAUSE + held.cause
+
+
+def watch_feed(mind: Mind, now_ns: Nanos) -> None:
+    """A position nobody can value is flattened after a grace. A quiet market is no frozen feed:
+    the gateway proves that its streams live, so an old quote alone does not count here."""
+    state = mind.state
+    up = state.feed is FeedState.UP and GATEWAY not in state.silent
+    if up and _rests(mind, BLIND):
+        unlatch(mind, BLIND)
+    seen = up
+    held = state.ledger.positions()
+    for contract in held:
+        mark = state.marks.get(contract)
+        seen = seen and mark is not None and mark.usable() and mark.recv_ns > 0
+    if seen or not held:
+        state.blind_ns = 0
+    elif not state.blind_ns:
+        state.blind_ns = now_ns
+    elif now_ns - state.blind_ns > mind.limits.blind_ns:
+        latch(mind, now_ns, BLIND, "a position without market data", clears="feed",
+              rests=RiskLevel.REDUCE_ONLY, flatten=True)  # fmt: skip
+
+
+def watch_protection(mind: Mind) -> None:
+    """A position without its stop at the venue for too long is closed."""
+    state = mind.state
+    for contract, since in state.naked_real_ns.items():
+        if not since:
+            state.naked_real_ns[contract] = state.real_ns
+        elif state.real_ns - since > mind.limits.unprotected_ns and contract not in state.closing:
+            state.closing[contract] = state.halt_no
+            mind.out.append(
+                Flatten(
+                    halt_no=state.halt_no,
+                    scope=Scope.CONTRACT,
+                    contract=contract,
+                    cause="position without a stop at the venue",
+                )
+            )
+
+
+def watch_difference(mind: Mind, now_ns: Nanos) -> None:
+    """Books and venue that stay apart end in a flat account, the one state both agree on."""
+    held = mind.state.latches.get(DIFFERENCE)
+    if held is None or held.flattens:
+        return
+    if now_ns - held.since_ns > mind.limits.difference_ns:
+        latch(mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}",
+              clears="reconcile", rests=RiskLevel.REDUCE_ONLY, flatten=True)  # fmt: skip
