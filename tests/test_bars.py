@@ -235,3 +235,11 @@ def test_bars_are_aligned_to_utc(span_s: int) -> None:
     (said,) = made.advance(T0 + 60 * MINUTE)
     assert said.open_ns % (span_s * SECOND) == 0
     assert said.close_ns - said.open_ns == span_s * SECOND
+
+
+def test_what_is_still_unsaid_can_be_asked() -> None:
+    made = builder(1, 60)
+    assert made.unsaid_from(60, T0) == T0
+    made.trade(1, 1, T0 + 61 * SECOND)
+    assert made.unsaid_from(60, T0 + 70 * SECOND) == T0 + MINUTE
+    assert made.unsaid_from(1, T0 + 70 * SECOND) == T0 + 61 * SECOND

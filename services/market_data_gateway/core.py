@@ -171,7 +171,7 @@ class Gateway:
             day = self._calendar.at(now_ns)
         except OutsideCalendar as error:
             state.day, state.phase, state.edge_ns = "", Phase.CLOSED, now_ns + MINUTE
-            state.outside = str(error)
+            state.outside = state.outside or str(error)
             return
         state.edge_ns = day.next_change(now_ns)
         state.phase = day.phase(now_ns)
@@ -296,6 +296,7 @@ class Gateway:
             root=root, contract=contract, day=self._state.day, builder=BarBuilder.of(contract)
         )
         line.breaks(now_ns, "new")
+        line.since_ns = now_ns
         line.covered_ns = {span: floor(now_ns, span) for span in SPANS_S}
         self._state.lines[contract] = line
         return line

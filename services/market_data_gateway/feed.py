@@ -59,22 +59,29 @@ class Feed(Struct, frozen=True):
             quiet_ns = now_ns - max(line.quote_ns, line.since_ns, opens_ns)
             trades_ns = now_ns - max(line.trade_ns, line.since_ns, line.probed_ns, opens_ns)
             if line.is_whole() and quiet_ns > limit_ns:
-                yield from self._freeze(state, line, f"no quote for {seconds(quiet_ns)}", now_ns)
+                if line.trade_ns <= line.quote_ns + SECOND:  # else it trades, as we hear ourselves
+                    history.plan_probe(state, line, now_ns)
+                since_ns = line.quote_ns or now_ns
+                reason = f"{line.contract}: no quote for {seconds(quiet_ns)}"
+                yield from self._freeze(state, line, reason, (since_ns, now_ns))
             elif line.is_whole() and trades_ns > TRADES_TO_QUOTES * limit_ns:
                 line.probed_ns = now_ns
                 history.plan_probe(state, line, now_ns)
-            elif line.acked and not line.seen and quiet_ns > limit_ns:
+            elif not line.is_whole() and now_ns - max(line.since_ns, opens_ns) > limit_ns:
                 line.since_ns = now_ns
-                text = f"no fresh quote {seconds(quiet_ns)} after subscribing"
-                yield from self._rejoin(state, f"{line.contract}: {text}", now_ns)
+                reason = f"{line.contract}: still waiting for it"
+                yield from self._rejoin(state, reason, now_ns)
 
-    def _freeze(self, state: State, line: Line, why: str, now_ns: Nanos) -> Iterable[Event]:
-        reason = f"{line.contract}: {why}"
-        history.plan_probe(state, line, now_ns)
-        line.breaks(line.quote_ns or now_ns, reason)
+    def _freeze(
+        self, state: State, line: Line, reason: str, times: tuple[Nanos, Nanos]
+    ) -> Iterable[Event]:
+        """`times`: ticks are missing since, and now."""
+        since_ns, now_ns = times
+        line.breaks(since_ns, reason)
         line.seen = False
         line.since_ns = now_ns
-        yield from _say(state, FeedState.FROZEN, reason, now_ns)
+        if state.feed is not FeedState.FROZEN:
+            yield from _say(state, FeedState.FROZEN, reason, now_ns)
         yield from self._rejoin(state, reason, now_ns)
 
     def _rejoin(self, state: State, reason: str, now_ns: Nanos) -> Iterable[Event]:
@@ -96,8 +103,10 @@ class Feed(Struct, frozen=True):
             return
         yield Remark(text=f"{line.contract}: the venue traded while we heard nothing")
         if line.is_whole() and line.trade_ns < job.start_ns:
-            why = f"no trade heard since {seconds(now_ns - line.trade_ns)}, but the venue traded"
-            yield from self._freeze(state, line, why, now_ns)
+            line.acked = False  # quotes prove nothing here: only a new connection does
+            silent = seconds(now_ns - line.trade_ns)
+            reason = f"{line.contract}: no trade heard for {silent}, but the venue traded"
+            yield from self._freeze(state, line, reason, (line.trade_ns or now_ns, now_ns))
 
     def lose(self, state: State, reason: str, now_ns: Nanos) -> list[Event]:
         """The connection is gone: from the last thing heard on, every stream is incomplete."""
@@ -110,6 +119,7 @@ class Feed(Struct, frozen=True):
         for line in state.lines.values():
             line.breaks(line.heard_ns() or now_ns, reason)
             line.acked = line.seen = False
+            line.since_ns = now_ns
 
     def weigh(self, state: State, now_ns: Nanos) -> list[Event]:
         """Mend what can be mended, publish gaps that are repaired, say how the feed stands."""
@@ -152,7 +162,7 @@ class Feed(Struct, frozen=True):
         start_ns = self._trading_from(line.broken_ns)
         known, line.is_new, line.broken_ns = not line.is_new, False, 0
         line.builder.resume(whole_ns)
-        if start_ns >= whole_ns:
+        if start_ns > whole_ns:  # closed all the while
             return
         history.plan_repair(state, line, whole_ns, now_ns)
         if known:

@@ -105,7 +105,7 @@ def plan_repair(state: State, line: Line, whole_ns: Nanos, now_ns: Nanos) -> Non
 
 
 def plan_probe(state: State, line: Line, now_ns: Nanos) -> None:
-    """Did the market trade while we heard nothing? Asked once at a time."""
+    """Did the venue see trades after the last one we heard? Asked once at a time."""
     if any(job.purpose is Purpose.PROBE and job.contract == line.contract for job in state.jobs):
         return
     plan(
@@ -114,7 +114,7 @@ def plan_probe(state: State, line: Line, now_ns: Nanos) -> None:
             request=0,
             contract=line.contract,
             span_s=1,
-            start_ns=floor(line.heard_ns(), 1) + SECOND,
+            start_ns=floor(line.trade_ns or line.quote_ns, 1) + SECOND,
             end_ns=now_ns,
             limit=1,
             purpose=Purpose.PROBE,

@@ -98,7 +98,10 @@ class Line(Struct):
             return
         self.broken_ns = max(1, since_ns)
         self.gap_reason = reason
-        self.covered_ns = {span: floor(since_ns, span) for span in SPANS_S}
+        self.covered_ns = {
+            span: min(floor(since_ns, span), self.builder.unsaid_from(span, since_ns))
+            for span in SPANS_S
+        }
         self.builder.hold()
 
 

@@ -90,7 +90,9 @@ class Found(Word, frozen=True, kw_only=True):
     failure: str = ""
 
 
-class HistoryBar(Struct, frozen=True, kw_only=True, array_like=True):
+class HistoryBar(Struct, frozen=True, array_like=True):
+    """A closed bar as history has it; written without names, because there are many."""
+
     open_ns: Nanos
     open: Ticks
     high: Ticks

@@ -106,6 +106,11 @@ class BarBuilder(Struct):
         """Our own clock says `now_ns`; for markets too quiet to move the venue's."""
         return self.advance(now_ns - PULSE_GRACE_NS + GRACE_NS)
 
+    def unsaid_from(self, span_s: int, otherwise_ns: Nanos) -> Nanos:
+        """When the oldest bar still in the making opened; `otherwise_ns` if there is none."""
+        opens = [s.making[0].open_ns for s in self.spans if s.seconds == span_s and s.making]
+        return opens[0] if opens else otherwise_ns
+
     def hold(self) -> None:
         """The stream broke: from here no bar is complete, until `resume`."""
         self.complete_from_ns = _NEVER
