@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from services.simulator.dice import mix, seed_of
 from services.simulator.market import Hours, Print
@@ -57,8 +57,8 @@ class Series(Struct):
 
     seconds: list[RawBar] = []
     minutes: list[RawBar] = []
-    second: Forming = Forming()
-    minute: Forming = Forming()
+    second: Forming = field(default_factory=Forming)
+    minute: Forming = field(default_factory=Forming)
 
     def add(self, at_ns: Nanos, told: Print) -> None:
         """Fold a print in."""

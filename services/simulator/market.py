@@ -105,6 +105,9 @@ class Feed(Protocol):
     def advance(self, until_ns: Nanos, out: list[Update]) -> None:
         """Append everything up to and including `until_ns`, in time order."""
 
+    def horizon(self) -> Nanos:
+        """The earliest instant of an update still to come."""
+
     def regime(self) -> str:
         """The weather, for people."""
 

@@ -21,6 +21,7 @@ from services.simulator.market import BEAT_NS, LEVELS, REFRESH_NS, Book, Hours, 
 from shared.units import DAY, MINUTE, Lots, Nanos, Ticks
 
 PRINTS_MAX: Final = 48  # per minute; a bar's volume is spread over so many at most
+FAR: Final = (1 << 63) - 1
 TOUCH_SIZE: Final = 8  # typical displayed size
 
 RecordedBar = tuple[Nanos, Ticks, Ticks, Ticks, Ticks, Lots]  # open_ns, o, h, l, c, volume
@@ -126,7 +127,7 @@ class Recorded:
         seed: int,
     ) -> None:
         self.state = state
-        self.roots = (root,)
+        self.roots: tuple[str, ...] = (root,)
         self._bars = bars
         self._hours = hours
         self._seed = seed
@@ -145,6 +146,12 @@ class Recorded:
 
     def regime(self) -> str:
         return "recorded"
+
+    def horizon(self) -> Nanos:
+        state = self.state
+        if state.ended:
+            return FAR
+        return self._plan[state.place][0] if state.place < len(self._plan) else state.minute_ns
 
     def advance(self, until_ns: Nanos, out: list[Update]) -> None:
         state = self.state

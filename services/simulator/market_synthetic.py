@@ -35,7 +35,8 @@ STEPS_PER_S: Final = SECOND // STEP_NS
 RELUCTANCE: Final = (
     300  # in 1/1024 tick: how far beyond the best price fair value must be to move it
 )
-OFFSET_NS: Final = 11 * MILLISECOND  # products do not step at the same instant
+OFFSET_NS: Final = 2 * MILLISECOND  # products step one after the other
+SPAN_NS: Final = 8 * MILLISECOND  # within which all products have taken a step
 THROUGH_LEVELS: Final = 4  # so many run-over levels are printed, the rest is pulled
 
 
@@ -95,9 +96,13 @@ class Synthetic:
     def regime(self) -> str:
         return self.state.weather.regime
 
+    def horizon(self) -> Nanos:
+        """Nothing happens before this instant any more."""
+        return self.state.next_ns
+
     def advance(self, until_ns: Nanos, out: list[Update]) -> None:
         state, hours = self.state, self._hours
-        while state.next_ns + STEP_NS <= until_ns:
+        while state.next_ns + SPAN_NS <= until_ns:
             now = state.next_ns
             opening = hours.next_open(now)
             if opening != now:  # closed: nobody quotes until the next opening
@@ -131,7 +136,6 @@ class Synthetic:
         target = weather.target(character, line.anchor, now)
         shock = (3 * common + 2 * bell(draw)) * character.noise * weather.loudness() // 7_373
         line.fair += (target - line.fair) * weather.pull() // 256 + shock
-        now += (draw >> 48 & 7) * MILLISECOND
         chance = dice.bits()
         changed: Changes = {}
         prints = self._prints(line, chance, weather.busyness(), changed)

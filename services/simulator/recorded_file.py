@@ -96,10 +96,9 @@ def _bar(row: tuple[object, ...], product: Product, where: str) -> RecordedBar:
     if lots != int(lots) or lots < 1:
         raise BadRecording(f"{where}: volume was {volume}; it is a whole number from 1")
     bar = (at_ns, opened, high, low, close, int(lots))
-    if int(lots) < fewest_prints(bar):
-        raise BadRecording(
-            f"{where}: volume {int(lots)} is less than the {fewest_prints(bar)} prints its prices need"
-        )
+    fewest = fewest_prints(bar)
+    if int(lots) < fewest:
+        raise BadRecording(f"{where}: volume {int(lots)}, but its prices need {fewest} prints")
     return bar
 
 

@@ -1,0 +1,240 @@
+"""The account's books: orders, trades, positions, tags, money. No market, no protocol.
+
+Conservation, asserted at every fill: balance = start + profit of all trades - their fees, and a
+position is the sum of its fills. An order that is over moves from `live` to `done`; a tag is used
+for ever, also by an order that was rejected.
+
+Limits: `ORDERS_KEPT` finished orders and `TRADES_KEPT` trades stay visible to searches (several
+busy sessions); sums are over all time. Tags are kept as 64-bit digests in one sorted array, eight
+bytes each; half a million of them (a month of quoting) have a chance below 1e-8 to confuse one
+with a stranger, which would then be refused.
+
+The firm's daily loss and floor belong between `book` and `can_trade`: one function of these
+numbers that may clear `can_trade`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import Struct, field
+
+from shared.contracts import Product, product_of
+from shared.domain.orders import Happening, move
+from shared.domain.positions import Position
+from shared.events import TERMINAL, OrderState
+from shared.units import Lots, Micros, Nanos, Ticks
+
+ORDERS_KEPT: Final = 5_000
+TRADES_KEPT: Final = 5_000
+SLACK: Final = 512  # trimmed in lumps
+
+ACCOUNT_ID: Final = 20_411_873
+FIRST_ORDER: Final = 3_511_002_001
+FIRST_TRADE: Final = 3_019_000_101
+FIRST_POSITION: Final = 825_300_111
+
+
+class Order(Struct, kw_only=True):
+    """One order. `kind` is the venue's number (codes.OrderKind), `side` 1 buys, -1 sells.
+
+    `state` moves by the house's table; SENT is the venue's "pending". `value` is the sum of price x
+    lots filled. Brackets: `stop_loss`, `take_profit` are the signed tick distances wished for, on
+    the entry; `trail` on a leg that is suspended is its distance, on a trailing stop its trail.
+    """
+
+    id: int
+    contract: str
+    kind: int
+    side: int
+    size: Lots
+    created_ns: Nanos
+    updated_ns: Nanos
+    state: OrderState = OrderState.SENT
+    filled: Lots = 0
+    value: int = 0
+    limit: Ticks | None = None
+    stop: Ticks | None = None
+    trail: int | None = None
+    tag: str | None = None
+    parent: int = 0
+    stop_leg: int = 0  # on an entry: its stop-loss order
+    profit_leg: int = 0  # on an entry: its take-profit order
+    sibling: int = 0  # on a leg: the other one
+
+    @property
+    def left(self) -> Lots:
+        return self.size - self.filled
+
+    @property
+    def over(self) -> bool:
+        return self.state in TERMINAL
+
+    def happen(self, happening: Happening, now_ns: Nanos, *, touch: bool = True) -> None:
+        """Move by the table. A fill does not touch the update time, as at the venue."""
+        self.state = move(self.state, happening)
+        if touch:
+            self.updated_ns = now_ns
+
+
+class Deal(Struct, kw_only=True):
+    """One fill of ours. `profit` is None where it only opened."""
+
+    id: int
+    order_id: int
+    contract: str
+    side: int
+    lots: Lots
+    price: Ticks
+    fee: Micros
+    profit: Micros | None
+    at_ns: Nanos
+
+
+class Holding(Struct, kw_only=True):
+    """The net position in a contract; `id` and `since_ns` are of the present position."""
+
+    id: int = 0
+    since_ns: Nanos = 0
+    position: Position = field(default_factory=Position)
+
+
+class AccountState(Struct, kw_only=True):
+    name: str
+    start: Micros
+    balance: Micros
+    can_trade: bool = True
+    profit: Micros = 0
+    fees: Micros = 0
+    fills: int = 0
+    volume: Lots = 0
+    live: dict[int, Order] = {}
+    done: dict[int, Order] = {}
+    deals: list[Deal] = []
+    holdings: dict[str, Holding] = {}
+    tags: bytes = b""
+    tags_refused: int = 0
+    next_order: int = FIRST_ORDER
+    next_deal: int = FIRST_TRADE
+    next_position: int = FIRST_POSITION
+
+
+class Account:
+    """The one account of the simulator."""
+
+    def __init__(self, state: AccountState) -> None:
+        self.state = state
+        self._tags = array("Q", state.tags)
+
+    def freeze(self) -> AccountState:
+        """The state with everything in it, for a snapshot."""
+        self.state.tags = self._tags.tobytes()
+        return self.state
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def use_tag(self, tag: str) -> bool:
+        """Take a tag for ever; False if it was used before."""
+        digest = int.from_bytes(blake2b(tag.encode(), digest_size=8).digest(), "big")
+        place = bisect_left(self._tags, digest)
+        if place < len(self._tags) and self._tags[place] == digest:
+            self.state.tags_refused += 1
+            return False
+        self._tags.insert(place, digest)
+        return True
+
+    @property
+    def tags_used(self) -> int:
+        return len(self._tags)
+
+    def next_id(self) -> int:
+        self.state.next_order += 1
+        return self.state.next_order - 1
+
+    def add(self, order: Order) -> Order:
+        assert order.id not in self.state.live, "Invariant: order ids are new"
+        self.state.live[order.id] = order
+        return order
+
+    def find(self, order_id: int) -> Order | None:
+        return self.state.live.get(order_id) or self.state.done.get(order_id)
+
+    def live(self, order_id: int) -> Order:
+        return self.state.live[order_id]
+
+    def close_file(self, order: Order) -> None:
+        """An order that is over leaves the live ones; the oldest finished are forgotten."""
+        assert order.over, f"Invariant: {order.id} is over, but it was {order.state}"
+        del self.state.live[order.id]
+        done = self.state.done
+        done[order.id] = order
+        if len(done) > ORDERS_KEPT + SLACK:
+            for order_id in list(done)[:SLACK]:
+                del done[order_id]
+
+    # -- fills -------------------------------------------------------------------------------------
+
+    def book(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> Deal:
+        """Count a fill: order, position, money. Returns the trade."""
+        state = self.state
+        product = product_of(order.contract)
+        order.filled += lots
+        order.value += price * lots
+        assert 0 < order.filled <= order.size, "Invariant: filled stays within the order"
+        realised = self._hold(order, price, lots, now_ns)
+        deal = Deal(
+            id=state.next_deal,
+            order_id=order.id,
+            contract=order.contract,
+            side=order.side,
+            lots=lots,
+            price=price,
+            fee=product.fee_side_micros * lots,
+            profit=None if realised is None else realised * product.tick_micros,
+            at_ns=now_ns,
+        )
+        state.next_deal += 1
+        state.profit += deal.profit or 0
+        state.fees += deal.fee
+        state.fills += 1
+        state.volume += lots
+        state.balance += (deal.profit or 0) - deal.fee
+        state.deals.append(deal)
+        if len(state.deals) > TRADES_KEPT + SLACK:
+            del state.deals[:SLACK]
+        self.check()
+        return deal
+
+    def _hold(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> int | None:
+        """Move the position; what it realised in tick-lots, None if nothing was closed."""
+        state = self.state
+        holding = state.holdings.setdefault(order.contract, Holding())
+        before = holding.position.lots
+        if not before:
+            holding.id, holding.since_ns = state.next_position, now_ns
+            state.next_position += 1
+        signed = order.side * lots
+        realised = holding.position.apply(signed, price)
+        return realised if before * signed < 0 else None
+
+    def check(self) -> None:
+        state = self.state
+        assert state.balance == state.start + state.profit - state.fees, (
+            "Invariant: balance = start + profit - fees"
+        )
+
+    # -- positions ---------------------------------------------------------------------------------
+
+    def lots(self, contract: str) -> Lots:
+        """Signed size held in a contract."""
+        holding = self.state.holdings.get(contract)
+        return holding.position.lots if holding else 0
+
+    def unrealised(self, contract: str, mark: Ticks) -> Micros:
+        """Profit of the open position at `mark`, gross of fees."""
+        product: Product = product_of(contract)
+        holding = self.state.holdings.get(contract)
+        return holding.position.unrealised(mark) * product.tick_micros if holding else 0

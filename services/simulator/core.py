@@ -1,0 +1,204 @@
+"""The venue's mind: hears requests and the passing of market time, answers as the venue would.
+
+Subscribes to nothing and publishes nothing: it is no part of the bus. Its port tells it `Call`s
+and `Step`s and carries out what it says. The market runs first, then the request is looked at:
+market time inside is the instant the market has been run to and never goes back. Only inputs have
+to be kept: the same inputs give the same answers, fills and prices, after any restart.
+
+Killed here, nothing is lost but answers on their way: their callers time out and must look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from services.simulator import listing
+from services.simulator.market import Update
+from services.simulator.market_recorded import RecordedBar
+from services.simulator.queries import truth
+from services.simulator.recorded_file import read
+from services.simulator.render import Stamp
+from services.simulator.tape import Teller
+from services.simulator.words import (
+    INPUTS,
+    OUTPUTS,
+    Answer,
+    Call,
+    Fault,
+    FaultKind,
+    FaultReport,
+    Faults,
+    Step,
+    Truth,
+)
+from services.simulator.world import Machines, SimulatorState, begin, recorded_root
+from shared.contracts import PRODUCTS
+from shared.core import Word
+from shared.events import Event, Pulse, Started
+from shared.settings import Settings
+from shared.units import MILLISECOND, SECOND, Nanos
+from shared.venue import words as venue
+from shared.venue.answers import Acknowledged
+
+CATCH_UP_NS: Final = 120 * SECOND  # open market run in one go at most; the rest waits a step
+AMOUNT_MAX: Final = 10_000_000
+NOTHING: Final[tuple[Word, ...]] = ()
+
+
+class Simulator:
+    """The core. Raises ValueError (BadRecording, bad settings) when it cannot be made."""
+
+    subscribes: Mapping[str, tuple[type[Event], ...]] = {}
+    publishes: ClassVar[tuple[type[Event], ...]] = ()
+    words: ClassVar[tuple[type[Word], ...]] = (*INPUTS, *OUTPUTS)
+    watches: Mapping[str, float] = {}
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._recording: tuple[RecordedBar, ...] = ()
+        if settings.simulator.market == "recorded":
+            product = PRODUCTS[recorded_root(settings)]
+            self._recording = read(settings.simulator.recorded_file, product)
+        self._stamp = Stamp()
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            Call: self._call,
+            Truth: self._truth,
+            Fault: self._fault,
+        }
+        self._become(begin(settings, self._recording))
+
+    def _become(self, state: SimulatorState) -> None:
+        self._machines = machines = Machines(self._settings, self._recording, state)
+        self._exchange = machines.exchange
+        self._said = machines.exchange.said
+        self._changes: dict[type[venue.Body], Callable[[Nanos, int, Any], None]] = {
+            venue.PlaceOrder: machines.desk.place,
+            venue.ModifyOrder: machines.desk.modify,
+            venue.CancelOrder: machines.desk.cancel,
+            venue.PositionClose: machines.desk.close,
+            venue.PositionPartialClose: machines.desk.partial_close,
+        }
+        self._tellers: dict[str, Teller] = {}
+        self._label = ""
+
+    # -- the contract of a core --------------------------------------------------------------------
+
+    def on(self, now_ns: Nanos, event: Event) -> Iterable[Event]:
+        kind = type(event)
+        if kind is Step or kind is Pulse or kind is Started or kind in self._handlers:
+            self._run_market(now_ns)
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            handler(event)
+        if not self._said:
+            return NOTHING
+        said = tuple(self._said)
+        self._said.clear()
+        return said
+
+    def recall(self, now_ns: Nanos, said: Event) -> None:
+        """Nothing to fold in: our answers follow from what we heard, under any code of ours."""
+
+    def snapshot(self) -> bytes:
+        self._exchange.account.freeze()
+        return msgspec.msgpack.encode(self._machines.state)
+
+    def restore(self, snapshot: bytes) -> None:
+        self._become(msgspec.msgpack.decode(snapshot, type=SimulatorState))
+
+    # -- time --------------------------------------------------------------------------------------
+
+    @property
+    def market_ns(self) -> Nanos:
+        return self._machines.state.market_ns
+
+    def _run_market(self, now_ns: Nanos) -> None:
+        """Run the market up to `now_ns`; closed hours cost nothing."""
+        state, machines = self._machines.state, self._machines
+        if now_ns <= state.market_ns:
+            return
+        until = machines.hours.next_open(state.market_ns) + CATCH_UP_NS
+        until = min(now_ns, until)
+        updates: list[Update] = []
+        for feed in machines.feeds:
+            feed.advance(until, updates)
+        if len(machines.feeds) > 1:
+            updates.sort(key=lambda update: update.at_ns)
+        for update in updates:
+            self._on_update(update)
+        horizon = min(feed.horizon() for feed in machines.feeds)
+        self._exchange.run(min(until, horizon))
+        state.market_ns = until
+
+    def _on_update(self, update: Update) -> None:
+        state = self._machines.state
+        self._exchange.on_update(update)
+        root = update.root
+        day = self._machines.hours.day(update.at_ns)
+        if day.day != self._label:
+            self._turn_day(day.day)
+        stats, series = state.days[root], state.series[root]
+        if stats.day != day.day:
+            stats.turn(day.day)
+        for told in update.prints:
+            series.add(update.at_ns, told)
+            stats.add(told[0], told[1])
+        if update.at_ns >= state.exchange.faults.frozen_until_ns:
+            self._tellers[root].tell(update, stats, self._said)
+
+    def _turn_day(self, day: str) -> None:
+        """A new trading day may have new front months."""
+        self._label = day
+        self._tellers = {
+            root: Teller(listing.front(PRODUCTS[root], day), self._stamp)
+            for root in self._machines.state.series
+        }
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def _call(self, call: Call) -> None:
+        now_ns, machines = self.market_ns, self._machines
+        change = self._changes.get(type(call.request))
+        if change is not None:
+            change(now_ns, call.call_id, call.request)
+        elif machines.queries.answers(call.request):
+            response = machines.queries.answer(now_ns, call.request)
+            self._exchange.answer(call.call_id, response)
+        else:  # logins and pings are the port's
+            self._exchange.answer(call.call_id, Acknowledged(success=False, error_code=1))
+
+    def _truth(self, asked: Truth) -> None:
+        report = truth(
+            self._exchange.account,
+            self.market_ns,
+            regime=self._machines.synthetic.regime(),
+            faults=msgspec.structs.replace(self._exchange.state.faults),
+        )
+        self._said.append(Answer(call_id=asked.call_id, response=report))
+
+    def _fault(self, order: Fault) -> None:
+        """Amounts are cut to 0..`AMOUNT_MAX`."""
+        amount = max(0, min(order.amount, AMOUNT_MAX))
+        faults = self._exchange.state.faults
+        match order.kind:
+            case FaultKind.FREEZE_MARKET:
+                faults.frozen_until_ns = self.market_ns + amount * MILLISECOND if amount else 0
+            case FaultKind.LOSE_ANSWER:
+                faults.lose_answers = amount
+            case FaultKind.LOSE_USER_EVENT:
+                faults.lose_user_events = amount
+            case FaultKind.DOUBLE_USER_EVENT:
+                faults.double_user_events = amount
+            case FaultKind.REJECT_ORDER:
+                faults.reject_orders = amount
+            case FaultKind.DELAY_ANSWERS:
+                faults.delay_ms = amount
+        self._said.append(Answer(call_id=order.call_id, response=_report(faults)))
+
+
+def _report(faults: Faults) -> FaultReport:
+    """A copy: what was said must not change when the faults are used up."""
+    return FaultReport(faults=msgspec.structs.replace(faults))

@@ -1,0 +1,343 @@
+"""What changes something: place, modify, cancel, close. Checks in the venue's order, its own texts.
+
+A request is judged when it comes in, against the book and the position as they are then, and
+carried out after the latency; what changed in between is the caller's risk, as at the venue. Two
+closes in flight therefore both go out at the size seen when each was asked, and together may turn
+the position around.
+
+Order of checks for a new order: account, contract, tag, type, size, side, trading hours, quote,
+trail, prices, brackets, size of position. A refused order exists (status 5), has an id and keeps
+its tag. New orders are refused from the firm's flat-by time to the next opening; cancels always
+work, modifies and closes until the exchange closes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.simulator import brackets, listing
+from services.simulator.accounts import ACCOUNT_ID, Order
+from services.simulator.exchange import Arrival, Exchange
+from services.simulator.market import Hours
+from services.simulator.matching import Matching
+from services.simulator.words import Unanswered
+from shared.contracts import Product, product_of
+from shared.contracts import ticks as in_ticks
+from shared.domain.orders import Happening
+from shared.units import Lots, Nanos, Ticks
+from shared.venue import words as venue
+from shared.venue.answers import Acknowledged, AnyResponse, PlaceResponse
+from shared.venue.codes import (
+    CancelError,
+    CloseError,
+    ModifyError,
+    OrderKind,
+    PartialCloseError,
+    PlaceError,
+    VenueSide,
+)
+
+UNAVAILABLE: Final = (
+    "Trading is currently unavailable. The instrument is not in an active trading status."
+)
+TAG_USED: Final = "Specified custom tag is already in use"
+OUT_OF_RANGE: Final = "Invalid price. Price is outside allowed range."
+NO_QUOTE: Final = "Invalid symbol"
+NO_TRAIL: Final = "Trail Distance not set."
+TRAIL_MAX: Final = 1_000
+BAND_PERCENT: Final = 7  # the exchange's first price limit of the day
+PLACEABLE: Final = (
+    OrderKind.LIMIT,
+    OrderKind.MARKET,
+    OrderKind.STOP,
+    OrderKind.TRAILING_STOP,
+    OrderKind.JOIN_BID,
+    OrderKind.JOIN_ASK,
+)
+CAP_TENTHS_PER_USD: Final = 1_000  # the firm's cap: 50 tenths of a mini for 50,000 dollars
+
+
+class Refused(Exception):
+    """The venue's complaint; caught where it is answered."""
+
+
+def _aligned(price: float | None, product: Product, what: str) -> Ticks | None:
+    """A wire price in ticks; 0 means absent. Raises Refused off the grid or below zero."""
+    if price is None or price == 0:
+        return None
+    try:
+        count = in_ticks(price, product)
+    except (ValueError, OverflowError):
+        raise Refused(f"Invalid {what} price. Price is not aligned to tick size.") from None
+    if count <= 0:
+        raise Refused(OUT_OF_RANGE)
+    return count
+
+
+def in_band(count: Ticks, last: Ticks) -> bool:
+    return abs(count - last) * 100 <= last * BAND_PERCENT
+
+
+class Desk:
+    """Requests that change something."""
+
+    def __init__(self, exchange: Exchange, hours: Hours, *, latency_ns: Nanos, cap: Lots) -> None:
+        self._exchange = exchange
+        self._account = exchange.account
+        self._hours = hours
+        self._latency_ns = latency_ns
+        self._cap = cap  # tenths of a mini
+
+    # -- place -------------------------------------------------------------------------------------
+
+    def place(self, now_ns: Nanos, call_id: int, request: venue.PlaceOrder) -> None:
+        exchange, day = self._exchange, self._hours.day(now_ns)
+        if request.account_id != ACCOUNT_ID:
+            return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_NOT_FOUND))
+        if listing.known(request.contract_id, day.day) is None:
+            return exchange.answer(call_id, _placed(PlaceError.CONTRACT_NOT_FOUND))
+        if not self._account.state.can_trade:
+            return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_VIOLATION))
+        if request.contract_id != listing.front(product_of(request.contract_id), day.day):
+            return exchange.answer(call_id, _placed(PlaceError.CONTRACT_NOT_ACTIVE))
+        order = self._order_of(now_ns, request)
+        stop = brackets.wanted(request.stop_loss_bracket)
+        profit = brackets.wanted(request.take_profit_bracket)
+        ids = (
+            self._account.next_id() if stop else 0,
+            self._account.next_id() if profit else 0,
+        )
+        try:
+            self._judge_form(order, request)
+            self._judge_hours(now_ns)
+            self._judge_prices(order, request)
+            complaint = brackets.refusal(order.side, stop, profit)
+            if complaint:
+                raise Refused(complaint)
+            self._room_for(order)
+        except Refused as refused:
+            return self._reject(now_ns, call_id, order, str(refused))
+        legs = brackets.legs(order, stop, profit, ids)
+        for leg in legs:
+            if leg is not None and leg.tag is not None:
+                self._account.use_tag(leg.tag)
+        exchange.accept(order, legs, now_ns)
+        faults = exchange.state.faults
+        if faults.lose_answers:
+            faults.lose_answers -= 1
+            exchange.said.append(Unanswered(call_id=call_id))
+            return None
+        return exchange.answer(
+            call_id, PlaceResponse(success=True, order_id=order.id), self._latency_ns
+        )
+
+    def _order_of(self, now_ns: Nanos, request: venue.PlaceOrder) -> Order:
+        return Order(
+            id=self._account.next_id(),
+            contract=request.contract_id,
+            kind=request.type,
+            side=-1 if request.side == VenueSide.ASK else 1,
+            size=request.size,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            tag=request.custom_tag or None,
+        )
+
+    def _judge_form(self, order: Order, request: venue.PlaceOrder) -> None:
+        """What can be said without clock or market; the tag is taken here. Raises Refused."""
+        if order.tag is not None and not self._account.use_tag(order.tag):
+            raise Refused(TAG_USED)
+        if order.kind not in PLACEABLE:
+            raise Refused("Invalid order type specified")
+        if order.size <= 0:
+            raise Refused("Invalid order size specified")
+        if request.side not in tuple(VenueSide):
+            raise Refused("Invalid order side specified")
+
+    def _judge_hours(self, now_ns: Nanos) -> None:
+        """Raises Refused when nothing can be opened now."""
+        day = self._hours.day(now_ns)
+        faults = self._exchange.state.faults
+        if faults.reject_orders:
+            faults.reject_orders -= 1
+            raise Refused(UNAVAILABLE)
+        if not day.opens_ns <= now_ns < day.flat_by_ns:
+            raise Refused(UNAVAILABLE)
+
+    def _judge_prices(self, order: Order, request: venue.PlaceOrder) -> None:
+        """Sets the order's prices. Raises Refused."""
+        book = self._quoted(order.contract)
+        product = product_of(order.contract)
+        if order.kind == OrderKind.TRAILING_STOP:
+            order.trail = self._trail(request.trail_price, book, product)
+            order.stop = book.state.last + order.side * order.trail
+        elif order.kind == OrderKind.LIMIT:
+            order.limit = _aligned(request.limit_price, product, "limit")
+            if order.limit is None or not in_band(order.limit, book.state.last):
+                raise Refused(OUT_OF_RANGE)
+        elif order.kind == OrderKind.STOP:
+            order.stop = _aligned(request.stop_price, product, "stop")
+            if order.stop is None or not in_band(order.stop, book.state.last):
+                raise Refused(OUT_OF_RANGE)
+            if book.reached(order.side, order.stop):
+                raise Refused(OUT_OF_RANGE)
+
+    def _quoted(self, contract: str) -> Matching:
+        """The contract's book. Raises Refused where nothing is quoted."""
+        book = self._exchange.books.get(product_of(contract).root)
+        if book is None or not book.state.bid:
+            raise Refused(NO_QUOTE)
+        return book
+
+    @staticmethod
+    def _trail(price: float | None, book: Matching, product: Product) -> int:
+        """A trail's distance in whole ticks from the last print. Raises Refused."""
+        if not price:
+            raise Refused(NO_TRAIL)
+        level = _aligned(price, product, "trail")
+        if not book.state.last or level is None:
+            raise Refused("Cannot trail without a last price")
+        distance = abs(book.state.last - level)
+        if distance > TRAIL_MAX:
+            raise Refused(f"Trail Distance exceeds maximum ({TRAIL_MAX})")
+        return distance
+
+    def _room_for(self, order: Order) -> None:
+        """The account's largest position. Raises Refused for an order that would pass it."""
+        weight = product_of(order.contract).mini_tenths
+        held = self._account.lots(order.contract)
+        after = abs(held + order.side * order.size)
+        if after > abs(held) and after * weight > self._cap:
+            raise Refused("Not enough margin.")
+
+    def _reject(self, now_ns: Nanos, call_id: int, order: Order, text: str) -> None:
+        order.limit = order.stop = order.trail = None
+        self._account.add(order)
+        order.happen(Happening.REJECTED, now_ns)
+        self._account.close_file(order)
+        self._exchange.tell_order(order)
+        answer = PlaceResponse(
+            success=False,
+            error_code=PlaceError.ORDER_REJECTED.value,
+            error_message=text,
+            order_id=order.id,
+        )
+        self._exchange.answer(call_id, answer)
+
+    # -- modify and cancel -------------------------------------------------------------------------
+
+    def modify(self, now_ns: Nanos, call_id: int, request: venue.ModifyOrder) -> None:
+        exchange = self._exchange
+        if request.account_id != ACCOUNT_ID:
+            return exchange.answer(call_id, _done(ModifyError.ACCOUNT_NOT_FOUND))
+        order = self._account.find(request.order_id)
+        if order is None:
+            return exchange.answer(call_id, _done(ModifyError.ORDER_NOT_FOUND))
+        if order.over or order.id not in self._account.state.live:
+            return exchange.answer(call_id, _done(ModifyError.REJECTED))
+        try:
+            arrival = self._changed(now_ns, order, request)
+        except Refused as refused:
+            return exchange.answer(call_id, _done(ModifyError.REJECTED, str(refused) or None))
+        arrival.call_id = call_id
+        return exchange.send(now_ns, arrival)
+
+    def _changed(self, now_ns: Nanos, order: Order, request: venue.ModifyOrder) -> Arrival:
+        """The change that is asked for. Raises Refused."""
+        if not self._hours.open(now_ns):
+            raise Refused(UNAVAILABLE)
+        book, product = self._quoted(order.contract), product_of(order.contract)
+        arrival = Arrival(at_ns=0, order_id=order.id, what="CHANGE")
+        if request.size is not None and request.size != order.size:
+            if request.size <= order.filled or order.parent:
+                raise Refused("Invalid order size specified")
+            arrival.size = request.size
+        limit = _aligned(request.limit_price, product, "limit")
+        stop = _aligned(request.stop_price, product, "stop")
+        resting = order.limit is not None or order.stop is not None
+        if not resting or (limit and order.limit is None) or (stop and order.stop is None):
+            raise Refused(OUT_OF_RANGE if resting else "")
+        for price in (limit, stop):
+            if price is not None and not in_band(price, book.state.last):
+                raise Refused(OUT_OF_RANGE)
+        if stop is not None and book.reached(order.side, stop):
+            raise Refused(OUT_OF_RANGE)
+        arrival.limit, arrival.stop = limit, stop
+        if request.trail_price and order.kind == OrderKind.TRAILING_STOP:
+            arrival.trail = self._trail(request.trail_price, book, product)
+            arrival.stop = book.state.last + order.side * arrival.trail
+        return arrival
+
+    def cancel(self, now_ns: Nanos, call_id: int, request: venue.CancelOrder) -> None:
+        exchange = self._exchange
+        if request.account_id != ACCOUNT_ID:
+            return exchange.answer(call_id, _done(CancelError.ACCOUNT_NOT_FOUND))
+        if request.order_id not in self._account.state.live:
+            gone = self._account.find(request.order_id) is not None
+            code = CancelError.UNKNOWN_ERROR if gone else CancelError.ORDER_NOT_FOUND
+            return exchange.answer(call_id, _done(code))
+        arrival = Arrival(at_ns=0, order_id=request.order_id, what="CANCEL", call_id=call_id)
+        return exchange.send(now_ns, arrival)
+
+    # -- close -------------------------------------------------------------------------------------
+
+    def close(self, now_ns: Nanos, call_id: int, request: venue.PositionClose) -> None:
+        code = CloseError(self._closable(now_ns, request.account_id, request.contract_id))
+        if code is CloseError.SUCCESS and not self._tradable(now_ns, request.contract_id):
+            code = CloseError.ORDER_REJECTED
+        if code is CloseError.SUCCESS:
+            self._close(now_ns, request.contract_id, abs(self._account.lots(request.contract_id)))
+        self._exchange.answer(call_id, _done(code), self._latency_ns)
+
+    def partial_close(
+        self, now_ns: Nanos, call_id: int, request: venue.PositionPartialClose
+    ) -> None:
+        code = PartialCloseError(self._closable(now_ns, request.account_id, request.contract_id))
+        if code is PartialCloseError.SUCCESS:
+            if not 0 < request.size <= abs(self._account.lots(request.contract_id)):
+                code = PartialCloseError.INVALID_CLOSE_SIZE
+            elif not self._tradable(now_ns, request.contract_id):
+                code = PartialCloseError.ORDER_REJECTED
+            else:
+                self._close(now_ns, request.contract_id, request.size)
+        self._exchange.answer(call_id, _done(code), self._latency_ns)
+
+    def _closable(self, now_ns: Nanos, account_id: int, contract: str) -> int:
+        """What both closes check first; their codes 0 to 4 agree."""
+        day = self._hours.day(now_ns).day
+        if account_id != ACCOUNT_ID:
+            return CloseError.ACCOUNT_NOT_FOUND.value
+        product = listing.known(contract, day)
+        if product is None:
+            return CloseError.CONTRACT_NOT_FOUND.value
+        if not self._account.lots(contract):
+            return CloseError.POSITION_NOT_FOUND.value
+        active = contract == listing.front(product, day)
+        return (CloseError.SUCCESS if active else CloseError.CONTRACT_NOT_ACTIVE).value
+
+    def _tradable(self, now_ns: Nanos, contract: str) -> bool:
+        book = self._exchange.books.get(product_of(contract).root)
+        return self._hours.open(now_ns) and book is not None and bool(book.state.bid)
+
+    def _close(self, now_ns: Nanos, contract: str, lots: Lots) -> None:
+        """The venue's own market order: untagged, resting orders stay."""
+        order = Order(
+            id=self._account.next_id(),
+            contract=contract,
+            kind=OrderKind.MARKET.value,
+            side=-1 if self._account.lots(contract) > 0 else 1,
+            size=lots,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+        self._exchange.accept(order, (None, None), now_ns)
+
+
+def _placed(code: PlaceError) -> PlaceResponse:
+    return PlaceResponse(success=False, error_code=code.value)
+
+
+def _done(
+    code: ModifyError | CancelError | CloseError | PartialCloseError, text: str | None = None
+) -> AnyResponse:
+    return Acknowledged(success=code.value == 0, error_code=code.value, error_message=text)

@@ -1,0 +1,303 @@
+"""The life of our orders at the venue: accepted, on their way, in the book, filled, over.
+
+Requests reach the engine after the latency, in the order they came (`Arrival`), and are carried out
+between two market updates. Every change is told to the user hub in the venue's order: for a fill
+the order, the trade, the position, the account; then what follows from it (legs that open, the
+sibling that dies).
+
+Where the venue's behaviour is not known we chose, and say so: legs open with the first fill of
+their entry, at that fill's price, and grow with later ones; a leg cancelled by hand leaves its
+sibling alone; an entry cancelled after part of it filled keeps its legs; if a leg is over before
+the last part of its entry fills, that part has no leg.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from services.simulator import render
+from services.simulator.accounts import ACCOUNT_ID, Account, AccountState, Order
+from services.simulator.dice import Dice
+from services.simulator.market import Update
+from services.simulator.matching import BookState, Fill, Matching, Waiting
+from services.simulator.words import Answer, Faults, UserPush
+from shared.contracts import product_of
+from shared.core import Word
+from shared.domain.orders import Happening
+from shared.units import MILLISECOND, Lots, Nanos, Ticks
+from shared.venue import words as venue
+from shared.venue.answers import Acknowledged, AnyResponse
+from shared.venue.codes import HubAction, OrderKind
+
+ARRIVALS_MAX: Final = 10_000  # requests on their way; the venue's rate limit is far below
+
+
+class Arrival(Struct, kw_only=True):
+    """A request that reaches the engine at `at_ns`. `call_id` 0: nobody waits for an answer."""
+
+    at_ns: Nanos
+    order_id: int
+    what: str  # ENTER, CHANGE, CANCEL
+    call_id: int = 0
+    size: Lots | None = None
+    limit: Ticks | None = None
+    stop: Ticks | None = None
+    trail: int | None = None
+
+
+class ExchangeState(Struct, kw_only=True):
+    account: AccountState
+    books: dict[str, BookState]
+    arrivals: list[Arrival] = []
+    dice: Dice
+    faults: Faults
+
+
+class Exchange:
+    """Orders, matching and what the user hub hears. `said` collects words for the port."""
+
+    def __init__(self, state: ExchangeState, *, latency_ns: Nanos, slippage: Ticks) -> None:
+        self.state = state
+        self.account = Account(state.account)
+        self.books = {root: Matching(book, slippage) for root, book in state.books.items()}
+        self.said: list[Word] = []
+        self._latency_ns = latency_ns
+
+    def book(self, contract: str) -> Matching:
+        return self.books[product_of(contract).root]
+
+    def answer(self, call_id: int, response: AnyResponse, delay_ns: Nanos = 0) -> None:
+        if call_id:
+            delay_ns += self.state.faults.delay_ms * MILLISECOND
+            self.said.append(Answer(call_id=call_id, response=response, delay_ns=delay_ns))
+
+    # -- requests on their way ---------------------------------------------------------------------
+
+    def send(self, now_ns: Nanos, arrival: Arrival) -> None:
+        """Put a request on its way; `at_ns` is set here: latency and a fifth of it as jitter."""
+        arrivals = self.state.arrivals
+        assert len(arrivals) < ARRIVALS_MAX, "Invariant: the rate limit keeps requests few"
+        jitter = self.state.dice.below(self._latency_ns // 5 + 1)
+        at_ns = now_ns + self._latency_ns + jitter
+        if arrivals:
+            at_ns = max(at_ns, arrivals[-1].at_ns)
+        arrival.at_ns = at_ns
+        arrivals.append(arrival)
+
+    def run(self, until_ns: Nanos) -> None:
+        """Carry out what has reached the engine by now."""
+        arrivals = self.state.arrivals
+        while arrivals and arrivals[0].at_ns <= until_ns:
+            arrival = arrivals.pop(0)
+            order = self.account.state.live.get(arrival.order_id)
+            if arrival.what == "ENTER":
+                assert order is not None, "Invariant: nothing ends an order on its way"
+                self._enter(order, arrival.at_ns)
+            elif order is None:  # it ended while the request was under way
+                code = 3 if arrival.what == "CHANGE" else 5
+                self.answer(arrival.call_id, Acknowledged(success=False, error_code=code))
+            elif arrival.what == "CHANGE":
+                self._change(order, arrival)
+            else:
+                self.cancel(order, arrival.at_ns)
+                self.answer(arrival.call_id, Acknowledged(success=True))
+
+    def on_update(self, update: Update) -> None:
+        """The market moves: requests that came before it go first."""
+        arrivals = self.state.arrivals
+        if arrivals and arrivals[0].at_ns <= update.at_ns:
+            self.run(update.at_ns)
+        fills: list[Fill] = []
+        self.books[update.root].on_update(update, fills)
+        if fills:
+            self._apply(fills, update.at_ns)
+
+    # -- an order's life ---------------------------------------------------------------------------
+
+    def accept(self, order: Order, legs: tuple[Order | None, Order | None], now_ns: Nanos) -> None:
+        """A valid order: exists, is pending, is on its way. Legs: stop-loss, take-profit."""
+        stop, profit = legs
+        for leg in (stop, order, profit):
+            if leg is not None:
+                self.account.add(leg)
+                self.tell_order(leg)
+        self.send(now_ns, Arrival(at_ns=0, order_id=order.id, what="ENTER"))
+
+    def _enter(self, order: Order, now_ns: Nanos) -> None:
+        book = self.book(order.contract)
+        fills: list[Fill] = []
+        if not book.state.bid:
+            self.cancel(order, now_ns)
+            return
+        if order.kind != OrderKind.MARKET:
+            if order.kind == OrderKind.JOIN_BID:
+                order.limit = book.state.bid
+            elif order.kind == OrderKind.JOIN_ASK:
+                order.limit = book.state.ask
+            order.happen(Happening.OPENED, now_ns, touch=False)
+            self.tell_order(order)
+        self._into_book(order, fills)
+        self._apply(fills, now_ns)
+
+    def _into_book(self, order: Order, fills: list[Fill]) -> None:
+        book = self.book(order.contract)
+        if order.stop is not None:
+            trail = abs(order.trail or 0) if order.kind == OrderKind.TRAILING_STOP else 0
+            book.arm(Waiting(order.id, order.side, order.stop, order.left, trail))
+            book.trigger(fills)
+        elif order.limit is not None:
+            book.limit(order.id, order.side, order.left, order.limit, fills=fills)
+        else:
+            book.sweep(order.id, order.side, order.left, fills=fills)
+
+    def cancel(self, order: Order, now_ns: Nanos) -> None:
+        """End a live order; legs that never opened end with it."""
+        self.book(order.contract).cancel(order.id)
+        order.happen(Happening.CANCELLED, now_ns)
+        self.tell_order(order)
+        self.account.close_file(order)
+        if not order.filled:
+            for leg_id in (order.stop_leg, order.profit_leg):
+                leg = self.account.state.live.get(leg_id)
+                if leg is not None:
+                    self.cancel(leg, now_ns)
+
+    def _change(self, order: Order, arrival: Arrival) -> None:
+        """Carry out a modify; a new price or a larger size goes to the back of the queue."""
+        book = self.book(order.contract)
+        size = order.size if arrival.size is None else arrival.size
+        if size <= order.filled:
+            self.answer(arrival.call_id, Acknowledged(success=False, error_code=3))
+            return
+        same_price = arrival.limit is None and arrival.stop is None and arrival.trail is None
+        fills: list[Fill] = []
+        if same_price and size <= order.size:
+            order.size = size
+            book.shrink(order.id, order.left)
+        else:
+            book.cancel(order.id)
+            order.size = size
+            order.limit = order.limit if arrival.limit is None else arrival.limit
+            order.stop = order.stop if arrival.stop is None else arrival.stop
+            order.trail = order.trail if arrival.trail is None else arrival.trail
+            self._into_book_with_pair(order, fills)
+        order.updated_ns = arrival.at_ns
+        self.tell_order(order)
+        self.answer(arrival.call_id, Acknowledged(success=True))
+        self._apply(fills, arrival.at_ns)
+
+    def _into_book_with_pair(self, order: Order, fills: list[Fill]) -> None:
+        """Enter the book again, as one of a pair if its sibling still works there."""
+        book = self.book(order.contract)
+        sibling = self.account.state.live.get(order.sibling)
+        if sibling is None:
+            self._into_book(order, fills)
+            return
+        book.pair(order.id, sibling.id)
+        self._into_book(order, fills)
+
+    # -- fills -------------------------------------------------------------------------------------
+
+    def _apply(self, fills: list[Fill], now_ns: Nanos) -> None:
+        for order_id, price, lots in fills:
+            self._fill(self.account.live(order_id), price, lots, now_ns)
+
+    def _fill(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
+        account = self.account
+        before = account.state.holdings.get(order.contract)
+        average = None
+        if before is not None and before.position.lots:
+            average = render.position(order.contract, before).average_price
+        deal = account.book(order, price, lots, now_ns)
+        done = order.filled == order.size
+        order.happen(Happening.FILLED if done else Happening.PART_FILLED, now_ns, touch=False)
+        self.tell_order(order)
+        self._push(venue.USER_TRADE, HubAction.ADD, render.deal(deal, render.HUB_DIGITS))
+        holding = account.state.holdings[order.contract]
+        flat = not holding.position.lots
+        self._push(
+            venue.USER_POSITION,
+            HubAction.REMOVE if flat else HubAction.UPDATE,
+            render.position(order.contract, holding, render.HUB_DIGITS, average if flat else None),
+        )
+        self._push(venue.USER_ACCOUNT, HubAction.UPDATE, render.account(account.state))
+        if done:
+            account.close_file(order)
+        if order.stop_leg or order.profit_leg:
+            self._open_legs(order, price, lots, now_ns)
+        if order.sibling:
+            self._weaken_sibling(order, lots, now_ns)
+
+    def _weaken_sibling(self, order: Order, lots: Lots, now_ns: Nanos) -> None:
+        """The other leg of the pair loses what this one filled; matching did so already."""
+        sibling = self.account.state.live.get(order.sibling)
+        if sibling is None:
+            return
+        if order.over or sibling.left <= lots:
+            self.cancel(sibling, now_ns)
+            return
+        sibling.size -= lots
+        sibling.updated_ns = now_ns
+        self.tell_order(sibling)
+
+    def _open_legs(self, entry: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
+        """Take-profit, then stop-loss, as at the venue; both are told before either can fill."""
+        live = self.account.state.live
+        legs = [
+            leg for leg in (live.get(entry.profit_leg), live.get(entry.stop_leg)) if leg is not None
+        ]
+        first = entry.filled == lots
+        book = self.book(entry.contract)
+        for leg in legs:
+            if first:
+                self._price_leg(leg, price)
+                leg.size = lots
+                leg.happen(Happening.OPENED, now_ns)
+            else:
+                leg.size += lots
+                leg.updated_ns = now_ns
+                book.grow(leg.id, lots)
+            self.tell_order(leg)
+        if not first:
+            return
+        fills: list[Fill] = []
+        if len(legs) == 2:
+            book.pair(legs[0].id, legs[1].id)
+        for leg in reversed(legs):  # the stop waits before the limit can fill
+            if leg.stop is not None:
+                trail = abs(leg.trail or 0) if leg.kind == OrderKind.TRAILING_STOP else 0
+                book.arm(Waiting(leg.id, leg.side, leg.stop, leg.left, trail))
+            elif leg.limit is not None:
+                book.limit(leg.id, leg.side, leg.left, leg.limit, fills=fills)
+        book.trigger(fills)
+        self._apply(fills, now_ns)
+
+    @staticmethod
+    def _price_leg(leg: Order, price: Ticks) -> None:
+        """`trail` of a suspended leg is its signed distance from the fill."""
+        assert leg.trail is not None, "Invariant: a leg knows its distance"
+        if leg.kind == OrderKind.LIMIT:
+            leg.limit = price + leg.trail
+        else:
+            leg.stop = price + leg.trail
+        if leg.kind == OrderKind.TRAILING_STOP:
+            leg.trail = abs(leg.trail)
+
+    # -- the user hub ------------------------------------------------------------------------------
+
+    def tell_order(self, order: Order) -> None:
+        self._push(venue.USER_ORDER, HubAction.UPDATE, render.order(order, render.HUB_DIGITS))
+
+    def _push(self, target: str, action: HubAction, payload: venue.UserPayload) -> None:
+        """One user event, unless a fault loses or doubles it."""
+        faults = self.state.faults
+        if faults.lose_user_events:
+            faults.lose_user_events -= 1
+            return
+        push = UserPush(target=target, account_id=ACCOUNT_ID, action=action.value, payload=payload)
+        self.said.append(push)
+        if faults.double_user_events:
+            faults.double_user_events -= 1
+            self.said.append(push)

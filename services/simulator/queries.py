@@ -1,0 +1,318 @@
+"""What only asks: accounts, contracts, bars, orders, positions, trades, and the truth for tests.
+
+Rows come in the venue's order: orders ascending by id, trades and bars newest first. Suspended legs
+are shown by `v2/query` and `searchById` alone. A time that cannot be read is HTTP 400 before any
+business rule (`Problem`), as with the venue's model binding.
+
+Bars of minutes and hours are aligned to UTC, of days to the trading day (17:00 CT); weeks, months
+and ticks are refused with code 2. Partial bars are the forming one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from services.simulator import listing, render
+from services.simulator.accounts import ACCOUNT_ID, Account, Order
+from services.simulator.history import Past, RawBar, Series, grouped
+from services.simulator.market import Hours
+from services.simulator.words import Faults, Holding, TruthReport
+from shared.contracts import Product, contract_month
+from shared.events import OrderState
+from shared.units import HOUR, MINUTE, SECOND, Nanos
+from shared.venue import words as venue
+from shared.venue.answers import (
+    AccountsResponse,
+    AnyResponse,
+    BarsResponse,
+    ContractResponse,
+    ContractsResponse,
+    OrderResponse,
+    OrdersResponse,
+    PositionsResponse,
+    Problem,
+    QueryResponse,
+    TradesResponse,
+)
+from shared.venue.codes import BarsError, BarUnit, VenueOrderStatus
+from shared.venue.times import time_ns
+
+BARS_MAX: Final = 20_000
+PAGE: Final = 100
+PAGE_MAX: Final = 500
+SPANS: Final = {BarUnit.SECOND: SECOND, BarUnit.MINUTE: MINUTE, BarUnit.HOUR: HOUR}
+FAR: Final = (1 << 63) - 1
+
+
+class BadTime(ValueError):
+    """A time in a request that cannot be read; `field` names it."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+def _instant(text: str | None, field: str, default: Nanos) -> Nanos:
+    """Absent and empty mean `default`. Raises BadTime."""
+    if not text:
+        return default
+    try:
+        return time_ns(text, field)
+    except ValueError as error:
+        raise BadTime(field, str(error)) from None
+
+
+def problem(field: str, text: str) -> Problem:
+    return Problem(errors={field: (text,)}, trace_id="00-simulator-00")
+
+
+class Queries:
+    """Answers without effects; `now_ns` is the market time of the request."""
+
+    def __init__(
+        self, account: Account, hours: Hours, series: dict[str, Series], past: dict[str, Past]
+    ) -> None:
+        self._account = account
+        self._hours = hours
+        self._series = series
+        self._past = past
+        self._handlers = {
+            venue.AccountSearch: self._accounts,
+            venue.ContractSearch: self._contracts,
+            venue.ContractSearchById: self._contract,
+            venue.ContractAvailable: self._available,
+            venue.RetrieveBars: self._bars,
+            venue.OrderSearch: self._orders,
+            venue.OrderSearchOpen: self._open_orders,
+            venue.OrderSearchById: self._order,
+            venue.OrderQuery: self._query,
+            venue.PositionSearchOpen: self._positions,
+            venue.TradeSearch: self._trades,
+        }
+
+    def answers(self, request: venue.Request) -> bool:
+        return type(request) in self._handlers
+
+    def answer(self, now_ns: Nanos, request: venue.Request) -> AnyResponse:
+        try:
+            handler = self._handlers[type(request)]
+            response: AnyResponse = handler(now_ns, request)  # type: ignore[operator]
+        except BadTime as error:
+            return problem(error.field, str(error))
+        return response
+
+    # -- account, contracts ------------------------------------------------------------------------
+
+    def _accounts(self, now_ns: Nanos, request: venue.AccountSearch) -> AccountsResponse:
+        state = self._account.state
+        shown = state.can_trade or not request.only_active_accounts
+        return AccountsResponse(success=True, accounts=(render.account(state),) if shown else ())
+
+    def _contracts(self, now_ns: Nanos, request: venue.ContractSearch) -> ContractsResponse:
+        day = self._hours.day(now_ns).day
+        found = [] if request.live else listing.search(request.search_text, day)
+        return ContractsResponse(success=True, contracts=tuple(found))
+
+    def _available(self, now_ns: Nanos, request: venue.ContractAvailable) -> ContractsResponse:
+        found = [] if request.live else listing.available(self._hours.day(now_ns).day)
+        return ContractsResponse(success=True, contracts=tuple(found))
+
+    def _contract(self, now_ns: Nanos, request: venue.ContractSearchById) -> ContractResponse:
+        day = self._hours.day(now_ns).day
+        if listing.known(request.contract_id, day) is None:
+            return ContractResponse(success=False, error_code=1)
+        return ContractResponse(success=True, contract=listing.model(request.contract_id, day))
+
+    # -- bars --------------------------------------------------------------------------------------
+
+    def _bars(self, now_ns: Nanos, request: venue.RetrieveBars) -> BarsResponse:
+        start = _instant(request.start_time, "startTime", 0)
+        end = _instant(request.end_time, "endTime", FAR)
+        product = listing.known(request.contract_id, self._hours.day(now_ns).day)
+        code = BarsError.SUCCESS
+        if product is None:
+            code = BarsError.CONTRACT_NOT_FOUND
+        elif request.unit != BarUnit.DAY and request.unit not in SPANS:
+            code = BarsError.UNIT_INVALID
+        elif request.unit_number < 1:
+            code = BarsError.UNIT_NUMBER_INVALID
+        elif not 1 <= request.limit <= BARS_MAX:
+            code = BarsError.LIMIT_INVALID
+        if code is not BarsError.SUCCESS or product is None:
+            return BarsResponse(success=False, error_code=code.value)
+        if request.live or product.root not in self._series:
+            return BarsResponse(success=True, bars=())
+        rows: list[venue.BarModel] = []
+        for ends_ns, bar in self._joined(product, request):
+            if bar[0] < start or len(rows) == request.limit:
+                break
+            partial = ends_ns > now_ns
+            if bar[0] <= end and (request.include_partial_bar or not partial):
+                rows.append(render.bar(bar, product))
+        return BarsResponse(success=True, bars=tuple(rows))
+
+    def _joined(
+        self, product: Product, request: venue.RetrieveBars
+    ) -> Iterator[tuple[Nanos, RawBar]]:
+        """(end, bar) newest first, in the unit asked for, while the contract was the front."""
+        seconds = request.unit == BarUnit.SECOND
+        series, past = self._series[product.root], self._past[product.root]
+        source = chain(
+            series.backwards(SECOND if seconds else MINUTE),
+            past.seconds() if seconds else past.minutes(),
+        )
+        own = self._while_listed(source, request.contract_id, product)
+        if request.unit == BarUnit.DAY:
+            for opening, bar in grouped(own, lambda at: self._hours.day(at).opens_ns):
+                yield self._hours.day(opening).closes_ns, bar
+            return
+        span = SPANS[BarUnit(request.unit)] * request.unit_number
+        for opening, bar in grouped(own, lambda at: at - at % span):
+            yield opening + span, bar
+
+    def _while_listed(
+        self, bars: Iterator[RawBar], contract: str, product: Product
+    ) -> Iterator[RawBar]:
+        """Bars up to the contract's roll; one price series serves all months of a product."""
+        day = ""
+        listed = True
+        for bar in bars:
+            label = self._hours.day(bar[0]).day
+            if label != day:
+                day = label
+                listed = contract_month(contract) >= contract_month(listing.front(product, day))
+            if listed:
+                yield bar
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def _every(self) -> list[Order]:
+        state = self._account.state
+        return sorted(chain(state.done.values(), state.live.values()), key=lambda row: row.id)
+
+    def _orders(self, now_ns: Nanos, request: venue.OrderSearch) -> OrdersResponse:
+        start = _instant(request.start_timestamp, "startTimestamp", 0)
+        end = _instant(request.end_timestamp, "endTimestamp", FAR)
+        if request.account_id != ACCOUNT_ID:
+            return OrdersResponse(success=False, error_code=1)
+        return OrdersResponse(
+            success=True,
+            orders=tuple(
+                render.order(row)
+                for row in self._every()
+                if start <= row.created_ns <= end and row.state is not OrderState.SUSPENDED
+            ),
+        )
+
+    def _open_orders(self, now_ns: Nanos, request: venue.OrderSearchOpen) -> OrdersResponse:
+        if request.account_id != ACCOUNT_ID:
+            return OrdersResponse(success=False, error_code=1)
+        rows = [
+            row
+            for row in self._account.state.live.values()
+            if render.STATUS[row.state] == VenueOrderStatus.OPEN
+        ]
+        rows.sort(key=lambda row: row.id)
+        return OrdersResponse(success=True, orders=tuple(render.order(row) for row in rows))
+
+    def _order(self, now_ns: Nanos, request: venue.OrderSearchById) -> OrderResponse:
+        row = self._account.find(request.order_id)
+        if request.account_id != ACCOUNT_ID or row is None:
+            return OrderResponse(success=False, error_code=1)
+        return OrderResponse(success=True, order=render.order(row))
+
+    def _query(self, now_ns: Nanos, request: venue.OrderQuery) -> QueryResponse | Problem:
+        wish = request.filter
+        size = PAGE if request.page_size is None else request.page_size
+        offset = request.page_offset or 0
+        if not 1 <= size <= PAGE_MAX:
+            return problem("pageSize", f"pageSize was {size}; it is from 1 to {PAGE_MAX}")
+        if offset < 0:
+            return problem("pageOffset", f"pageOffset was {offset}")
+        statuses = wish.statuses
+        if statuses and any(status not in tuple(VenueOrderStatus) for status in statuses):
+            return problem("filter.statuses", f"statuses were {statuses}")
+        start = _instant(wish.created_after, "filter.createdAfter", 0)
+        end = _instant(wish.created_before, "filter.createdBefore", FAR)
+        if wish.account_id != ACCOUNT_ID:
+            return QueryResponse(success=False, error_code=1)
+        rows = [
+            row
+            for row in self._every()
+            if start <= row.created_ns <= end
+            and (not statuses or render.STATUS[row.state] in statuses)
+            and (not wish.contract_id or row.contract == wish.contract_id)
+        ]
+        if request.sort_direction == 1:
+            rows.reverse()
+        return QueryResponse(
+            success=True,
+            orders=tuple(render.order(row) for row in rows[offset : offset + size]),
+            total_count=len(rows) if request.include_total_count else None,
+        )
+
+    # -- positions, trades -------------------------------------------------------------------------
+
+    def _positions(self, now_ns: Nanos, request: venue.PositionSearchOpen) -> PositionsResponse:
+        if request.account_id != ACCOUNT_ID:
+            return PositionsResponse(success=False, error_code=1)
+        return PositionsResponse(
+            success=True,
+            positions=tuple(
+                render.position(contract, row)
+                for contract, row in self._account.state.holdings.items()
+                if row.position.lots
+            ),
+        )
+
+    def _trades(self, now_ns: Nanos, request: venue.TradeSearch) -> TradesResponse:
+        start = _instant(request.start_timestamp, "startTimestamp", 0)
+        end = _instant(request.end_timestamp, "endTimestamp", FAR)
+        if request.account_id != ACCOUNT_ID:
+            return TradesResponse(success=False, error_code=1)
+        return TradesResponse(
+            success=True,
+            trades=tuple(
+                render.deal(row)
+                for row in reversed(self._account.state.deals)
+                if start <= row.at_ns <= end
+            ),
+        )
+
+
+TRUTH_ROWS: Final = 2_000
+
+
+def truth(account: Account, now_ns: Nanos, *, regime: str, faults: Faults) -> TruthReport:
+    """The books as they are, for tests; the last `TRUTH_ROWS` finished orders and trades."""
+    state = account.state
+    return TruthReport(
+        market_ns=now_ns,
+        account_id=ACCOUNT_ID,
+        account=state.name,
+        can_trade=state.can_trade,
+        start_micros=state.start,
+        balance_micros=state.balance,
+        profit_micros=state.profit,
+        fees_micros=state.fees,
+        fills=state.fills,
+        volume=state.volume,
+        positions=tuple(
+            Holding(
+                contract=contract,
+                lots=row.position.lots,
+                cost=row.position.cost,
+                realised=row.position.realised,
+            )
+            for contract, row in state.holdings.items()
+        ),
+        open_orders=tuple(render.order(row) for row in state.live.values()),
+        orders=tuple(render.order(row) for row in list(state.done.values())[-TRUTH_ROWS:]),
+        trades=tuple(render.deal(row) for row in state.deals[-TRUTH_ROWS:]),
+        tags_used=account.tags_used,
+        tags_refused=state.tags_refused,
+        regime=regime,
+        faults=faults,
+    )
