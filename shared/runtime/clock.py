@@ -75,6 +75,10 @@ class WallClock:
         """Never again tell an earlier time than this (what our journal already holds)."""
         self._last = max(self._last, now_ns)
 
+    def live(self) -> bool:
+        """Whether time runs."""
+        return True
+
     def refresh(self) -> None:
         """Called four times a second; the wall needs no care."""
 

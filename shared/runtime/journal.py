@@ -27,6 +27,7 @@ _CHUNK: Final = 1 << 20
 _FRAME_CEILING: Final = 64 << 20  # no length beyond it is believed, whatever the settings allow
 _LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad one
 BALLAST_BYTES: Final = 4 << 20
+KEEP_PLAIN: Final = 2  # days of journals left uncompressed
 
 
 class JournalUnwritable(Exception):
@@ -261,7 +262,7 @@ def quarantine(path: Path) -> Path:
     return aside
 
 
-def compress(root: Path, lane: str, keep: int = 2) -> list[Path]:
+def compress(root: Path, lane: str, keep: int = KEEP_PLAIN) -> list[Path]:
     """Pack all but the last `keep` days of `lane`; returns the new files."""
     made = []
     for day in days(root, lane)[:-keep]:
@@ -277,6 +278,17 @@ def compress(root: Path, lane: str, keep: int = 2) -> list[Path]:
         plain.unlink()
         made.append(packed)
     return made
+
+
+def unpack(packed: Path) -> None:
+    """The other way, for an owner that goes on with an old day."""
+    plain = packed.with_suffix("")
+    partial = plain.with_name(plain.name + ".part")
+    with gzip.open(packed, "rb") as source, partial.open("wb") as sink:
+        while chunk := source.read(_CHUNK):
+            sink.write(chunk)
+    partial.rename(plain)
+    packed.unlink()
 
 
 # -- walking a lane over its days ------------------------------------------------------------------

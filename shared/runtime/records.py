@@ -67,7 +67,8 @@ class Memory(Struct, kw_only=True):
     """All a process must remember: its core's, and the runtime's own.
 
     `seq` and `prevs`: last sequence numbers used, per lane and (lane, kind). `own`: where each of
-    our own journals stood; `heard`: how far each lane was heard.
+    our own journals stood; `heard`: how far each lane was heard; `lanes`: what numbers in HEARD
+    records point to.
     """
 
     core: bytes
@@ -79,6 +80,7 @@ class Memory(Struct, kw_only=True):
     prevs: dict[str, dict[str, int]]
     own: dict[str, Place]
     heard: dict[str, Mark]
+    lanes: tuple[str, ...]
 
 
 class Input(Struct, frozen=True, array_like=True):

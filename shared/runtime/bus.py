@@ -1,0 +1,132 @@
+"""The bus: one PUB bound per lane, SUBs connected straight to the speakers. No broker.
+
+ZeroMQ's descriptor is edge-triggered: it tells once that something came, so the reader drains to
+EAGAIN, is kicked after it was registered, and looks again every 50 ms in any case. Main lanes have
+no high-water mark (a frozen hearer is dropped by ZeroMQ's own heartbeats within 2 s, which bounds
+the queue), tick lanes lose beyond 100,000. Losing is legal: the journal is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from shared.runtime import lanes, paths
+
+TICK_HWM: Final = 100_000
+LINGER_MS: Final = 300  # the last words of a process that ends
+RECONNECT_MS: Final = 10
+PEER_PING_MS: Final = 500
+PEER_DEAD_MS: Final = 1_500
+LOOK_AGAIN_S: Final = 0.05
+_DRAIN: Final = 10_000  # frames taken from one socket before the other things get their turn
+
+
+class Bus:
+    def __init__(self, run: Path, *, frame_limit: int) -> None:
+        self._run = run
+        self._frame_limit = frame_limit
+        self._context = zmq.Context()
+        self._pubs: dict[str, Any] = {}
+        self._subs: dict[bool, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_frame: Callable[[bytes], None] = _ignore
+        self._on_drained: Callable[[], None] = _nothing
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- speaking ----------------------------------------------------------------------------------
+
+    def bind(self, lane: str) -> None:
+        """Speak in `lane`. Only its owner may call this, holding the actor's lock."""
+        path = paths.socket_path(self._run, lane)
+        path.unlink(missing_ok=True)
+        socket = self._socket(zmq.PUB)
+        socket.setsockopt(zmq.SNDHWM, TICK_HWM if lanes.is_ticks(lane) else 0)
+        socket.bind(f"ipc://{path}")
+        self._pubs[lane] = socket
+
+    def publish(self, lane: str, frame: bytes) -> None:
+        self._pubs[lane].send(frame, zmq.NOBLOCK)
+
+    # -- hearing -----------------------------------------------------------------------------------
+
+    def connect(self, lane: str, topics: Iterable[bytes] = (b"",)) -> None:
+        """Hear `lane`, whether it exists yet or not: all of it, or some topics."""
+        ticks = lanes.is_ticks(lane)
+        socket = self._subs.get(ticks)
+        if socket is None:
+            socket = self._subs[ticks] = self._socket(zmq.SUB)
+            socket.setsockopt(zmq.RCVHWM, TICK_HWM if ticks else 0)
+            socket.setsockopt(zmq.MAXMSGSIZE, self._frame_limit)
+        for topic in topics:
+            socket.subscribe(topic + b"\0" if topic else b"")
+        socket.connect(f"ipc://{paths.socket_path(self._run, lane)}")
+
+    def listen(self, on_frame: Callable[[bytes], None], on_drained: Callable[[], None]) -> None:
+        """From now on: `on_frame` for each, `on_drained` after each round that brought some."""
+        self._loop = asyncio.get_running_loop()
+        self._on_frame, self._on_drained = on_frame, on_drained
+        for socket in self._subs.values():
+            self._loop.add_reader(socket.getsockopt(zmq.FD), self._readable, socket)
+        self._look_again()
+
+    def drain(self) -> None:
+        """Take what is waiting now."""
+        if self._loop is not None:
+            for socket in self._subs.values():
+                self._readable(socket)
+
+    def _readable(self, socket: Any) -> None:
+        receive, take, again = socket.recv, self._on_frame, zmq.NOBLOCK
+        count = 0
+        try:
+            while count < _DRAIN:
+                take(receive(again))
+                count += 1
+            assert self._loop is not None, "only a listening bus is read"
+            self._loop.call_soon(self._readable, socket)
+        except zmq.Again:
+            pass
+        if count:
+            self._on_drained()
+
+    def _look_again(self) -> None:
+        if self._loop is not None:
+            self.drain()
+            self._timer = self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def _socket(self, kind: int) -> Any:
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 0)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, PEER_PING_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, PEER_DEAD_MS)
+        return socket
+
+    def close(self) -> None:
+        if self._loop is not None:
+            for socket in self._subs.values():
+                self._loop.remove_reader(socket.getsockopt(zmq.FD))
+            if self._timer is not None:
+                self._timer.cancel()
+            self._loop = None
+        for socket in self._subs.values():
+            socket.close(0)
+        for socket in self._pubs.values():
+            socket.close(LINGER_MS)
+        self._context.term()
+
+
+def _ignore(_frame: bytes) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass

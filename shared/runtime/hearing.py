@@ -1,0 +1,300 @@
+"""Listening to others without losing, doubling or reordering anything.
+
+A main lane is strict: the next event is the one numbered one higher, or it is not taken. Anything
+else (a lost frame, a heartbeat that knows of more, a new life of the speaker) means: leave the wire
+alone, read the speaker's journal in order, then go on. A record not yet visible is looked for
+again shortly. In a tick lane each kind carries the number of its predecessor; a miss is told as a
+`Gap` and never caught up, because an old tick is worse than none.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from loguru import logger
+
+from shared.events import Event, Gap, Heartbeat
+from shared.runtime import lanes, records, wire
+from shared.runtime.exits import Exit, Fatal
+from shared.runtime.journal import Corrupt, Cursor
+from shared.runtime.lanes import Kinds
+from shared.runtime.records import Mark, Place
+from shared.runtime.wire import Envelope
+
+FLUSH_AT: Final = 1_024
+_TELL_EVERY: Final = 1_000
+_TOPIC_BYTES: Final = 64
+_TIME: Final = itemgetter(3)
+
+
+class Ear:
+    """One lane we hear. `number` stands for its name in journals."""
+
+    __slots__ = (
+        "behind", "deaf", "kinds", "lane", "mark", "number", "schema", "target", "ticks", "time_ns",
+    )  # fmt: skip
+
+    def __init__(self, lane: str, number: int, kinds: Kinds, mark: Mark) -> None:
+        self.lane = lane
+        self.number = number
+        self.kinds = kinds
+        self.mark = mark
+        self.ticks = lanes.is_ticks(lane)
+        self.behind = False
+        self.target = (0, 0)  # what its journal is known to hold, as (epoch, seq)
+        self.deaf = ""  # why we could misunderstand it
+        self.schema = wire.FINGERPRINT  # of the speaker, as far as compared
+        self.time_ns = 0
+
+
+class Item(NamedTuple):
+    """An event taken from a lane; `event` is None for a kind the core does not hear."""
+
+    ear: Ear
+    epoch: int
+    seq: int
+    time_ns: int
+    event: Event | None
+
+
+class Hearing:
+    """Turns frames into `batch`, a list of items in the order they are to be told."""
+
+    def __init__(
+        self,
+        root: Path,
+        heard: dict[str, Kinds],
+        marks: dict[str, Mark],
+        *,
+        flush: Callable[[], None],
+        gap: Callable[[Gap], None],
+    ) -> None:
+        """`flush` takes the batch away; `gap` is told of lost ticks, after a flush."""
+        self._root = root
+        self._flush = flush
+        self._gap = gap
+        self.ears = {
+            lane: Ear(lane, number, kinds, marks.get(lane, Mark()))
+            for number, (lane, kinds) in enumerate(heard.items())
+        }
+        self._openers: dict[bytes, Callable[[bytes], Envelope[Any]]] = {
+            wire.TOPICS[kind]: wire.opener(kind).decode
+            for kinds in heard.values()
+            for kind in kinds.values()
+        }
+        self._names = {topic: kind.__name__ for kind, topic in wire.TOPICS.items()}
+        self._beat = wire.opener(Heartbeat).decode
+        self.batch: list[Item] = []
+        self.beats: dict[str, Heartbeat] = {}  # the latest of each speaker
+        self.dropped: Counter[str] = Counter()
+
+    def marks(self) -> dict[str, Mark]:
+        return {lane: ear.mark for lane, ear in self.ears.items()}
+
+    # -- the wire ----------------------------------------------------------------------------------
+
+    def take(self, frame: bytes) -> None:
+        """One frame from the bus. Nothing in it can raise: what is not ours is counted, dropped."""
+        cut = frame.find(b"\0", 0, _TOPIC_BYTES)
+        topic = frame[:cut]
+        name = self._names.get(topic)
+        if cut < 0 or name is None:
+            self._drop("unknown topic", frame)
+            return
+        try:
+            if topic == b"Heartbeat":
+                self._heard_beat(self._beat(frame[cut + 1 :]))
+                return
+            envelope = self._openers.get(topic, wire.head)(frame[cut + 1 :])
+        except msgspec.DecodeError as error:
+            self._drop(f"malformed {name}: {error}", frame)
+            return
+        ear = self.ears.get(envelope.source)
+        if ear is None:
+            self._drop("unknown speaker", frame)
+        elif ear.deaf:
+            self._drop("not understood", frame)
+        elif ear.ticks:
+            self._take_tick(ear, name, envelope)
+        else:
+            self._take_main(ear, name, envelope)
+
+    def _take_main(self, ear: Ear, name: str, envelope: Envelope[Any]) -> None:
+        mark, epoch, seq = ear.mark, envelope.epoch, envelope.seq
+        if epoch == mark.epoch:
+            if seq == mark.seq + 1:
+                mark.seq = seq
+                event = envelope.event if name in ear.kinds else None
+                self.batch.append(Item(ear, epoch, seq, envelope.time_ns, event))
+                return
+            if seq <= mark.seq:
+                return
+        elif epoch < mark.epoch:
+            return
+        self.catch_up(ear, (epoch, seq))
+
+    def _take_tick(self, ear: Ear, name: str, envelope: Envelope[Any]) -> None:
+        if name not in ear.kinds:
+            return
+        mark, seq = ear.mark, envelope.seq
+        last = mark.kinds.get(name, 0)
+        if envelope.epoch < mark.epoch or (envelope.epoch == mark.epoch and seq <= last):
+            return
+        missed = envelope.prev != last and last
+        if (missed if envelope.epoch == mark.epoch else mark.epoch) and not self._is_first(ear):
+            self._flush()
+            self._gap(
+                Gap(
+                    contract="",
+                    start_ns=ear.time_ns or envelope.time_ns,
+                    end_ns=envelope.time_ns,
+                    reason=f"{ear.lane} up to {seq} was not heard",
+                )
+            )
+        mark.epoch, mark.kinds[name] = envelope.epoch, seq
+        mark.seq = max(mark.seq, seq)
+        ear.time_ns = envelope.time_ns
+        self.batch.append(Item(ear, envelope.epoch, seq, envelope.time_ns, envelope.event))
+
+    def _is_first(self, ear: Ear) -> bool:
+        return not ear.mark.kinds
+
+    def own_tick(self, ear: Ear, envelope: Item) -> None:
+        """A tick we relayed ourselves: nothing can be lost on that way."""
+        ear.mark.epoch, ear.mark.seq = envelope.epoch, envelope.seq
+        self.batch.append(envelope)
+
+    # -- heartbeats --------------------------------------------------------------------------------
+
+    def _heard_beat(self, envelope: Envelope[Heartbeat]) -> None:
+        beat = envelope.event
+        ear = self.ears.get(beat.actor)
+        if ear is None:
+            return
+        if beat.schema != ear.schema:
+            self._compare_forms(ear, beat)
+        if ear.deaf:
+            return
+        last = beat.seq.get(ear.lane, 0)
+        if (beat.epoch, last) > (ear.mark.epoch, ear.mark.seq):
+            self.catch_up(ear, (beat.epoch, last))
+        for lane, place in beat.places.items():
+            other = self.ears.get(lane)
+            if other and (other.mark.epoch, other.mark.seq) == (beat.epoch, beat.seq.get(lane, 0)):
+                other.mark.place = Place(*place)
+
+    def note_alive(self, frame: bytes) -> None:
+        """Before its turn in the queue: a heartbeat proves life the moment it is here."""
+        try:
+            beat = self._beat(frame[len(wire.HEARTBEAT) :]).event
+        except msgspec.DecodeError:
+            return
+        ear = self.ears.get(beat.actor)
+        if ear is not None and not ear.deaf:
+            self.beats[beat.actor] = beat
+
+    def _compare_forms(self, ear: Ear, beat: Heartbeat) -> None:
+        """Its schema is another than ours: does it matter for what we hear? Its journal knows."""
+        cursor = Cursor(self._root, ear.lane, Place(ear.mark.place.day))
+        for found in cursor.read():
+            if found.record[1] == records.START:
+                start = records.start_of(found.record[2:])
+                if start.epoch == beat.epoch:
+                    self._understand(ear, start)
+                    ear.schema = beat.schema
+                    return
+
+    def _understand(self, ear: Ear, start: records.Start) -> None:
+        for name in ear.kinds:
+            if why := wire.misunderstanding(name, start.schema):
+                ear.deaf = f"{start.actor} (epoch {start.epoch}): {why}"
+                return
+
+    # -- journals ----------------------------------------------------------------------------------
+
+    def catch_up(self, ear: Ear, target: tuple[int, int] = (0, 0)) -> None:
+        """Read the speaker's journal to its present end; `target` is what we know it to hold."""
+        self._consume(self._read(ear))
+        ear.target = max(target, ear.target)
+        ear.behind = not ear.deaf and (ear.mark.epoch, ear.mark.seq) < ear.target
+
+    def catch_up_all(self) -> None:
+        """At the start: all main lanes, merged by the time at which things were said."""
+        ears = [ear for ear in self.ears.values() if not ear.ticks]
+        self._consume(heapq.merge(*map(self._read, ears), key=_TIME))
+        self._flush()
+
+    def _consume(self, items: Iterable[Item]) -> None:
+        """A mark moves when an item is taken, not when it is read: merging reads ahead."""
+        for item in items:
+            item.ear.mark.epoch, item.ear.mark.seq = item.epoch, item.seq
+            self.batch.append(item)
+            if len(self.batch) >= FLUSH_AT:
+                self._flush()
+
+    def look_again(self) -> None:
+        """Try once more for what was not visible."""
+        for ear in self.ears.values():
+            if ear.behind:
+                self.catch_up(ear, ear.target)
+
+    def missing(self) -> bool:
+        return any(ear.behind for ear in self.ears.values())
+
+    def deafness(self) -> str:
+        """Why some speaker cannot be understood; empty when all can."""
+        return next((ear.deaf for ear in self.ears.values() if ear.deaf), "")
+
+    def _read(self, ear: Ear) -> Iterator[Item]:
+        """What its journal holds beyond the mark; the mark is settled at the end."""
+        mark = ear.mark
+        at = (mark.epoch, mark.seq)
+        cursor = Cursor(self._root, ear.lane, mark.place)
+        for found in cursor.read():
+            kind = found.record[1]
+            if kind == records.START:
+                start = records.start_of(found.record[2:])
+                self._understand(ear, start)
+                if ear.deaf:
+                    return
+                if start.epoch > at[0]:
+                    at = (start.epoch, start.seq)
+            elif kind == records.SAID:
+                head = wire.head(found.record[2:])
+                now = (head.epoch, head.seq)
+                if now <= at:
+                    continue
+                if now != (at[0], at[1] + 1):
+                    path = self._root / cursor.place.day / f"{ear.lane}.journal"
+                    raise Corrupt(path, found.offset, f"event {now} follows {at}")
+                at = now
+                yield self._recorded(ear, head)
+        mark.epoch, mark.seq = at
+        mark.place = cursor.place
+
+    def _recorded(self, ear: Ear, head: Envelope[Any]) -> Item:
+        kind = ear.kinds.get(wire.kind_of(head.event))
+        event = None
+        if kind is not None:
+            try:
+                event = msgspec.msgpack.decode(head.event, type=kind)
+            except msgspec.DecodeError as error:
+                why = f"{ear.lane}:{head.epoch}:{head.seq} in its journal: {error}"
+                raise Fatal(why, Exit.SCHEMA) from None
+        return Item(ear, head.epoch, head.seq, head.time_ns, event)
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def _drop(self, why: str, frame: bytes) -> None:
+        """Count it; tell the first and then every thousandth of its sort."""
+        sort = why.partition(":")[0]
+        self.dropped[sort] += 1
+        if self.dropped[sort] % _TELL_EVERY == 1:
+            seen = self.dropped[sort]
+            logger.warning("dropped a frame: {} ({} so far, {!r})", why, seen, frame[:40])

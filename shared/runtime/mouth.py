@@ -1,0 +1,141 @@
+"""Saying things: numbered, journalled, and only then let out, in the order the core said them.
+
+All a core says in answer to one event reaches the journal in one write. One exception to the law:
+when the disk is full, a *reducing* act (a word class with `reducing = True`) is done although
+its record cannot be written, and told to people; everything else is left unsaid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from loguru import logger
+
+from shared.core import Core, Word
+from shared.events import PUBLIC, TICKS, Armed, Event, Flatten, RiskState, SessionPhase
+from shared.runtime import lanes, records, wire
+from shared.runtime.bus import Bus
+from shared.runtime.journal import JournalUnwritable
+from shared.runtime.ports import Port
+from shared.runtime.recorder import Recorder
+
+_HALTS: Final = (Flatten, Armed, RiskState)
+"""Public kinds that wait for the disk; of RiskState only one with a new halt number."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Mouth:
+    def __init__(
+        self,
+        actor: str,
+        core: Core,
+        *,
+        recorder: Recorder,
+        port: Port | None,
+        on_phase: Callable[[SessionPhase], None],
+    ) -> None:
+        self._actor = actor
+        self._recorder = recorder
+        self._port = port
+        self._on_phase = on_phase
+        self._ticks = lanes.ticks_lane(actor)
+        self._topics = {
+            kind: kind.__name__ for kind in core.publishes if kind in PUBLIC and kind not in TICKS
+        }
+        self._words = frozenset(core.words)
+        self._reducing = frozenset(kind for kind in core.words if getattr(kind, "reducing", False))
+        self._durable = frozenset(
+            (*_HALTS, *(kind for kind in core.words if getattr(kind, "durable", False)))
+        )
+        self._halt_no = -1
+        self.bus: Bus | None = None
+        self.epoch = 0
+        self.seq: dict[str, int] = {}
+        self.prevs: dict[str, dict[str, int]] = {}
+        self.spoiled = ""  # why nothing more can be recorded in this life
+
+    def say(self, now_ns: int, cause: str, events: Iterable[Event]) -> None:
+        """Journal all the core said at once, then let it out. Raises JournalUnwritable."""
+        recorded: list[bytes] = []
+        out: list[tuple[Event, bytes]] = []
+        durable = False
+        for event in events:
+            kind = type(event)
+            topic = self._topics.get(kind)
+            if topic is not None:
+                body = self._seal(self._actor, topic, (now_ns, cause, event))
+                recorded.append(records.PREFIX[records.SAID] + body)
+                out.append((event, wire.frame(kind, body)))
+            elif kind in self._words:
+                recorded.append(records.PREFIX[records.EFFECT] + _encode((now_ns, event)))
+                out.append((event, b""))
+            else:
+                raise AssertionError(f"{self._actor} may not say {kind.__name__}")
+            durable = durable or (kind in self._durable and self._must_last(event))
+        if not out:
+            return
+        written = self.write(*recorded)
+        if written and durable:
+            self._recorder.sync()
+        for event, frame in out:
+            self._let_out(event, frame, written)
+
+    def _seal(self, lane: str, topic: str, said: tuple[int, str, Event]) -> bytes:
+        """The next envelope of a lane."""
+        seq = self.seq.get(lane, 0) + 1
+        prevs = self.prevs.setdefault(lane, {})
+        body = wire.body((lane, self.epoch, seq, prevs.get(topic, 0), *said))
+        self.seq[lane] = prevs[topic] = seq
+        return body
+
+    def _let_out(self, event: Event, frame: bytes, written: bool) -> None:
+        if not written:
+            if type(event) not in self._reducing:
+                return
+            logger.critical("done without a record, the disk is full: {}", event)
+        if frame:
+            assert self.bus is not None, "whoever publishes has a bus"
+            self.bus.publish(self._actor, frame)
+            if type(event) is SessionPhase:
+                self._on_phase(event)
+        else:
+            assert self._port is not None, f"{self._actor} said {event} and has no port"
+            assert isinstance(event, Word), "only words go to a port"
+            self._port.handle(event)
+
+    def _must_last(self, event: Event) -> bool:
+        if isinstance(event, RiskState):
+            changed = event.halt_no != self._halt_no
+            self._halt_no = event.halt_no
+            return changed
+        return True
+
+    def relay(self, now_ns: int, tick: Event) -> int:
+        """Store a tick once and publish it; returns its number. Raises JournalUnwritable."""
+        kind = type(tick)
+        assert kind in TICKS, f"{self._actor} relays no {kind.__name__}"
+        assert self.bus is not None, "whoever relays has a bus"
+        body = self._seal(self._ticks, kind.__name__, (now_ns, "", tick))
+        self._recorder.write_tick(records.PREFIX[records.SAID] + body)
+        self.bus.publish(self._ticks, wire.frame(kind, body))
+        return self.seq[self._ticks]
+
+    def write(self, *recorded: bytes) -> bool:
+        """False when the disk takes no more and our core may have reducing acts left to do.
+
+        Once false, always false in this life: a journal with a hole could not be followed.
+        """
+        if self.spoiled:
+            return False
+        try:
+            self._recorder.write(*recorded)
+        except JournalUnwritable as error:
+            if not self._reducing:
+                raise
+            self.spoiled = str(error)
+            logger.critical("{}; from here on {} only reduces", error, self._actor)
+            return False
+        return True

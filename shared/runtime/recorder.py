@@ -1,0 +1,166 @@
+"""An actor's own journals: what is written when, days that turn, snapshots, a disk that is full.
+
+Knows nothing about cores or sockets: it is told bytes and turns them into a record that can be
+followed later. Losing the ability to write is an exception here and a policy in `actor.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from loguru import logger
+from msgspec import Raw, Struct
+
+from shared.runtime import journal, lanes, paths, records, wire
+from shared.runtime.journal import Journal
+from shared.runtime.records import Memory, Place, Start
+
+
+class Pins(Struct, frozen=True, kw_only=True):
+    """What every beginning of a file states about who writes it."""
+
+    actor: str
+    code: str
+    settings: str
+    values: Raw
+    lanes: tuple[str, ...]
+
+
+class Recorder:
+    """The main journal of an actor and, for one that relays, its ticks journal."""
+
+    def __init__(self, var: Path, pins: Pins, *, frame_limit: int, relays: bool) -> None:
+        self._var = var
+        self._pins = pins
+        self._limit = frame_limit
+        self._ballast = paths.ballast_path(var)
+        self._relays = relays
+        self._files: dict[str, Journal] = {}
+        self._births: dict[str, int] = {}
+        self._syncing = threading.Lock()
+        self.day = ""
+        journal.lay_ballast(self._ballast)
+
+    @property
+    def lane_names(self) -> tuple[str, ...]:
+        actor = self._pins.actor
+        return (actor, lanes.ticks_lane(actor)) if self._relays else (actor,)
+
+    def open(self, day: str, epoch: int) -> None:
+        """Go on with a day's files, or begin them in `epoch`. Raises JournalUnwritable, Corrupt."""
+        self.day = day
+        root = paths.journal_root(self._var)
+        for lane in self.lane_names:
+            path = paths.journal_path(self._var, day, lane)
+            packed = path.with_name(path.name + ".gz")
+            if packed.exists() and not path.exists():
+                journal.unpack(packed)
+            self._files[lane] = Journal(path, self._limit, self._ballast)
+            top = next(journal.frames(path), None)
+            self._births[lane] = records.start_of(top.record[2:]).epoch if top else epoch
+        self._pack(root)
+
+    def start(self, start: Start, memory: Memory | None) -> None:
+        """Record that a process (or a day) begins, and wait for the disk: the epoch is used up."""
+        said = [records.pack(records.START, start)]
+        if memory is not None:
+            said.append(records.pack(records.SNAPSHOT, memory))
+        main = self._files[self._pins.actor]
+        main.append(*said)
+        main.sync()
+
+    def start_ticks(self, start: Start) -> None:
+        self._files[start.lane].append(records.pack(records.START, start))
+
+    def a_start(self, lane: str, *, epoch: int, now_ns: int, seq: int) -> Start:
+        """A Start with everything that does not depend on the moment filled in."""
+        return Start(
+            actor=self._pins.actor,
+            lane=lane,
+            epoch=epoch,
+            day=self.day,
+            now_ns=now_ns,
+            seq=seq,
+            schema=wire.FORMS,
+            code=self._pins.code,
+            settings=self._pins.settings,
+            values=self._pins.values,
+            lanes=self._pins.lanes,
+        )
+
+    def write(self, *recorded: bytes) -> None:
+        self._files[self._pins.actor].append(*recorded)
+
+    def write_tick(self, recorded: bytes) -> None:
+        self._files[lanes.ticks_lane(self._pins.actor)].append(recorded)
+
+    def sync(self) -> None:
+        self._files[self._pins.actor].sync()
+
+    def sync_soon(self) -> None:
+        """Let a helper push what was written to the disk; nobody waits for it."""
+        if self._syncing.acquire(blocking=False):
+            threading.Thread(target=self._sync, name="journal-sync", daemon=True).start()
+
+    def _sync(self) -> None:
+        try:
+            for file in list(self._files.values()):
+                file.sync()
+        except OSError as error:
+            logger.warning("journal could not be forced to the disk: {}", error)
+        finally:
+            self._syncing.release()
+
+    @property
+    def released(self) -> bool:
+        """Whether the ballast had to be thrown: the disk is all but full."""
+        return any(file.released for file in self._files.values())
+
+    def places(self) -> dict[str, Place]:
+        return {
+            lane: Place(self.day, self._births[lane], file.size)
+            for lane, file in self._files.items()
+        }
+
+    def turn(self, day: str, epoch: int) -> None:
+        """Close the day: state where it goes on, then open the next one's files.
+
+        The main journal comes last: it is the one that a restart believes.
+        """
+        for file in reversed(self._files.values()):
+            file.append(records.pack(records.CONTINUED, day))
+        self.close()
+        self.open(day, epoch)
+
+    def snapshot(self, memory: Memory) -> None:
+        """Replace the day's snapshot. Failing is no tragedy, the journal has everything."""
+        path = paths.snapshot_path(self._var, self.day, self._pins.actor)
+        try:
+            paths.replace(path, journal.seal(records.pack(records.SNAPSHOT, memory)))
+        except OSError as error:
+            logger.warning("snapshot {}: {}", path, error.strerror)
+
+    def _pack(self, root: Path) -> None:
+        """Compress what is two days back, in a helper."""
+        names = self.lane_names
+        if any(len(journal.days(root, lane)) > journal.KEEP_PLAIN for lane in names):
+            threading.Thread(
+                target=_pack_all, args=(root, names), name="journal-pack", daemon=True
+            ).start()
+
+    def close(self) -> None:
+        with self._syncing:
+            for file in self._files.values():
+                file.close()
+            self._files = {}
+
+
+def _pack_all(root: Path, names: Sequence[str]) -> None:
+    for lane in names:
+        try:
+            for packed in journal.compress(root, lane):
+                logger.info("packed {}", packed)
+        except OSError as error:
+            logger.warning("packing old journals of {}: {}", lane, error)

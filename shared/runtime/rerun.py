@@ -1,0 +1,263 @@
+"""Following a journal: the one mechanism behind recovery, replay and the proof of determinism.
+
+A follower tells a core again what the journal says it was told and compares every word it says
+with the recorded one, bit for bit. Events heard are not in our journal; they stream out of their
+speakers' journals. Where the journal was written by other code or settings there is nothing to
+compare: the core is told the same, its answers are dropped and the recorded words are given back
+to it (`recall`), so it knows what was really done instead of what it would do now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from shared.core import Core
+from shared.events import PUBLIC, Event
+from shared.runtime import journal, lanes, records, wire
+from shared.runtime.exits import Exit, Fatal
+from shared.runtime.journal import Corrupt, Cursor, Frame
+from shared.runtime.records import Mark, Memory, Place, Start
+from shared.runtime.wire import Envelope
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_DECODERS: Final = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in PUBLIC}
+
+
+class Divergence(Fatal):
+    """The same core, told the same, said something else than the journal records."""
+
+    def __init__(self, where: str, expected: str, got: str) -> None:
+        super().__init__(
+            f"{where}: the journal records {expected}, but re-running it gives {got}", Exit.DIVERGED
+        )
+        self.where, self.expected, self.got = where, expected, got
+
+
+class MissingHistory(Exception):
+    """An event that was heard is no longer in its speaker's journal."""
+
+
+class Unsaid(NamedTuple):
+    """Something the core decided and the journal does not hold yet."""
+
+    now_ns: int
+    cause: str
+    event: Event
+
+
+class Source:
+    """Streams events that were heard out of their speakers' journals, each lane forwards only."""
+
+    def __init__(self, root: Path, marks: dict[str, Mark], strict: bool) -> None:
+        self._root = root
+        self._strict = strict
+        self.marks = marks
+        self._streams: dict[str, tuple[Cursor, Iterator[Envelope[Raw]]]] = {}
+        self._ahead: dict[str, Envelope[Raw]] = {}
+
+    def take(self, lane: str, epoch: int, first: int, last: int) -> Iterator[Envelope[Raw]]:
+        """Events first..last of a life of the speaker. Raises MissingHistory, unless lenient."""
+        for seq in range(first, last + 1):
+            found = self._seek(lane, epoch, seq)
+            if found is not None:
+                yield found
+            elif self._strict:
+                raise MissingHistory(f"{lane}:{epoch}:{seq} was heard and is not in its journal")
+
+    def _seek(self, lane: str, epoch: int, seq: int) -> Envelope[Raw] | None:
+        if lane not in self._streams:
+            self._streams[lane] = self._open(lane, epoch, seq)
+        cursor, stream = self._streams[lane]
+        mark = self.marks.setdefault(lane, Mark())
+        while True:
+            found = self._ahead.pop(lane, None) or next(stream, None)
+            if found is None:
+                return None
+            if (found.epoch, found.seq) > (epoch, seq):
+                self._ahead[lane] = found
+                return None
+            mark.place = cursor.place
+            if (found.epoch, found.seq) == (epoch, seq):
+                mark.epoch, mark.seq = epoch, seq
+                return found
+
+    def _open(self, lane: str, epoch: int, seq: int) -> tuple[Cursor, Iterator[Envelope[Raw]]]:
+        mark = self.marks.get(lane)
+        place = mark.place if mark and mark.place.day else _before(self._root, lane, (epoch, seq))
+        cursor = Cursor(self._root, lane, place)
+        return cursor, self._heads(cursor)
+
+    def _heads(self, cursor: Cursor) -> Iterator[Envelope[Raw]]:
+        for found in cursor.read():
+            if found.record[1] == records.SAID:
+                yield wire.head(found.record[2:])
+
+
+def _before(root: Path, lane: str, wanted: tuple[int, int]) -> Place:
+    """The top of the last day's file that begins before the wanted (epoch, seq)."""
+    chosen = ""
+    for day in journal.days(root, lane):
+        path = journal.find(root, day, lane)
+        first = next(journal.frames(path), None) if path else None
+        if first is None:
+            continue
+        start = records.start_of(first.record[2:])
+        if not chosen or (start.epoch, start.seq) < wanted:
+            chosen = day
+    return Place(chosen or "0000")
+
+
+class Follower:
+    """Tells a core its own journal again, record by record.
+
+    `build` makes the core a Start record calls for; `same` says whether our code may be compared
+    with what that start recorded.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        build: Callable[[Start], Core],
+        same: Callable[[str, str], bool],
+    ) -> None:
+        self._root = root
+        self._build = build
+        self._same = same
+        self._core: Core | None = None
+        self.actor = ""
+        self.strict = True
+        self.now_ns = 0
+        self.epoch = 0
+        self.lanes: tuple[str, ...] = ()
+        self.seq: dict[str, int] = {}
+        self.prevs: dict[str, dict[str, int]] = {}
+        self.own: dict[str, Place] = {}
+        self.unsaid: deque[Unsaid] = deque()
+        self.marks: dict[str, Mark] = {}
+        self.decisions = 0
+        self.compared = 0
+        self.told = 0
+        self.digest = hashlib.blake2s(digest_size=16)
+        self._expects_memory = False
+
+    @property
+    def core(self) -> Core:
+        assert self._core is not None, "a journal begins with a start"
+        return self._core
+
+    def begin(self, actor: str, core: Core, memory: Memory | None) -> None:
+        """Take over a core and, if there is one, its memory. Raises ValueError if it won't fit."""
+        self.actor = actor
+        self._core = core
+        self._heard = lanes.heard_by(actor, core)
+        self._publishes = {kind.__name__ for kind in core.publishes}
+        self._words = records.input_decoder(core)
+        self.unsaid.clear()
+        if memory is None:
+            self.seq, self.prevs, self.own, self.marks = {}, {}, {}, {}
+        else:
+            core.restore(memory.core)
+            self.now_ns, self.epoch = memory.now_ns, memory.epoch
+            self.seq, self.prevs, self.own = memory.seq, memory.prevs, memory.own
+            self.marks, self.lanes = memory.heard, memory.lanes
+        self._source = Source(self._root, self.marks, self.strict)
+
+    def follow(self, path: Path, found: Frame) -> None:
+        """Take one record. Raises Divergence, MissingHistory, Corrupt."""
+        kind, content = found.record[1], found.record[2:]
+        where = f"{path}, offset {found.offset}"
+        if kind == records.START:
+            self._start(records.start_of(content))
+        elif kind == records.SNAPSHOT:
+            self._memory(records.memory_of(content))
+        elif self._core is None or self._expects_memory:
+            return
+        elif kind in (records.HEARD, records.INPUT) and self.strict and self.unsaid:
+            raise Divergence(where, "nothing more before this", str(self.unsaid[0].event))
+        elif kind == records.HEARD:
+            self._told_heard(records.heard_of(content))
+        elif kind == records.INPUT:
+            told = records.input_of(content)
+            self._tell(told.now_ns, self._words.decode(told.event), "")
+        elif kind == records.SAID:
+            envelope = wire.head(content)
+            self._said_on_bus(path, found.offset, envelope)
+            self._compare(envelope.event, where, wire.kind_of(envelope.event), "bus")
+        elif kind == records.EFFECT:
+            told = records.input_of(content)
+            self._compare(told.event, where, wire.kind_of(told.event), "port")
+
+    # -- beginnings --------------------------------------------------------------------------------
+
+    def _start(self, start: Start) -> None:
+        self.epoch, self.lanes = start.epoch, start.lanes
+        self.now_ns = max(self.now_ns, start.now_ns)
+        if start.fresh or start.changed or self._core is None:
+            self.strict = self._same(start.code, start.settings)
+            self._expects_memory = not start.fresh
+            self.begin(start.actor, self._build(start), None)
+            self.lanes = start.lanes
+            self.seq = {start.lane: start.seq}
+
+    def _memory(self, memory: Memory) -> None:
+        """Only a core that was built anew needs it; one we brought here ourselves knows more."""
+        if self._expects_memory:
+            self._expects_memory = False
+            self.begin(self.actor, self.core, memory)
+
+    # -- told and said -----------------------------------------------------------------------------
+
+    def _told_heard(self, heard: records.Heard) -> None:
+        spans = heard.spans
+        for at in range(0, len(spans), 4):
+            number, epoch, first, last = spans[at : at + 4]
+            lane = self.lanes[number]
+            wanted = self._heard.get(lane, {})
+            for envelope in self._source.take(lane, epoch, first, last):
+                name = wire.kind_of(envelope.event)
+                if lanes.is_ticks(lane):
+                    self.marks[lane].kinds[name] = envelope.seq
+                if name in wanted:
+                    event = _DECODERS[name].decode(envelope.event)
+                    self._tell(heard.now_ns, event, f"{lane}:{epoch}:{envelope.seq}")
+
+    def _tell(self, now_ns: int, event: Event, cause: str) -> None:
+        self.now_ns = max(self.now_ns, now_ns)
+        self.told += 1
+        for said in self.core.on(now_ns, event):
+            if self.strict:
+                self.unsaid.append(Unsaid(now_ns, cause, said))
+
+    def _said_on_bus(self, path: Path, offset: int, envelope: Envelope[Raw]) -> None:
+        lane = envelope.source
+        before = self.seq.get(lane, 0)
+        if envelope.seq != before + 1:
+            raise Corrupt(path, offset, f"{lane}:{envelope.seq} follows {lane}:{before}")
+        self.seq[lane] = envelope.seq
+        self.prevs.setdefault(lane, {})[wire.kind_of(envelope.event)] = envelope.seq
+
+    def _compare(self, recorded: Raw, where: str, name: str, way: str) -> None:
+        self.decisions += 1
+        self.digest.update(recorded)
+        if not self.strict:
+            decoder: Any = _DECODERS[name] if way == "bus" else self._words
+            self.core.recall(self.now_ns, decoder.decode(recorded))
+            return
+        if not self.unsaid:
+            raise Divergence(where, f"{name} to the {way}", "nothing")
+        said = self.unsaid.popleft()
+        again = "bus" if type(said.event).__name__ in self._publishes else "port"
+        if again != way or _encode(said.event) != bytes(recorded):
+            decoder = _DECODERS[name] if way == "bus" else self._words
+            raise Divergence(
+                where, f"{decoder.decode(recorded)} to the {way}", f"{said.event} to the {again}"
+            )
+        self.compared += 1
