@@ -1,0 +1,318 @@
+"""The board: everything the processes say, folded into one picture of now.
+
+It decides nothing and asks no clock: its host tells it the time (`advance`) and what was heard
+(`observe`). Orders and fills are believed from the router alone, because the governor repeats them;
+books and risk from the governor alone. The picture is read by `view.py`, `verdict.py` and
+`metrics.py`; each fill is also handed on once for the trades table.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from services.metrics_exporter.state import (
+    BARS,
+    FILLS_WAITING_MAX,
+    ORDERS_MAX,
+    Card,
+    Counts,
+    FlattenFile,
+    Life,
+    Recent,
+    Seen,
+    Total,
+)
+from shared.domain.sessions import OutsideCalendar, calendar
+from shared.events import (
+    TERMINAL,
+    AccountUpdate,
+    Armed,
+    AuthorityGranted,
+    Bar,
+    ContractListed,
+    Event,
+    FeedStatus,
+    Fill,
+    FlattenProgress,
+    FlattenStage,
+    Gap,
+    Heartbeat,
+    OrderApproved,
+    OrderIntent,
+    OrderUpdate,
+    OrderVetoed,
+    PositionUpdate,
+    Quote,
+    Reconciled,
+    RiskState,
+    SessionPhase,
+    SleeveBook,
+    SleeveStatus,
+    VenueStatus,
+)
+from shared.settings import Settings
+from shared.units import Nanos
+
+GATEWAY: Final = "market_data_gateway"
+GOVERNOR: Final = "risk_governor"
+ROUTER: Final = "order_router"
+SENTINEL: Final = "sentinel"
+SIMULATOR: Final = "simulator"
+SLEEVE: Final = "sleeve_"
+
+
+class TradeRow(Struct, frozen=True):
+    """A fill on its way to the trades table, with the trading day it belongs to."""
+
+    day: str
+    fill: Fill
+
+
+class Board:
+    """Everything is public to its readers in this room; only `observe` and `advance` change it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.speed = settings.simulator.speed if settings.simulated() else 1.0
+        self.real_ns: Nanos = 0
+        self.now_ns: Nanos = 0
+        self.risk: Seen[RiskState] | None = None
+        self.phase: Seen[SessionPhase] | None = None
+        self.feed: Seen[FeedStatus] | None = None
+        self.venue: Seen[VenueStatus] | None = None
+        self.account: Seen[AccountUpdate] | None = None
+        self.reconciled: Seen[Reconciled] | None = None
+        self.flatten: Seen[FlattenProgress] | None = None
+        self.armed: Seen[Armed] | None = None
+        self.flatten_file = FlattenFile()
+        self.flatten_began_ns: Nanos = 0  # real; 0: none in progress
+        self.flatten_seconds = 0.0  # how long the last finished one took
+        self.lives: dict[str, Life] = {}
+        self.contracts: dict[str, Seen[ContractListed]] = {}
+        self.quotes: dict[str, Seen[Quote]] = {}
+        self.bars: dict[str, deque[Seen[Bar]]] = {}
+        self.positions: dict[str, Seen[PositionUpdate]] = {}
+        self.orders: dict[str, Seen[OrderUpdate]] = {}
+        self.cards: dict[str, Card] = {name: Card() for name in settings.sleeves}
+        self.recent = Recent()
+        self.counts = Counts()
+        self.totals: dict[str, Total] = {}
+        self.fills_waiting: deque[TradeRow] = deque(maxlen=FILLS_WAITING_MAX)
+        self._calendar = calendar(settings.session)
+        self._handlers: dict[type[Event], Callable[[str, Seen[Any]], None]] = {
+            Heartbeat: self._on_heartbeat,
+            RiskState: self._from(GOVERNOR, "risk"),
+            Armed: self._from(GOVERNOR, "armed"),
+            SessionPhase: self._from(GATEWAY, "phase"),
+            FeedStatus: self._from(GATEWAY, "feed"),
+            VenueStatus: self._from(ROUTER, "venue"),
+            AccountUpdate: self._from(ROUTER, "account"),
+            Reconciled: self._on_reconciled,
+            FlattenProgress: self._on_flatten_progress,
+            ContractListed: self._on_contract_listed,
+            Quote: self._on_quote,
+            Bar: self._on_bar,
+            Gap: self._on_gap,
+            PositionUpdate: self._on_position,
+            OrderUpdate: self._on_order,
+            Fill: self._on_fill,
+            OrderIntent: self._on_intent,
+            OrderApproved: self._on_approved,
+            OrderVetoed: self._on_vetoed,
+            SleeveStatus: self._on_sleeve_status,
+            SleeveBook: self._on_sleeve_book,
+            AuthorityGranted: self._on_authority,
+        }
+
+    # -- what the host says ------------------------------------------------------------------------
+
+    def advance(self, real_ns: Nanos, now_ns: Nanos) -> None:
+        """It is `real_ns` (CLOCK_MONOTONIC) and market time `now_ns`; neither goes back."""
+        self.real_ns = max(self.real_ns, real_ns)
+        self.now_ns = max(self.now_ns, now_ns)
+
+    def observe(self, source: str, epoch: int, seq: int, time_ns: Nanos, event: Event) -> None:
+        """`source` said `event` at market time `time_ns`. Kinds we do not show cost a lookup."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            late = max(0, self.now_ns - time_ns) / self.speed if self.now_ns else 0
+            handler(source, Seen(event, self.real_ns - int(late), time_ns))
+
+    def observe_files(self, found: FlattenFile) -> None:
+        self.flatten_file = found
+
+    def age_s(self, said_ns: Nanos) -> float:
+        """Real seconds since an instant of CLOCK_MONOTONIC."""
+        return max(0, self.real_ns - said_ns) / 1e9
+
+    def life_age_s(self, actor: str) -> float | None:
+        """Real seconds since `actor` last beat; None when it never did."""
+        life = self.lives.get(actor)
+        return None if life is None else self.age_s(life.said_ns)
+
+    def silent(self, actor: str) -> bool:
+        """No heartbeat of `actor` for as long as the settings allow, or never one."""
+        age = self.life_age_s(actor)
+        return age is None or age > self.settings.metrics_exporter.stale_after_real_s
+
+    def stale(self, seen: Seen[Any] | None) -> bool:
+        """For values that are said at least once a second: unsaid for too long, or never."""
+        limit = self.settings.metrics_exporter.stale_after_real_s
+        return seen is None or self.age_s(seen.said_ns) > limit
+
+    # -- handlers ----------------------------------------------------------------------------------
+
+    def _from(self, speaker: str, name: str) -> Callable[[str, Seen[Any]], None]:
+        """Keep the last value of a kind in the attribute `name`, if `speaker` said it."""
+
+        def keep(source: str, seen: Seen[Any]) -> None:
+            if source == speaker:
+                setattr(self, name, seen)
+
+        return keep
+
+    def _on_heartbeat(self, source: str, seen: Seen[Heartbeat]) -> None:
+        beat, known = seen.value, self.lives.get(seen.value.actor)
+        restarts = 0
+        if known is not None:
+            if (known.epoch, known.beat) >= (beat.epoch, beat.beat):
+                return
+            restarts = known.restarts + (beat.epoch != known.epoch)
+        self.lives[beat.actor] = Life(
+            beat.epoch,
+            beat.beat,
+            beat.state,
+            beat.inbox,
+            beat.note,
+            seen.said_ns,
+            seen.source_ns,
+            restarts,
+        )
+
+    def _on_reconciled(self, source: str, seen: Seen[Reconciled]) -> None:
+        """Complete: a live order that is not listed does not exist."""
+        if source != ROUTER:
+            return
+        if seen.value.difference:
+            self.counts.mismatches += 1
+        self.reconciled = seen
+        listed = dict.fromkeys(seen.value.live)
+        for name in [
+            name
+            for name, order in self.orders.items()
+            if name not in listed and order.value.intent_id not in listed
+        ]:
+            del self.orders[name]
+
+    def _on_flatten_progress(self, source: str, seen: Seen[FlattenProgress]) -> None:
+        if source != ROUTER:
+            return
+        self.flatten = seen
+        if seen.value.stage is not FlattenStage.FLAT:
+            self.flatten_began_ns = self.flatten_began_ns or seen.said_ns
+        elif self.flatten_began_ns:
+            self.flatten_seconds = max(0, seen.said_ns - self.flatten_began_ns) / 1e9
+            self.flatten_began_ns = 0
+            self.counts.flattens += 1
+
+    def _on_contract_listed(self, source: str, seen: Seen[ContractListed]) -> None:
+        listed = seen.value
+        for contract in [c for c, old in self.contracts.items() if old.value.root == listed.root]:
+            if contract != listed.contract:
+                del self.contracts[contract]
+                self.quotes.pop(contract, None)
+                self.bars.pop(contract, None)
+        self.contracts[listed.contract] = seen
+
+    def _on_quote(self, source: str, seen: Seen[Quote]) -> None:
+        self.quotes[seen.value.contract] = seen
+
+    def _on_bar(self, source: str, seen: Seen[Bar]) -> None:
+        if seen.value.span_s == 60:
+            bars = self.bars.setdefault(seen.value.contract, deque(maxlen=BARS))
+            if not bars or bars[-1].value.open_ns < seen.value.open_ns:
+                bars.append(seen)
+
+    def _on_gap(self, source: str, seen: Seen[Gap]) -> None:
+        contract = seen.value.contract or "all"
+        self.counts.gaps[contract] = self.counts.gaps.get(contract, 0) + 1
+
+    def _on_position(self, source: str, seen: Seen[PositionUpdate]) -> None:
+        if source == ROUTER:
+            self.positions[seen.value.contract] = seen
+
+    def _on_order(self, source: str, seen: Seen[OrderUpdate]) -> None:
+        if source != ROUTER:
+            return
+        order = seen.value
+        key = (order.sleeve, order.state.value)
+        name = order.tag or f"#{order.venue_order_id}"
+        known = self.orders.get(name)
+        if known is None or known.value.state is not order.state:
+            self.counts.orders[key] = self.counts.orders.get(key, 0) + 1
+        if order.state in TERMINAL:
+            self.orders.pop(name, None)
+            self.recent.orders.appendleft(seen)
+            return
+        if len(self.orders) < ORDERS_MAX or known is not None:
+            self.orders[name] = seen
+
+    def _on_fill(self, source: str, seen: Seen[Fill]) -> None:
+        if source != ROUTER:
+            return
+        fill = seen.value
+        self.fills_waiting.append(TradeRow(self._day_of(fill.venue_ns), fill))
+        if any(known.value.trade_id == fill.trade_id for known in self.recent.fills):
+            return
+        self.recent.fills.appendleft(seen)
+        if fill.voided:
+            return
+        counts, key = self.counts, (fill.sleeve, fill.contract)
+        counts.fills[key] = counts.fills.get(key, 0) + 1
+        counts.contracts[key] = counts.contracts.get(key, 0) + fill.size
+        counts.fees[fill.sleeve] = counts.fees.get(fill.sleeve, 0) + fill.fee
+
+    def _day_of(self, now_ns: Nanos) -> str:
+        try:
+            return self._calendar.at(now_ns).day
+        except OutsideCalendar:
+            return ""
+
+    def _on_intent(self, source: str, seen: Seen[OrderIntent]) -> None:
+        self._card(seen.value.sleeve).intents += 1
+
+    def _on_approved(self, source: str, seen: Seen[OrderApproved]) -> None:
+        self._card(seen.value.sleeve).approvals += 1
+
+    def _on_vetoed(self, source: str, seen: Seen[OrderVetoed]) -> None:
+        veto = seen.value
+        self.recent.vetoes.appendleft(seen)
+        key = (veto.sleeve, veto.rule.value)
+        self.counts.vetoes[key] = self.counts.vetoes.get(key, 0) + 1
+
+    def _on_sleeve_status(self, source: str, seen: Seen[SleeveStatus]) -> None:
+        self._card(seen.value.sleeve).status = seen
+
+    def _on_sleeve_book(self, source: str, seen: Seen[SleeveBook]) -> None:
+        if source == GOVERNOR:
+            self._card(seen.value.sleeve).books[seen.value.contract] = seen
+
+    def _on_authority(self, source: str, seen: Seen[AuthorityGranted]) -> None:
+        if source != GOVERNOR:
+            return
+        card = self._card(seen.value.sleeve)
+        card.incarnation = seen.value.incarnation
+        for book in seen.value.books:
+            card.books[book.contract] = Seen(book, seen.said_ns, seen.source_ns)
+
+    def _card(self, sleeve: str) -> Card:
+        """The card of a sleeve; strangers share one, so that a babbler cannot fill our memory."""
+        card = self.cards.get(sleeve)
+        if card is None:
+            name = sleeve if len(self.cards) < 32 else "other"
+            card = self.cards.setdefault(name, Card())
+        return card

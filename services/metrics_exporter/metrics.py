@@ -1,0 +1,193 @@
+"""The board in Prometheus' words: one prefix, base units, labels sleeve, contract, actor, reason.
+
+A gauge whose source has gone stale is left out of the answer instead of repeating its last value:
+an absent series alerts, a frozen one lies. Counters are since this process started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from services.metrics_exporter import rows
+from services.metrics_exporter.core import GOVERNOR, ROUTER, Board
+from services.metrics_exporter.verdict import Level, quote_age_s, unprotected_s, unready, verdict
+from shared.events import RiskLevel
+from shared.units import SECOND, USD
+
+PREFIX: Final = "topstepquant_"
+Samples = Iterable[tuple[tuple[str, ...], float]]
+
+
+class BoardCollector(Collector):
+    """Reads the board at every scrape; holds nothing itself."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._system()
+        if not self._board.stale(self._board.risk):
+            yield from self._risk()
+        if not self._board.stale(self._board.venue):
+            yield from self._venue()
+        yield from self._market()
+        yield from self._positions()
+        yield from self._sleeves()
+        yield from self._counters()
+
+    def _system(self) -> Iterator[Metric]:
+        board = self._board
+        word = verdict(board).level
+        levels = [((level.name,), float(level.name == word)) for level in Level]
+        yield gauge("verdict", "Am I safe: 1 for the word that holds.", levels, "reason")
+        yield gauge("ready", "1 when /readyz answers 200.", [((), float(not unready(board)))])
+        ages = [
+            ((actor,), board.age_s(life.said_ns)) for actor, life in sorted(board.lives.items())
+        ]
+        yield gauge("heartbeat_age_seconds", "Since the last heartbeat.", ages, "actor")
+        depth = [((actor,), float(life.inbox)) for actor, life in sorted(board.lives.items())]
+        yield gauge("bus_queue_depth", "Messages waiting in an actor's inbox.", depth, "actor")
+        restarts = [((actor,), life.restarts) for actor, life in sorted(board.lives.items())]
+        yield counter("actor_restarts_total", "New lives of an actor.", restarts, "actor")
+        if board.risk is not None:
+            age = [((), board.age_s(board.risk.said_ns))]
+            yield gauge("risk_age_seconds", "Since the governor last told its numbers.", age)
+
+    def _risk(self) -> Iterator[Metric]:
+        assert self._board.risk is not None, "Invariant: what is not stale was said"
+        risk, limits = self._board.risk.value, self._board.settings.risk_governor
+        levels = [((level.name,), float(level is risk.level)) for level in RiskLevel]
+        yield gauge("risk_level", "1 for the level that holds.", levels, "reason")
+        yield dollars("session_net_dollars", "Conservative net of the session.", risk.session_net)
+        yield dollars("open_risk_dollars", "What open positions may lose.", risk.open_risk)
+        used = max(0.0, -risk.session_net / (limits.daily_loss * USD))
+        yield gauge("personal_dll_used_ratio", "Share of our own daily loss used.", [((), used)])
+        yield gauge("paused", "1 while the operator paused entries.", [((), float(risk.paused))])
+        yield gauge("entries_today", "Directional entries today.", [((), float(risk.trades_today))])
+        if not risk.floor:
+            return
+        yield dollars("equity_conservative_dollars", "Longs at bid, shorts at ask.", risk.equity)
+        yield dollars("floor_dollars", "The firm's maximum loss limit.", risk.floor)
+        yield dollars("floor_distance_dollars", "Equity above the floor.", risk.equity - risk.floor)
+        yield dollars("kill_level_dollars", "Equity at which we flatten.", risk.kill_level)
+        yield dollars("headroom_dollars", "To the nearest level that acts.", risk.headroom)
+        trades = max(0, risk.headroom // (limits.trade_risk * USD))
+        yield gauge(
+            "headroom_contracts", "Full-risk losing trades in the headroom.", [((), float(trades))]
+        )
+
+    def _venue(self) -> Iterator[Metric]:
+        assert self._board.venue is not None, "Invariant: what is not stale was said"
+        venue = self._board.venue.value
+        state = [((venue.state.value,), 1.0)]
+        yield gauge("venue_state", "1 for the state that holds.", state, "reason")
+        unknown = [((), float(venue.unknown_orders))]
+        yield gauge("unknown_orders", "Orders whose outcome is unknown.", unknown)
+        quota = [((), float(venue.quota_left))]
+        yield gauge("rest_quota_remaining", "Requests left in this minute.", quota)
+
+    def _market(self) -> Iterator[Metric]:
+        board = self._board
+        ages = [
+            ((contract,), age)
+            for contract in sorted(board.quotes)
+            if (age := quote_age_s(board, contract)) is not None
+        ]
+        yield gauge("feed_age_seconds", "Since the newest quote was received.", ages, "contract")
+        if board.feed is not None:
+            state = [((board.feed.value.state.value,), 1.0)]
+            yield gauge("feed_state", "1 for the state that holds.", state, "reason")
+        if board.phase is not None:
+            left = (board.phase.value.flat_by_ns - board.now_ns) / SECOND
+            yield gauge("time_to_flat_seconds", "Market time to the flat-by time.", [((), left)])
+
+    def _positions(self) -> Iterator[Metric]:
+        board = self._board
+        if board.silent(ROUTER):
+            return
+        held = sorted(board.positions.items())
+        lots = [((contract,), float(seen.value.position)) for contract, seen in held]
+        yield gauge("position_contracts", "Net position, signed.", lots, "contract")
+        naked = [((contract,), unprotected_s(board, contract)) for contract, _ in held]
+        yield gauge("naked_position_seconds", "Time without a full stop.", naked, "contract")
+        working: dict[tuple[str, ...], float] = {}
+        for seen in board.orders.values():
+            key = (seen.value.sleeve, seen.value.contract)
+            working[key] = working.get(key, 0) + 1
+        items = sorted(working.items())
+        yield gauge("working_orders", "Live orders at the venue.", items, "sleeve contract")
+
+    def _sleeves(self) -> Iterator[Metric]:
+        board = self._board
+        if board.silent(GOVERNOR):
+            return
+        views = rows.sleeves(board)
+        lots = [((view.sleeve,), float(view.position)) for view in views]
+        yield gauge("sleeve_position_contracts", "A sleeve's net position.", lots, "sleeve")
+        net = [((view.sleeve,), view.net_dollars) for view in views if view.net_dollars is not None]
+        yield gauge("sleeve_net_dollars", "Realised less fees plus open.", net, "sleeve")
+        today = [((name,), float(total.contracts)) for name, total in sorted(board.totals.items())]
+        yield gauge("contracts_traded_today", "Contracts filled this trading day.", today, "sleeve")
+        numbers = [
+            ((view.sleeve, name), float(value))
+            for view in views
+            if not view.stale
+            for name, value in sorted(view.numbers.items())
+        ]
+        yield gauge("sleeve_number", "A sleeve's own indicator.", numbers, "sleeve reason")
+
+    def _counters(self) -> Iterator[Metric]:
+        counts = self._board.counts
+        orders = sorted(counts.orders.items())
+        yield counter("orders_total", "Orders that reached a state.", orders, "sleeve reason")
+        vetoes = sorted(counts.vetoes.items())
+        yield counter("vetoes_total", "Vetoes by rule.", vetoes, "sleeve reason")
+        fills = sorted(counts.fills.items())
+        yield counter("fills_total", "Fills.", fills, "sleeve contract")
+        contracts = sorted(counts.contracts.items())
+        yield counter("contracts_total", "Contracts filled.", contracts, "sleeve contract")
+        fees = [((sleeve,), amount / USD) for sleeve, amount in sorted(counts.fees.items())]
+        yield counter("fees_dollars_total", "Fees of fills.", fees, "sleeve")
+        gaps = [((contract,), count) for contract, count in sorted(counts.gaps.items())]
+        yield counter("feed_gaps_total", "Gaps in the ticks.", gaps, "contract")
+        mismatches = [((), counts.mismatches)]
+        yield counter("reconcile_mismatch_total", "Reconciliations that differed.", mismatches)
+        yield counter("flattens_total", "Flattens proven flat.", [((), counts.flattens)])
+        if counts.flattens:
+            took = [((), self._board.flatten_seconds)]
+            yield gauge("flatten_duration_seconds", "How long the last flatten took.", took)
+
+
+def gauge(name: str, text: str, samples: Samples, labels: str = "") -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, text, labels=labels.split())
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def counter(name: str, text: str, samples: Samples, labels: str = "") -> Metric:
+    family = CounterMetricFamily(PREFIX + name, text, labels=labels.split())
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def dollars(name: str, text: str, amount: int) -> Metric:
+    return gauge(name, text, [((), amount / USD)])
+
+
+class Exposition:
+    """Prometheus' text of a board, in a registry of its own."""
+
+    def __init__(self, board: Board) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(BoardCollector(board))
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)

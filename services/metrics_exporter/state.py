@@ -1,0 +1,100 @@
+"""What the board remembers: the last word of every speaker, each with the instant it was said.
+
+A value without its age is a lie in waiting. So nothing is kept bare: `Seen` carries when the value
+was said, in real time (for ages) and in market time (for people). A value caught up from a journal
+is as old as it is, not as young as our reading of it. Everything here is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, Generic, TypeVar
+
+from msgspec import Struct, field
+
+from shared.events import (
+    Fill,
+    OrderUpdate,
+    OrderVetoed,
+    SleeveBook,
+    SleeveStatus,
+)
+from shared.units import Lots, Micros, Nanos
+
+T = TypeVar("T")
+
+RECENT: Final = 50  # vetoes, fills, finished orders, kept for the page
+BARS: Final = 60  # closes per contract, for the little chart
+ORDERS_MAX: Final = 500  # live orders; the account could never have as many
+FILLS_WAITING_MAX: Final = 10_000  # on their way to the trades table
+
+
+class Seen(Struct, Generic[T]):
+    """A value, when it was said: CLOCK_MONOTONIC (as near as we can tell) and market time."""
+
+    value: T
+    said_ns: Nanos
+    source_ns: Nanos
+
+
+class Life(Struct):
+    """A process as its heartbeats show it. `restarts`: new lives since we watch."""
+
+    epoch: int
+    beat: int
+    state: str
+    inbox: int
+    note: str
+    said_ns: Nanos
+    source_ns: Nanos
+    restarts: int = 0
+
+
+class Card(Struct):
+    """All we know of one sleeve; counts are since this process started."""
+
+    status: Seen[SleeveStatus] | None = None
+    incarnation: int = 0  # the one that holds authority
+    books: dict[str, Seen[SleeveBook]] = field(default_factory=dict)
+    intents: int = 0
+    approvals: int = 0
+
+
+class Total(Struct, frozen=True):
+    """A trading day's sums over fills, from the trades table."""
+
+    fills: int = 0
+    contracts: Lots = 0
+    fees: Micros = 0
+
+
+class FlattenFile(Struct, frozen=True):
+    """`flatten.request` and `flatten.progress` as last read; empty `request_id`: none stands."""
+
+    request_id: str = ""
+    cause: str = ""
+    who: str = ""
+    stage: str = ""
+    by: str = ""
+    detail: str = ""
+
+
+class Counts(Struct):
+    """Monotonic counters since this process started, keyed for labels."""
+
+    orders: dict[tuple[str, str], int] = field(default_factory=dict)  # (sleeve, state)
+    vetoes: dict[tuple[str, str], int] = field(default_factory=dict)  # (sleeve, rule)
+    fills: dict[tuple[str, str], int] = field(default_factory=dict)  # (sleeve, contract)
+    contracts: dict[tuple[str, str], int] = field(default_factory=dict)
+    fees: dict[str, Micros] = field(default_factory=dict)  # sleeve
+    gaps: dict[str, int] = field(default_factory=dict)  # contract
+    mismatches: int = 0
+    flattens: int = 0
+
+
+class Recent(Struct):
+    """The newest first."""
+
+    vetoes: deque[Seen[OrderVetoed]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    fills: deque[Seen[Fill]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    orders: deque[Seen[OrderUpdate]] = field(default_factory=lambda: deque(maxlen=RECENT))
