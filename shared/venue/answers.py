@@ -148,6 +148,15 @@ ENDPOINTS: Final = (
 ENDPOINT_OF: Final[dict[type[words.Body], Endpoint]] = {entry.request: entry for entry in ENDPOINTS}
 
 
+_LISTS: Final = frozenset({"accounts", "contracts", "bars", "orders", "positions", "trades"})
+
+
+def listless(response: Response) -> bool:
+    """Whether an answer that should list something does not: then nothing is known, not nothing."""
+    listed = _LISTS.intersection(response.__struct_fields__)
+    return bool(listed) and all(getattr(response, name) is None for name in listed)
+
+
 def rows(listed: tuple[T | None, ...] | None) -> tuple[T, ...]:
     """The rows of an answer without its nulls; a missing list has none."""
     return tuple(row for row in listed or () if row is not None)
