@@ -6,7 +6,8 @@ one; the port only authenticates, counts rates, encodes and transports. Logins, 
 limits are the port's (they hang on real time); everything that hangs on market time is here.
 
 `Step` is how market time passes between requests: the market runs up to the `now_ns` it is told.
-Only inputs need a journal: the core says the same words again when it hears the same.
+Market events are `derived`: the runtime keeps no record of them (a gigabyte an hour at speed), the
+core says them again when it hears the same.
 """
 
 from __future__ import annotations
@@ -145,6 +146,7 @@ class QuotePush(Word, frozen=True, kw_only=True):
     """Best prices changed or were confirmed. Every push is full: sparse sending is the port's."""
 
     target: ClassVar[str] = venue.QUOTE
+    derived: ClassVar[bool] = True
     contract: str
     payload: venue.QuotePayload
 
@@ -153,6 +155,7 @@ class TapePush(Word, frozen=True, kw_only=True):
     """Prints, oldest first."""
 
     target: ClassVar[str] = venue.TAPE
+    derived: ClassVar[bool] = True
     contract: str
     payload: tuple[venue.TapePayload, ...]
 
@@ -161,6 +164,7 @@ class DepthPush(Word, frozen=True, kw_only=True):
     """Levels that changed; volume 0 removes one."""
 
     target: ClassVar[str] = venue.DEPTH
+    derived: ClassVar[bool] = True
     contract: str
     payload: tuple[venue.DepthPayload, ...]
 

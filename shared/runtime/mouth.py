@@ -2,7 +2,9 @@
 
 All a core says in answer to one event reaches the journal in one write. One exception to the law:
 when the disk is full, a *reducing* act (a word class with `reducing = True`) is done although
-its record cannot be written, and told to people; everything else is left unsaid.
+its record cannot be written, and told to people; everything else is left unsaid. And one kind of
+word has no record at all (a class with `derived = True`): news without effect, so plentiful that
+its record would dwarf all others, which the core says again whenever it hears the same.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Mouth:
             kind: kind.__name__ for kind in core.publishes if kind in PUBLIC and kind not in TICKS
         }
         self._words = frozenset(core.words)
+        self._derived = frozenset(kind for kind in core.words if getattr(kind, "derived", False))
         self._reducing = frozenset(kind for kind in core.words if getattr(kind, "reducing", False))
         self._durable = frozenset(
             (*_HALTS, *(kind for kind in core.words if getattr(kind, "durable", False)))
@@ -70,14 +73,15 @@ class Mouth:
                 recorded.append(records.PREFIX[records.SAID] + body)
                 out.append((event, wire.frame(kind, body)))
             elif kind in self._words:
-                recorded.append(records.PREFIX[records.EFFECT] + _encode((now_ns, event)))
+                if kind not in self._derived:
+                    recorded.append(records.PREFIX[records.EFFECT] + _encode((now_ns, event)))
                 out.append((event, b""))
             else:
                 raise AssertionError(f"{self._actor} may not say {kind.__name__}")
             durable = durable or (kind in self._durable and self._must_last(event))
         if not out:
             return
-        written = self.write(*recorded)
+        written = self.write(*recorded) if recorded else not self.spoiled
         if written and durable:
             self._recorder.sync()
         for event, frame in out:

@@ -233,7 +233,7 @@ class Follower:
         self.now_ns = max(self.now_ns, now_ns)
         self.told += 1
         for said in self.core.on(now_ns, event):
-            if self.strict:
+            if self.strict and not getattr(type(said), "derived", False):
                 self.unsaid.append(Unsaid(now_ns, cause, said))
 
     def _said_on_bus(self, path: Path, offset: int, envelope: Envelope[Raw]) -> None:
