@@ -12,15 +12,18 @@ seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 
+from services.cast import build, deciders
 from services.risk_governor.words import SentinelBack
 from services.simulator import words as sim
 from services.stage_gateway import GatewaySide
 from services.stage_router import RouterSide
 from shared.core import Word
+from shared.events import Event
 from shared.lab.accidents import Accidents
-from shared.lab.world import Errand
+from shared.lab.world import Errand, World
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
 from shared.venue.answers import AnyResponse
@@ -31,6 +34,23 @@ TIMEOUT_NS = 5 * SECOND  # when a caller gives up
 
 Then = Callable[[AnyResponse | None], Iterable[Errand]]
 """What follows an answer; None: its outcome is not known."""
+
+
+def cast_world(
+    settings: Settings,
+    start_ns: Nanos,
+    *,
+    seed: int = 0,
+    accidents: Accidents | None = None,
+    said: Callable[[str, int, Nanos, Event], None] | None = None,
+) -> World:
+    """The whole cast and the simulator in a World; the sentinel needs processes and is left out."""
+    weather = accidents or Accidents()
+    cores = {
+        name: partial(build, name, settings) for name in deciders(settings) if name != "sentinel"
+    }
+    stage = VenueStage(settings, seed, weather)
+    return World(cores, stage, start_ns, seed=seed, accidents=weather, said=said)
 
 
 class VenueStage:
