@@ -98,6 +98,7 @@ class Stage:
         self.broken = ""
         self.quiet = False  # the market itself does not trade
         self.rejoins = True  # the port obeys Rejoin
+        self.acks = True  # the venue acknowledges subscriptions
         self.epoch = 0
         self.cut = False  # take a snapshot and a new core before every event
 
@@ -134,8 +135,6 @@ class Stage:
     def connect(self) -> None:
         self.connected = True
         self.tell(HubUp())
-        for contract in self.wanted:
-            self.tell(Subscribed(contract=contract))
 
     def disconnect(self, reason: str = "socket closed") -> None:
         self.connected = False
@@ -144,11 +143,9 @@ class Stage:
     def _obey(self, word: Word) -> None:
         match word:
             case Subscribe(contracts=contracts):
-                new = [contract for contract in contracts if contract not in self.wanted]
                 self.wanted = contracts
-                if self.connected:
-                    for contract in new:
-                        self.tell(Subscribed(contract=contract))
+                for contract in contracts if self.connected and self.acks else ():
+                    self.tell(Subscribed(contract=contract))
             case Find(root=root) if not self.mute:
                 if self.broken:
                     self.tell(Found(root=root, failure=self.broken))

@@ -477,13 +477,18 @@ def test_a_lost_connection_is_down_at_once() -> None:
 
 def test_connected_but_not_subscribed_is_not_up() -> None:
     stage = Stage(MORNING)
+    stage.acks = False
     stage.start()
-    stage.disconnect()
-    stage.wanted = ()
-    stage.connect()  # the port announces the connection and acknowledges nothing
-    stage.wanted = (MNQ,)
     stage.run(3)
     assert states(stage)[-1] is FeedState.DOWN
+
+
+def test_every_new_connection_is_subscribed_again() -> None:
+    stage = up(MORNING, "MNQ", "MES")
+    before = stage.mark()
+    stage.disconnect()
+    stage.connect()
+    assert stage.heard(Subscribe, before) == [Subscribe(contracts=(MNQ, MES))]
 
 
 def test_a_gap_in_closed_hours_is_none() -> None:

@@ -205,8 +205,6 @@ class Gateway:
         listed = [line.root for line in state.lines.values() if line.day == state.day]
         state.searches = {root: Search(due_ns=now_ns) for root in self._roots if root not in listed}
         said += self._feed.lose(state, "the gateway started", now_ns)
-        if state.lines:
-            said.append(Subscribe(contracts=tuple(state.lines)))
         return [*said, *self._search(now_ns)]
 
     def _clock_jump(self, now_ns: int, jump: ClockJump) -> Iterable[Event]:
@@ -217,9 +215,11 @@ class Gateway:
     # -- the connection ----------------------------------------------------------------------------
 
     def _hub_up(self, now_ns: int, word: HubUp) -> Iterable[Event]:
-        self._feed.doubt(self._state, "a new connection", now_ns)
-        self._state.hub = True
-        return self._feed.weigh(self._state, now_ns)
+        state = self._state
+        self._feed.doubt(state, "a new connection", now_ns)
+        state.hub = True
+        said = self._feed.weigh(state, now_ns)
+        return [*said, Subscribe(contracts=tuple(state.lines))] if state.lines else said
 
     def _hub_down(self, now_ns: int, word: HubDown) -> Iterable[Event]:
         return self._feed.lose(self._state, word.reason, now_ns)
@@ -287,7 +287,7 @@ class Gateway:
         )
         history.plan_warmup(state, line, self._warmup, (until_ns, now_ns))
         yield from history.finish_warmup(state, line)
-        if fresh:
+        if fresh and state.hub:
             yield Subscribe(contracts=tuple(state.lines))
 
     def _new_line(self, root: str, contract: str, now_ns: int) -> Line:

@@ -22,7 +22,10 @@ class Find(Word, frozen=True, kw_only=True):
 
 
 class Subscribe(Word, frozen=True, kw_only=True):
-    """From now on exactly these contracts, again after every reconnect. Answered by Subscribed."""
+    """Exactly these contracts on the present connection; said after HubUp and at every change.
+
+    Answered by Subscribed, one per contract, also for those subscribed already.
+    """
 
     contracts: tuple[str, ...]
 
