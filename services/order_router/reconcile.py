@@ -1,0 +1,315 @@
+"""Reconciliation: reads of the venue against our books, at start, after every reconnect, all the
+time.
+
+A read asks for live orders, then positions, then trades; `Books` is its complete answer. Orders we
+believe live that it does not list are looked for in a read with history; what that does not show
+either is UNKNOWN, and ABSENT only after two such reads far enough apart, both begun after the
+connection of its request had ended.
+
+Positions are compared with the fold of all trades. A difference must survive three reads a second
+apart with no event of ours between them before it is believed; then the router is in QUARANTINE,
+which blocks entries only, and left alone for a minute it ends in a flatten.
+
+At a fresh start there is no fold: the positions found are taken over as made by hand (nobody here
+knows better), said in `Reconciled.difference`, and keep the router in quarantine until they are
+gone.
+"""
+
+from __future__ import annotations
+
+from services.order_router import flatten
+from services.order_router.desk import Desk
+from services.order_router.fold import OVER, happen, see_order
+from services.order_router.memory import HUMAN, NEVER, Booked, Order, ReadDone, Reading
+from services.order_router.trades import OVERLAP_NS, forget_old, retry_waiting, see_trade
+from services.order_router.words import Books, ReadBooks, Unread
+from shared.contracts import UnknownContract, product_of
+from shared.domain.orders import Happening
+from shared.events import AccountUpdate, OrderState, Reconciled, Scope
+from shared.units import MINUTE, SECOND, Lots, Nanos
+from shared.venue.translate import AccountRow, PositionRow
+
+HISTORY_NS: Nanos = 2 * MINUTE  # before the oldest order looked for
+AGAIN_NS: Nanos = SECOND
+READS_MAX = 2  # under way at once
+SURVIVES = 3
+UNATTENDED_S = 60.0
+TRADES_OWED_S = 0.5
+OWED_LOOKS = 6  # then the comparison of positions has the word
+INHERITED = "inherited at a fresh start, counted as made by hand: "
+
+
+def begin(desk: Desk) -> None:
+    """Say the read that is due, if one is."""
+    state = desk.state
+    if not state.account_id or state.real_ns < min(state.read_due_ns, state.account_due_ns):
+        return
+    if len(state.reads) >= READS_MAX:
+        return
+    account = state.real_ns >= state.account_due_ns
+    if account:
+        every_s = desk.settings.order_router.reconcile_every_real_s
+        state.account_due_ns = state.real_ns + int(every_s * SECOND)
+    state.read_due_ns = NEVER
+    read_id = desk.request_id()
+    reading = state.reads[read_id] = Reading(
+        begin=state.step,
+        begin_real_ns=state.real_ns,
+        begin_ns=desk.now_ns,
+        since_ns=_history(desk),
+        account=account,
+    )
+    desk.say(
+        ReadBooks(
+            read_id=read_id,
+            trades_since_ns=max(0, (state.trades_read_ns or desk.now_ns) - OVERLAP_NS),
+            since_ns=reading.since_ns,
+            account=account,
+            urgent=bool(state.sagas) or not state.based,
+        )
+    )
+
+
+def _history(desk: Desk) -> Nanos:
+    """From when on orders of every status are needed: 0 when live ones are enough."""
+    state = desk.state
+    looked_for = [o.sent_ns for o in state.orders.values() if not o.via and _unsure(desk, o)]
+    looked_for += [row.venue_ns for row in state.waiting.values()]
+    return max(1, min(looked_for) - HISTORY_NS) if looked_for else 0
+
+
+def _unsure(desk: Desk, order: Order) -> bool:
+    """An order the last read should have listed and did not, or whose request came to nothing
+    known.
+    """
+    read = desk.state.read
+    if order.state is OrderState.UNKNOWN:
+        return True
+    if order.state is OrderState.SENT or read is None or not order.venue_id:
+        return False
+    return order.seen < read.begin and order.key not in read.live
+
+
+def on_books(desk: Desk, books: Books) -> None:
+    """Fold a complete read and draw its conclusions."""
+    state = desk.state
+    reading = state.reads.pop(books.read_id, None)
+    if reading is None or not state.account_id:
+        return
+    state.quota_left = books.quota_left
+    if books.account is not None:
+        see_account(desk, books.account)
+    live: dict[str, int] = {}
+    for row in books.orders:
+        see_order(desk, row, reading.begin)
+        order = desk.by_id(row.order_id)
+        if order is not None and row.status not in OVER:
+            live[order.key] = row.order_id
+    positions = {
+        row.contract: row.lots
+        for row in books.positions
+        if row.account_id == state.account_id and row.lots
+    }
+    if not state.based and not _take_base(desk, reading, books):
+        desk.read_soon(AGAIN_NS // 4)
+        return
+    for trade in books.trades:
+        see_trade(desk, trade)
+    retry_waiting(desk, complete=reading.since_ns > 0)
+    state.trades_read_ns = max(state.trades_read_ns, reading.begin_ns)
+    forget_old(desk)
+    state.read = ReadDone(
+        begin=reading.begin, begin_real_ns=reading.begin_real_ns, positions=positions, live=live
+    )
+    _stream_from(desk, reading, positions)
+    _missing(desk, reading, live)
+    _compare(desk, reading, positions)
+    if reading.account or not state.reconciled:
+        _tell(desk)
+
+
+def on_unread(desk: Desk, unread: Unread) -> None:
+    """A read that failed proves nothing; another one soon."""
+    reading = desk.state.reads.pop(unread.read_id, None)
+    if reading is not None:
+        desk.state.reason = unread.reason
+        desk.read_soon(AGAIN_NS)
+        if reading.account:
+            desk.state.account_due_ns = 0
+
+
+def _take_base(desk: Desk, reading: Reading, books: Books) -> bool:
+    """A fresh start: take the positions found for made by hand, if nothing moved while we asked."""
+    state = desk.state
+    if state.user_step > reading.begin:
+        return False
+    for trade in books.trades:
+        state.trades[trade.trade_id] = Booked(
+            key="", contract=trade.contract, price=trade.price, venue_ns=trade.venue_ns
+        )
+    state.floor_ns = max(0, reading.begin_ns - OVERLAP_NS)
+    for row in books.positions:
+        if row.account_id == state.account_id and row.lots:
+            _inherit(desk, row)
+    state.based = True
+    return True
+
+
+def _inherit(desk: Desk, row: PositionRow) -> None:
+    book = desk.book(row.contract)
+    try:
+        tick_nanos = product_of(row.contract).tick_nanos
+    except UnknownContract:
+        tick_nanos = 0  # it can be closed, not valued
+    average = row.average_nanos // tick_nanos if tick_nanos else 0
+    book.position.apply(row.lots, average)
+    book.shares[HUMAN] = row.lots
+    book.last_price = average
+    desk.state.inherited = True
+    desk.touch(row.contract)
+
+
+def _stream_from(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
+    """What a read shows stands for the stream where the stream has been quiet since."""
+    for contract in positions:
+        desk.book(contract)
+    for contract, book in desk.state.books.items():
+        if book.stream_step <= reading.begin:
+            book.stream = positions.get(contract, 0)
+            if book.stream == book.lots:
+                book.differs_real_ns = 0
+
+
+def _missing(desk: Desk, reading: Reading, live: dict[str, int]) -> None:
+    """Judge orders that should have been listed."""
+    state = desk.state
+    for order in list(state.orders.values()):
+        if order.via or order.key in live or order.seen >= reading.begin:
+            continue
+        if order.state is OrderState.SENT or not order.live:
+            continue
+        if not reading.since_ns or order.sent_ns < reading.since_ns:
+            desk.read_soon()
+        elif order.state is OrderState.UNKNOWN:
+            if reading.begin >= order.mark:
+                _prove_absent(desk, order, reading)
+        else:
+            order.mark = state.step
+            order.absent_real_ns = 0
+            happen(desk, order, Happening.MISSING, "no complete read shows it")
+
+
+def _prove_absent(desk: Desk, order: Order, reading: Reading) -> None:
+    apart_s = desk.settings.order_router.absence_queries_apart_real_s
+    if not order.absent_real_ns:
+        order.absent_real_ns = reading.begin_real_ns or 1
+        desk.read_soon(int(apart_s * SECOND))
+    elif reading.begin_real_ns - order.absent_real_ns >= apart_s * SECOND:
+        happen(desk, order, Happening.PROVEN_ABSENT, "two reads do not show it")
+    else:
+        left_ns = order.absent_real_ns + int(apart_s * SECOND) - desk.state.real_ns
+        desk.read_soon(max(left_ns, 0))
+
+
+# -- positions -----------------------------------------------------------------------------------
+
+
+def _compare(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
+    """Believe a difference only when it stays."""
+    state = desk.state
+    contracts = sorted({*positions, *state.books})
+    parts = [
+        f"{contract}: books {desk.book(contract).lots:+d}, venue {positions.get(contract, 0):+d}"
+        for contract in contracts
+        if desk.book(contract).lots != positions.get(contract, 0)
+    ]
+    if not parts:
+        state.difference, state.differences = "", 0
+        by_hand = any(book.shares.get(HUMAN) for book in state.books.values())
+        state.inherited = state.inherited and by_hand
+        if state.quarantine_real_ns:
+            state.quarantine_real_ns = 0
+            _tell(desk)
+        state.reconciled = True
+        return
+    disturbed = state.user_step > state.difference_step
+    first = not state.differences or disturbed
+    state.differences = 1 if first else state.differences + 1
+    state.difference_step = state.step
+    state.difference = "; ".join(parts)
+    desk.read_soon(AGAIN_NS)
+    if state.differences >= SURVIVES and not state.quarantine_real_ns:
+        state.quarantine_real_ns = state.real_ns or 1
+        state.reconciled = True
+        _tell(desk)
+
+
+def _tell(desk: Desk) -> None:
+    """The complete comparison: what is not listed here does not exist."""
+    state = desk.state
+    difference = state.difference if state.quarantine_real_ns else ""
+    if state.inherited:
+        by_hand = ", ".join(
+            f"{c} {book.shares[HUMAN]:+d}"
+            for c, book in state.books.items()
+            if HUMAN in book.shares
+        )
+        difference = "; ".join(part for part in (difference, INHERITED + by_hand) if part)
+    desk.say(
+        Reconciled(
+            no=desk.number(),
+            as_of_ns=desk.now_ns,
+            live=tuple(o.intent_id or o.tag or o.key for o in state.orders.values()),
+            positions=tuple((c, book.lots) for c, book in state.books.items() if book.lots),
+            balance=state.balance,
+            difference=difference,
+        )
+    )
+
+
+def see_account(desk: Desk, row: AccountRow) -> None:
+    """The account's record, told when it changed."""
+    state = desk.state
+    if row.account_id != state.account_id:
+        return
+    state.balance, state.can_trade = row.balance, row.can_trade
+    now = (row.account_id, row.balance, row.can_trade)
+    if now == state.account_told:
+        return
+    state.account_told = now
+    desk.say(
+        AccountUpdate(
+            no=desk.number(),
+            account_id=row.account_id,
+            name=row.name,
+            balance=row.balance,
+            can_trade=row.can_trade,
+            simulated=row.simulated,
+        )
+    )
+
+
+# -- on a pulse ----------------------------------------------------------------------------------
+
+
+def pulse(desk: Desk) -> None:
+    """What only time brings: trades that did not come, a stream that differs, a quarantine
+    unattended.
+    """
+    state = desk.state
+    for key, (since_ns, looks) in list(state.owed.items()):
+        if desk.real_after(since_ns or 1, TRADES_OWED_S):
+            order = desk.find(key)
+            if order is None or order.traded >= order.filled or looks == OWED_LOOKS:
+                del state.owed[key]
+            else:
+                state.owed[key] = (state.real_ns, looks + 1)
+                desk.read_soon()
+    for book in state.books.values():
+        if desk.real_after(book.differs_real_ns, TRADES_OWED_S):
+            book.differs_real_ns = state.real_ns
+            desk.read_soon()
+    if desk.real_after(state.quarantine_real_ns, UNATTENDED_S):
+        flatten.start(desk, Scope.ACCOUNT, f"quarantine: {state.difference}", human=True)
+    if not state.up and (state.orders or any(book.lots for book in state.books.values())):
+        desk.read_soon(AGAIN_NS)

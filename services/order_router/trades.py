@@ -1,0 +1,260 @@
+"""Fills: the venue's trades, each counted once, and the positions that follow from them.
+
+A trade may arrive before the order it belongs to is known; it waits until a read shows that order.
+Orders say how much is filled, but only a trade moves a position: if one does not come, it is asked
+for.
+
+An order without a tag (by hand, or the venue's own close) reduces first what the contract's sleeve
+holds and then what is held by hand, so that a sleeve whose position was closed in the platform
+learns it. When one trade is split so, its second part carries the negative trade id: every id is
+still used once.
+"""
+
+from __future__ import annotations
+
+from services.order_router.desk import Desk
+from services.order_router.fold import show, stranger
+from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order
+from shared.domain.orders import Happening, shown
+from shared.events import Fill, OrderType, Purpose, Side
+from shared.units import MINUTE, Lots, Micros, Nanos
+from shared.venue.translate import PositionRow, TradeRow
+
+OVERLAP_NS: Nanos = 2 * MINUTE
+"""Reads of trades begin so long before the last one began: clocks differ, rows appear late."""
+
+KEEP_NS: Nanos = 30 * MINUTE
+"""Counted trades are remembered for so long (market time), to know doubles and to reverse voids."""
+
+CORRECTION_IDS = 10**15
+"""Corrections carry trade ids below minus this; the venue's are positive and far smaller."""
+
+
+def see_trade(desk: Desk, row: TradeRow) -> None:
+    """Count a trade, once; take it back, once, when the venue voids it."""
+    state = desk.state
+    if row.account_id != state.account_id or not state.based or row.size <= 0:
+        return
+    booked = state.trades.get(row.trade_id)
+    if booked is not None:
+        if row.voided and not booked.voided:
+            _reverse(desk, row.trade_id, booked, row)
+        return
+    if row.venue_ns < state.floor_ns:
+        return
+    if row.voided:
+        state.trades[row.trade_id] = Booked(
+            key="", contract=row.contract, price=row.price, venue_ns=row.venue_ns, voided=True
+        )
+        state.waiting.pop(row.trade_id, None)
+        return
+    order = desk.by_id(row.order_id)
+    if order is None:
+        state.waiting.setdefault(row.trade_id, row)
+        desk.read_soon()
+        return
+    _count(desk, order, row)
+
+
+def retry_waiting(desk: Desk, *, complete: bool) -> None:
+    """Count trades whose order is known by now; after a `complete` read of orders, all of them."""
+    state = desk.state
+    for trade_id, row in list(state.waiting.items()):
+        order = desk.by_id(row.order_id)
+        if order is None and complete:
+            order = stranger(desk, row)
+            desk.tell(order)
+        if order is not None:
+            del state.waiting[trade_id]
+            _count(desk, order, row)
+
+
+def _count(desk: Desk, order: Order, row: TradeRow) -> None:
+    state = desk.state
+    book = desk.book(row.contract)
+    parts = _parts(order, book, row)
+    state.trades[row.trade_id] = Booked(
+        key=order.key,
+        contract=row.contract,
+        price=row.price,
+        venue_ns=row.venue_ns,
+        parts=parts,
+    )
+    if order.bracketed:
+        book.bracketed = True
+    if order.sleeve not in (HUMAN, ROUTER):
+        book.owner = order.sleeve
+    for index, part in enumerate(parts):
+        _apply(desk, book, row.price, part)
+        trade_id = row.trade_id if index == 0 else -row.trade_id
+        _say_fill(desk, order, row, trade_id=trade_id, part=part)
+    _advance(desk, order, row.size)
+    desk.touch(row.contract)
+
+
+def _advance(desk: Desk, order: Order, size: Lots) -> None:
+    """A trade is evidence about its order as good as any row."""
+    state = desk.state
+    order.traded += size
+    order.seen = state.step
+    if order.traded >= order.filled:
+        state.owed.pop(order.key, None)
+    if order.traded <= order.filled:
+        return
+    order.filled = order.traded
+    order.size = max(order.size, order.filled)
+    show(order, shown(Happening.OPENED, order.filled, order.size))
+    desk.shelve(order)
+    desk.tell(order)
+
+
+def _parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Micros], ...]:
+    """(owner, signed lots, fee) of each part of a trade."""
+    signed = row.side * row.size
+    if order.purpose not in (Purpose.HUMAN, Purpose.FLATTEN):
+        return ((order.sleeve, signed, row.fee),)
+    owner = book.owner
+    parts: list[tuple[str, Lots]] = []
+    left = signed
+    for holder in (owner, HUMAN):
+        held = book.shares.get(holder, 0)
+        take = min(abs(left), abs(held)) if held * left < 0 else 0
+        if take:
+            parts.append((holder, take if left > 0 else -take))
+            left -= parts[-1][1]
+    if left:
+        rest = HUMAN if order.purpose is Purpose.HUMAN else owner
+        parts = _joined(parts, rest, left)
+    fee_left, costed = row.fee, []
+    for index, (holder, lots) in enumerate(parts):
+        fee = fee_left if index == len(parts) - 1 else row.fee * abs(lots) // row.size
+        fee_left -= fee
+        costed.append((holder, lots, fee))
+    return tuple(costed)
+
+
+def _joined(parts: list[tuple[str, Lots]], holder: str, lots: Lots) -> list[tuple[str, Lots]]:
+    """`parts` with `lots` more for `holder`; at most two parts ever come of it."""
+    known = [name for name, _ in parts]
+    if holder in known:
+        return [(name, had + lots if name == holder else had) for name, had in parts]
+    return [*parts, (holder, lots)]
+
+
+def _apply(desk: Desk, book: Book, price: int, part: tuple[str, Lots, Micros]) -> None:
+    holder, signed, _ = part
+    book.shares[holder] = book.shares.get(holder, 0) + signed
+    if not book.shares[holder]:
+        del book.shares[holder]
+    book.position.apply(signed, price)
+    book.last_price, book.acted = price, desk.state.step
+    if not book.lots:
+        book.bracketed = False
+        book.flat_real_ns = desk.state.real_ns
+    assert sum(book.shares.values()) == book.lots, "Invariant: the shares are the position"
+
+
+def _say_fill(
+    desk: Desk,
+    order: Order,
+    row: TradeRow,
+    *,
+    trade_id: int,
+    part: tuple[str, Lots, Micros],
+    voided: bool = False,
+) -> None:
+    holder, signed, fee = part
+    desk.say(
+        Fill(
+            no=desk.number(),
+            trade_id=trade_id,
+            venue_order_id=order.venue_id,
+            tag=order.tag or order.key,
+            intent_id=order.intent_id if holder == order.sleeve else "",
+            sleeve=holder,
+            contract=row.contract,
+            side=Side.BUY if signed > 0 else Side.SELL,
+            size=abs(signed),
+            price=row.price,
+            fee=fee,
+            purpose=order.purpose,
+            venue_ns=row.venue_ns,
+            voided=voided,
+        )
+    )
+
+
+def _reverse(desk: Desk, trade_id: int, booked: Booked, row: TradeRow) -> None:
+    """The venue took a trade back: so do we, part by part, in the same shape."""
+    booked.voided = True
+    book = desk.book(booked.contract)
+    order = desk.find(booked.key) or stranger(desk, row)
+    for index, (holder, signed, fee) in enumerate(booked.parts):
+        _apply(desk, book, booked.price, (holder, -signed, fee))
+        which = trade_id if index == 0 else -trade_id
+        _say_fill(desk, order, row, trade_id=which, part=(holder, signed, fee), voided=True)
+    desk.touch(booked.contract)
+
+
+def correct(desk: Desk, contract: str, lots: Lots) -> None:
+    """Take over the venue's position where no trade explains the difference, visibly: a Fill named
+    as a correction, at the last price known, booked to the contract's sleeve and then by hand.
+    """
+    book = desk.book(contract)
+    off = lots - book.lots
+    if not off:
+        return
+    number = desk.number()
+    row = TradeRow(
+        trade_id=-CORRECTION_IDS - 2 * number,
+        account_id=desk.state.account_id,
+        order_id=0,
+        contract=contract,
+        side=Side.BUY if off > 0 else Side.SELL,
+        size=abs(off),
+        price=book.last_price,
+        fee=0,
+        profit=None,
+        venue_ns=desk.now_ns,
+    )
+    order = Order(
+        key=f"correction.{number}",
+        tag=f"correction.{number}",
+        intent_id="",
+        sleeve=HUMAN,
+        contract=contract,
+        side=row.side,
+        size=row.size,
+        type=OrderType.MARKET,
+        purpose=Purpose.HUMAN,
+    )
+    for index, part in enumerate(_parts(order, book, row)):
+        _apply(desk, book, row.price, part)
+        _say_fill(desk, order, row, trade_id=row.trade_id - index, part=part)
+    desk.touch(contract)
+
+
+def see_position(desk: Desk, row: PositionRow) -> None:
+    """The hub's view of a position: compared with ours, never taken for it."""
+    state = desk.state
+    if row.account_id != state.account_id:
+        return
+    book = desk.book(row.contract)
+    if book.stream != row.lots:
+        book.acted = state.step
+    book.stream, book.stream_step = row.lots, state.step
+    if state.based and row.lots != book.lots:
+        book.differs_real_ns = book.differs_real_ns or state.real_ns
+    else:
+        book.differs_real_ns = 0
+
+
+def forget_old(desk: Desk) -> None:
+    """Drop trades too old to come again; what is older than the floor is not even looked at."""
+    state = desk.state
+    floor = state.trades_read_ns - KEEP_NS
+    if floor <= state.floor_ns:
+        return
+    state.floor_ns = floor
+    for trade_id in [key for key, booked in state.trades.items() if booked.venue_ns < floor]:
+        del state.trades[trade_id]
