@@ -59,18 +59,19 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
 def retry_waiting(desk: Desk, *, complete: bool) -> None:
     """Count trades whose order is known by now; after a `complete` read of orders, all of them."""
     state = desk.state
-    for trade_id, row in list(state.waiting.items()):
+    for row in list(state.waiting.values()):
         order = desk.by_id(row.order_id)
         if order is None and complete:
             order = stranger(desk, row)
             desk.tell(order)
         if order is not None:
-            del state.waiting[trade_id]
             _count(desk, order, row)
 
 
 def _count(desk: Desk, order: Order, row: TradeRow) -> None:
     state = desk.state
+    assert row.trade_id not in state.trades, "Invariant: a trade is counted once"
+    state.waiting.pop(row.trade_id, None)
     book = desk.book(row.contract)
     parts = _parts(order, book, row)
     state.trades[row.trade_id] = Booked(

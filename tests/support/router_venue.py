@@ -1,0 +1,621 @@
+"""A small venue in integers and a bench that hosts the real router core before it.
+
+The venue does what the real one is known to do: brackets with suspended legs, one-cancels-other, closes
+without an order id, rejected orders with an id, tags used once. The bench queues every request, answer and
+hub event, so that a test (or a seed) decides what arrives, in which order, twice, or never. It also keeps
+the router's journal: `restart` is snapshot plus re-run, and any difference fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from services.order_router import words as w
+from services.order_router.core import Router
+from shared.core import Word
+from shared.events import (
+    Event,
+    Fill,
+    OrderApproved,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    Pulse,
+    Purpose,
+    Reconciled,
+    RiskState,
+    RiskLevel,
+    Side,
+    Started,
+    VenueStatus,
+)
+from shared.settings import Settings, load
+from shared.units import SECOND
+from shared.venue.codes import VenueOrderStatus as Status
+from shared.venue.translate import AccountRow, OrderRow, PositionRow, TradeRow
+
+MNQ = "CON.F.US.MNQ.Z26"
+M2K = "CON.F.US.M2K.Z26"
+ACCOUNT = 7001
+START_NS = 1_795_000_000 * SECOND
+LIVE = (Status.OPEN, Status.PENDING, Status.SUSPENDED)
+QUARTER = SECOND // 4
+
+Hub = Callable[[Any], None]
+
+
+def settings(**env: str) -> Settings:
+    return load(None, {f"TSQ__{key.upper()}": value for key, value in env.items()})
+
+
+class Venue:
+    """Orders, positions and trades of one account; `hub` hears of every change."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.now_ns = START_NS
+        self.prices = {MNQ: 80_000, M2K: 20_000}
+        self.orders: dict[int, OrderRow] = {}
+        self.trades: dict[int, TradeRow] = {}
+        self.lots: dict[str, int] = {}
+        self.cost: dict[str, int] = {}
+        self.tags: dict[str, int] = {}
+        self.next_id = 1000
+        self.refuse: list[str] = []  # texts with which the next places are refused
+        self.refuse_closes = 0
+        self.refuse_changes = 0
+        self.slow_close = False  # market closes rest until `fill` is called
+        self.partly = 0  # at most so many contracts of a resting order fill at once
+        self.brackets: dict[int, tuple[int, int]] = {}
+        self.tag_attempts: list[str] = []
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def place(self, word: w.PlaceOrder) -> w.PlaceAnswer:
+        self.tag_attempts.append(word.tag)
+        text = self.refuse.pop(0) if self.refuse else ""
+        if word.tag in self.tags:
+            text = "Specified custom tag is already in use"
+        row = self._new(
+            contract=word.contract,
+            side=word.side,
+            size=word.size,
+            type=word.type,
+            limit_price=word.limit_price,
+            stop_price=word.stop_price,
+            tag=word.tag,
+            status=Status.REJECTED if text else Status.PENDING,
+        )
+        self.tags.setdefault(word.tag, row.order_id)
+        if text:
+            self._show(row)
+            return w.PlaceAnswer(
+                tag=word.tag, outcome=w.Outcome.REFUSED, order_id=row.order_id, text=text
+            )
+        if word.stop_loss_ticks:
+            self.brackets[row.order_id] = (word.stop_loss_ticks, word.take_profit_ticks)
+            self._legs(row, word)
+        self._show(row)
+        self._put(row.order_id, status=Status.OPEN)
+        self._match(row.contract)
+        return w.PlaceAnswer(tag=word.tag, outcome=w.Outcome.DONE, order_id=row.order_id)
+
+    def cancel(self, word: w.CancelOrder) -> w.CancelAnswer:
+        row = self.orders.get(word.order_id)
+        if row is None or row.status not in LIVE:
+            return w.CancelAnswer(
+                order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 5"
+            )
+        self._put(row.order_id, status=Status.CANCELLED, changed=True)
+        for leg in self._children(row.order_id):
+            if leg.status is Status.SUSPENDED:
+                self._put(leg.order_id, status=Status.CANCELLED, changed=True)
+        return w.CancelAnswer(order_id=word.order_id, outcome=w.Outcome.DONE)
+
+    def modify(self, word: w.ModifyOrder) -> w.ModifyAnswer:
+        row = self.orders.get(word.order_id)
+        if self.refuse_changes or row is None or row.status not in LIVE:
+            self.refuse_changes = max(0, self.refuse_changes - 1)
+            return w.ModifyAnswer(
+                order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 3"
+            )
+        self._put(
+            row.order_id,
+            changed=True,
+            size=word.size if word.size is not None else row.size,
+            limit_price=word.limit_price if word.limit_price is not None else row.limit_price,
+            stop_price=word.stop_price if word.stop_price is not None else row.stop_price,
+        )
+        self._match(row.contract)
+        return w.ModifyAnswer(order_id=word.order_id, outcome=w.Outcome.DONE)
+
+    def close(self, word: w.CloseContract) -> w.CloseAnswer:
+        lots = self.lots.get(word.contract, 0)
+        answer = w.CloseAnswer(
+            close_id=word.close_id, contract=word.contract, outcome=w.Outcome.DONE
+        )
+        if not lots:
+            return replace(answer, outcome=w.Outcome.REFUSED, text="PositionNotFound")
+        if self.refuse_closes:
+            self.refuse_closes -= 1
+            return replace(answer, outcome=w.Outcome.REFUSED, text="OrderRejected")
+        row = self._new(
+            contract=word.contract,
+            side=Side.SELL if lots > 0 else Side.BUY,
+            size=abs(lots),
+            type=OrderType.MARKET,
+            status=Status.PENDING,
+        )
+        self._show(row)
+        if not self.slow_close:
+            self._fill(row.order_id, row.size, self.prices[row.contract])
+        return answer
+
+    def books(self, word: w.ReadBooks) -> w.Books:
+        rows = [
+            row
+            for row in self.orders.values()
+            if row.status in LIVE or (word.since_ns and row.created_ns >= word.since_ns)
+        ]
+        return w.Books(
+            read_id=word.read_id,
+            orders=tuple(rows),
+            positions=tuple(self._position(c) for c, lots in self.lots.items() if lots),
+            trades=tuple(t for t in self.trades.values() if t.venue_ns >= word.trades_since_ns),
+            account=account_row() if word.account else None,
+            quota_left=100,
+        )
+
+    # -- the market and other hands ------------------------------------------------------------
+
+    def move(self, contract: str, price: int) -> None:
+        self.prices[contract] = price
+        self._match(contract)
+
+    def human(self, contract: str, signed: int) -> None:
+        row = self._new(
+            contract=contract,
+            side=Side.BUY if signed > 0 else Side.SELL,
+            size=abs(signed),
+            type=OrderType.MARKET,
+            status=Status.PENDING,
+        )
+        self._show(row)
+        self._fill(row.order_id, row.size, self.prices[contract])
+
+    def void(self, trade_id: int) -> None:
+        row = self.trades[trade_id] = replace(self.trades[trade_id], voided=True)
+        self.lots[row.contract] = self.lots.get(row.contract, 0) - row.side * row.size
+        self.hub(w.TradeSeen(row=row))
+
+    def fill(self, order_id: int, size: int) -> None:
+        row = self.orders[order_id]
+        self._fill(order_id, size, row.limit_price or self.prices[row.contract])
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _new(self, **fields: Any) -> OrderRow:
+        self.next_id += 1
+        self.now_ns += 1_000
+        row = OrderRow(
+            order_id=self.next_id,
+            account_id=ACCOUNT,
+            filled=0,
+            created_ns=self.now_ns,
+            updated_ns=self.now_ns,
+            **fields,
+        )
+        self.orders[row.order_id] = row
+        return row
+
+    def _legs(self, entry: OrderRow, word: w.PlaceOrder) -> None:
+        sides = {"side": Side(-entry.side), "contract": entry.contract, "size": entry.size}
+        for suffix, kind, wanted in (
+            ("-SL", OrderType.STOP, word.stop_loss_ticks),
+            ("-TP", OrderType.LIMIT, word.take_profit_ticks),
+        ):
+            if wanted:
+                leg = self._new(
+                    type=kind,
+                    status=Status.SUSPENDED,
+                    tag=entry.tag + suffix,
+                    parent_id=entry.order_id,
+                    **sides,
+                )
+                self._show(leg)
+
+    def _children(self, order_id: int) -> list[OrderRow]:
+        return [row for row in self.orders.values() if row.parent_id == order_id]
+
+    def _show(self, row: OrderRow) -> None:
+        self.hub(w.OrderSeen(row=row))
+
+    def _put(self, order_id: int, *, changed: bool = False, **fields: Any) -> OrderRow:
+        self.now_ns += 1_000
+        if changed:
+            fields["updated_ns"] = self.now_ns
+        row = self.orders[order_id] = replace(self.orders[order_id], **fields)
+        self._show(row)
+        return row
+
+    def _match(self, contract: str) -> None:
+        price = self.prices[contract]
+        for row in list(self.orders.values()):
+            row = self.orders[row.order_id]
+            if row.contract != contract or row.status is not Status.OPEN:
+                continue
+            buys = row.side is Side.BUY
+            if row.type is OrderType.MARKET:
+                hit = True
+            elif row.type is OrderType.LIMIT:
+                assert row.limit_price is not None
+                hit = price <= row.limit_price if buys else price >= row.limit_price
+            else:
+                assert row.stop_price is not None
+                hit = price >= row.stop_price if buys else price <= row.stop_price
+            if hit:
+                left = row.size - row.filled
+                self._fill(row.order_id, min(left, self.partly or left), price)
+
+    def _fill(self, order_id: int, size: int, price: int) -> None:
+        row = self.orders[order_id]
+        filled = row.filled + size
+        over = filled == row.size
+        self._put(order_id, filled=filled, status=Status.FILLED if over else Status.OPEN)
+        self.next_id += 1
+        trade = TradeRow(
+            trade_id=10_000_000 + self.next_id,
+            account_id=ACCOUNT,
+            order_id=order_id,
+            contract=row.contract,
+            side=row.side,
+            size=size,
+            price=price,
+            fee=610_000 * size,
+            profit=None,
+            venue_ns=self.now_ns,
+        )
+        self.trades[trade.trade_id] = trade
+        self.hub(w.TradeSeen(row=trade))
+        self.lots[row.contract] = self.lots.get(row.contract, 0) + row.side * size
+        self.hub(w.PositionSeen(row=self._position(row.contract)))
+        self._bracket_step(self.orders[order_id], price)
+
+    def _bracket_step(self, row: OrderRow, price: int) -> None:
+        if row.order_id in self.brackets:
+            loss, profit = self.brackets[row.order_id]
+            for leg in self._children(row.order_id):
+                stop = leg.type is OrderType.STOP
+                away = -loss if stop else profit
+                level = leg.stop_price or leg.limit_price or price + row.side * away
+                prices = {"stop_price" if stop else "limit_price": level}
+                if leg.status in LIVE:
+                    self._put(
+                        leg.order_id, status=Status.OPEN, size=row.filled, changed=True, **prices
+                    )
+        if row.parent_id and row.status is Status.FILLED:
+            for sibling in self._children(row.parent_id):
+                if sibling.order_id != row.order_id and sibling.status in LIVE:
+                    self._put(sibling.order_id, status=Status.CANCELLED, changed=True)
+
+    def _position(self, contract: str) -> PositionRow:
+        nanos = self.prices[contract] * 250_000_000
+        return PositionRow(
+            position_id=1,
+            account_id=ACCOUNT,
+            contract=contract,
+            lots=self.lots.get(contract, 0),
+            average_nanos=nanos,
+            created_ns=self.now_ns,
+        )
+
+
+def account_row(**changes: Any) -> AccountRow:
+    row = AccountRow(
+        account_id=ACCOUNT,
+        name="SIM-50K-1",
+        balance=50_000_000_000,
+        can_trade=True,
+        visible=True,
+        simulated=True,
+    )
+    return replace(row, **changes)
+
+
+class Bench:
+    """Hosts a Router before a Venue. Fair by default: `run` delivers everything in order."""
+
+    def __init__(self, config: Settings | None = None) -> None:
+        self.config = config or settings()
+        self.router = Router(self.config)
+        self.said: list[Event] = []
+        self.requests: list[Word] = []  # said by the core, not yet at the venue
+        self.arriving: list[Word] = []  # from the venue, not yet heard
+        self.venue = Venue(self.arriving.append)
+        self.base = self.router.snapshot()
+        self.tape: list[tuple[int, Event, list[Event]]] = []
+        self.now_ns, self.real_ns = START_NS, 100 * SECOND
+        self.n = 0
+        self.epoch = 0
+        self.restarts = 0
+        self.progress: list[w.ReportProgress] = []
+        self.halt_no = 1
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> list[Event]:
+        """One event to the core; its words go to the queues."""
+        said = list(self.router.on(self.now_ns, event))
+        self.tape.append((self.now_ns, event, said))
+        for word in said:
+            if isinstance(word, w.ReportProgress):
+                self.progress.append(word)
+            elif isinstance(word, w.Join):
+                self.arriving.append(w.Link(up=True))
+            elif isinstance(word, w.Reconnect):
+                self.arriving += [w.Link(up=False, reason="dropped"), w.Link(up=True)]
+            elif isinstance(word, w.KnowHalt):
+                pass
+            elif isinstance(word, Word):
+                self.requests.append(word)
+            else:
+                self.said.append(word)
+        return said
+
+    def start(self, *, fresh: bool = True) -> Bench:
+        self.epoch += 1
+        self.tell(Started(epoch=1_700_000_000 + self.epoch, fresh=fresh))
+        self.tell(RiskState(halt_no=self.halt_no, level=RiskLevel.ACTIVE, cause="", since_ns=0))
+        self.pulse()
+        self.tell(w.AccountsSeen(accounts=(account_row(),)))
+        return self
+
+    def pulse(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.real_ns += QUARTER
+            self.now_ns += QUARTER
+            self.venue.now_ns = max(self.venue.now_ns, self.now_ns)
+            self.tell(Pulse(real_ns=self.real_ns))
+
+    def restart(self) -> None:
+        """kill -9 and start again: what was on its way to us is lost, what left has left."""
+        again = Router(self.config)
+        again.restore(self.base)
+        for now_ns, event, said in self.tape:
+            assert list(again.on(now_ns, event)) == said, event
+        assert again.snapshot() == self.router.snapshot()
+        self.router = again
+        self.base, self.tape = again.snapshot(), []
+        self.arriving.clear()
+        self.requests.clear()
+        self.restarts += 1
+        self.start(fresh=False)
+
+    # -- delivering ----------------------------------------------------------------------------
+
+    def serve(self, request: Word) -> Word:
+        """Let the venue carry out one request; its answer."""
+        match request:
+            case w.PlaceOrder():
+                if request.deadline_real_ns and self.real_ns > request.deadline_real_ns:
+                    return w.PlaceAnswer(
+                        tag=request.tag, outcome=w.Outcome.NOT_SENT, text="deadline"
+                    )
+                return self.venue.place(request)
+            case w.CancelOrder():
+                return self.venue.cancel(request)
+            case w.ModifyOrder():
+                return self.venue.modify(request)
+            case w.CloseContract():
+                return self.venue.close(request)
+            case w.ReadBooks():
+                return self.venue.books(request)
+        raise AssertionError(request)
+
+    @staticmethod
+    def lost(request: Word) -> Word:
+        """The answer when nobody can know what became of `request`."""
+        match request:
+            case w.PlaceOrder():
+                return w.PlaceAnswer(tag=request.tag, outcome=w.Outcome.UNKNOWN, text="timeout")
+            case w.CancelOrder():
+                return w.CancelAnswer(
+                    order_id=request.order_id, outcome=w.Outcome.UNKNOWN, text="timeout"
+                )
+            case w.ModifyOrder():
+                return w.ModifyAnswer(
+                    order_id=request.order_id, outcome=w.Outcome.UNKNOWN, text="timeout"
+                )
+            case w.CloseContract():
+                return w.CloseAnswer(
+                    close_id=request.close_id,
+                    contract=request.contract,
+                    outcome=w.Outcome.UNKNOWN,
+                    text="timeout",
+                )
+            case w.ReadBooks():
+                return w.Unread(read_id=request.read_id, reason="timeout")
+        raise AssertionError(request)
+
+    def deliver(self) -> None:
+        """Everything that is on its way, in order, until nothing is."""
+        for _ in range(5_000):
+            if self.arriving:
+                self.tell(self.arriving.pop(0))
+            elif self.requests:
+                answer = self.serve(self.requests.pop(0))
+                self.arriving.append(answer)
+            else:
+                return
+        raise AssertionError("the router never comes to rest")
+
+    def run(self, seconds: float = 1.0) -> Bench:
+        """Fair weather for so long."""
+        self.deliver()
+        for _ in range(int(seconds * 4)):
+            self.pulse()
+            self.deliver()
+        return self
+
+    # -- the governor --------------------------------------------------------------------------
+
+    def approve(self, purpose: Purpose, side: Side, size: int = 1, **fields: Any) -> OrderApproved:
+        """An approval as the governor would say it, not told yet."""
+        self.n += 1
+        sleeve = fields.pop("sleeve", "trend")
+        approval = OrderApproved(
+            intent_id=f"{sleeve}.77.{self.n}",
+            sleeve=sleeve,
+            incarnation=77,
+            contract=fields.pop("contract", MNQ),
+            side=side,
+            size=size,
+            type=fields.pop("type", OrderType.MARKET),
+            purpose=purpose,
+            tag=f"t1.{sleeve}.25.{self.n}.0",
+            halt_no=fields.pop("halt_no", self.halt_no),
+            deadline_real_ns=fields.pop("deadline_real_ns", self.real_ns + 2 * SECOND),
+            **fields,
+        )
+        return approval
+
+    def enter(self, side: Side = Side.BUY, size: int = 1, **fields: Any) -> OrderApproved:
+        fields = {"stop_loss_ticks": 40, "take_profit_ticks": 80} | fields
+        approval = self.approve(Purpose.ENTRY, side, size, **fields)
+        self.tell(approval)
+        return approval
+
+    def quote(self, side: Side, price: int, size: int = 1, **fields: Any) -> OrderApproved:
+        fields = {"contract": M2K, "sleeve": "market_maker"} | fields
+        approval = self.approve(
+            Purpose.QUOTE, side, size, type=OrderType.LIMIT, limit_price=price, **fields
+        )
+        self.tell(approval)
+        return approval
+
+    def exit(self, side: Side, size: int = 1, **fields: Any) -> OrderApproved:
+        approval = self.approve(Purpose.EXIT, side, size, **fields)
+        self.tell(approval)
+        return approval
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def updates(self, intent_id: str) -> list[OrderUpdate]:
+        return [e for e in self.said if isinstance(e, OrderUpdate) and e.intent_id == intent_id]
+
+    def state(self, intent_id: str) -> OrderState:
+        return self.updates(intent_id)[-1].state
+
+    def fills(self) -> list[Fill]:
+        return [e for e in self.said if isinstance(e, Fill)]
+
+    def lots(self, contract: str = MNQ) -> int:
+        book = self.router.desk.state.books.get(contract)
+        return book.lots if book else 0
+
+    def status(self) -> VenueStatus:
+        return next(e for e in reversed(self.said) if isinstance(e, VenueStatus))
+
+    def reconciled(self) -> Reconciled:
+        return next(e for e in reversed(self.said) if isinstance(e, Reconciled))
+
+    def resting(self, contract: str = MNQ) -> list[OrderRow]:
+        return [
+            row
+            for row in self.venue.orders.values()
+            if row.contract == contract and row.status in LIVE
+        ]
+
+    # -- laws ----------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """What must hold at any instant."""
+        assert len(set(self.venue.tag_attempts)) == len(self.venue.tag_attempts), "a tag twice"
+        answers: dict[str, int] = {}
+        for event in self.said:
+            if isinstance(event, OrderUpdate) and event.intent_id:
+                refused = event.state is OrderState.REFUSED
+                first = event.intent_id not in answers
+                if first:
+                    answers[event.intent_id] = refused
+                else:
+                    assert not refused, f"{event.intent_id} was answered twice"
+                    assert not answers[event.intent_id], f"{event.intent_id} lives after its no"
+        seen = set()
+        for fill in self.fills():
+            mark = (fill.trade_id, fill.voided)
+            assert mark not in seen, f"trade {fill.trade_id} was counted twice"
+            seen.add(mark)
+        numbers = [e.no for e in self.said if hasattr(e, "no")]
+        assert numbers == sorted(set(numbers)), "no event's number may repeat or go back"
+
+    def check_agreed(self) -> None:
+        """What must hold when everything has been heard: the books are the venue's truth."""
+        self.check()
+        state = self.router.desk.state
+        for contract in self.venue.prices:
+            assert self.lots(contract) == self.venue.lots.get(contract, 0), contract
+        live = {row.order_id for row in self.venue.orders.values() if row.status in LIVE}
+        known = {order.venue_id for order in state.orders.values() if not order.via}
+        assert known == live, "the live orders differ"
+        by_fills: dict[str, int] = {}
+        for fill in self.fills():
+            sign = -1 if fill.voided else 1
+            by_fills[fill.contract] = (
+                by_fills.get(fill.contract, 0) + sign * fill.side * fill.size
+            )
+        for contract, book in state.books.items():
+            assert by_fills.get(contract, 0) == book.lots, "the fills do not add up to the book"
+            assert sum(book.shares.values()) == book.lots
+
+
+class Storm:
+    """Delivers the bench's traffic as a seed pleases: lost, late, twice, out of order, with kills."""
+
+    def __init__(self, bench: Bench, seed: int, *, kills: float = 0.01) -> None:
+        self.bench, self.dice, self.kills = bench, Random(seed), kills
+        self.rates = {
+            name: self.dice.choice((0.0, 0.05, 0.2))
+            for name in ("unsent", "unanswered", "hub_lost", "hub_twice", "hub_late")
+        }
+
+    def step(self) -> None:
+        """One thing happens."""
+        bench, dice = self.bench, self.dice
+        if self.kills and dice.random() < self.kills:
+            bench.restart()
+            return
+        queues = [bench.requests] * bool(bench.requests) + [bench.arriving] * bool(bench.arriving)
+        if not queues:
+            bench.pulse()
+            return
+        queue = dice.choice(queues)
+        late = queue is bench.arriving and dice.random() < self.rates["hub_late"]
+        word = queue.pop(dice.randrange(len(queue)) if late else 0)
+        if queue is bench.requests:
+            self._serve(word)
+        else:
+            self._hear(word)
+
+    def _serve(self, word: Word) -> None:
+        bench, dice = self.bench, self.dice
+        if dice.random() < self.rates["unsent"]:
+            bench.arriving.append(bench.lost(word))
+            return
+        answer = bench.serve(word)
+        if dice.random() < self.rates["unanswered"]:
+            answer = bench.lost(word)
+        bench.arriving.append(answer)
+
+    def _hear(self, word: Word) -> None:
+        bench, dice = self.bench, self.dice
+        hub = isinstance(word, w.OrderSeen | w.TradeSeen | w.PositionSeen)
+        if hub and dice.random() < self.rates["hub_lost"]:
+            return
+        bench.tell(word)
+        if hub and dice.random() < self.rates["hub_twice"]:
+            bench.arriving.append(word)
