@@ -104,11 +104,11 @@ class Attempt:
                 self._poke(self._completed, message)
             elif message.type == MessageType.close:
                 raise SocketEnded(f"close record: {message.error or 'no reason'}"[:200])
+        if len(self._queue) > QUEUE_MAX:
+            raise SocketEnded(f"{QUEUE_MAX} events waiting; our own loop is stuck")
         if self._queue and not self._armed:
             self._armed = True
             self._poke(self._drain)
-        if len(self._queue) > QUEUE_MAX:
-            raise SocketEnded(f"{QUEUE_MAX} events waiting; our own loop is stuck")
 
     # -- loop thread -------------------------------------------------------------------------------
 
