@@ -69,9 +69,10 @@ class VenueStage:
     def started(self, actor: str, epoch: int, now_ns: Nanos) -> Iterable[Errand]:
         if actor == "simulator":
             yield Errand("simulator", sim.Step(), 0, epoch, STEP_NS)
-            yield from self._forget_calls()
-            yield from self.gateway.connect(now_ns)
-            yield from self.router.connect(now_ns)
+            if epoch > 1:
+                yield from self._forget_calls()
+                yield from self.gateway.connect(now_ns)
+                yield from self.router.connect(now_ns)
         elif actor == "order_router":
             yield from self.router.started(epoch, now_ns)
         elif actor == "market_data_gateway":

@@ -27,6 +27,7 @@ class RouterSide:
     def __init__(self, stage: VenueStage) -> None:
         self.stage = stage
         self.epoch = 0
+        self.attempt = 0  # the connection that is being made; answers to older ones are void
         self.account_id = 0
         self.halt_no = -1
         self.linked_ns = -1  # the hub delivers from then on; -1: not joined
@@ -45,8 +46,8 @@ class RouterSide:
         if not self.epoch:
             return ()
         self.linked_ns = -1
-        request = wire.AccountSearch(only_active_accounts=True)
-        seen = self.stage.ask(request, partial(self._accounts, now_ns))
+        self.attempt += 1
+        seen = self._log_in(self.attempt)
         return (self._errand(words.Link(up=False, reason="connecting")), *seen)
 
     def carry(self, word: Word, now_ns: Nanos) -> Iterable[Errand]:
@@ -93,12 +94,16 @@ class RouterSide:
     def _errand(self, word: Word, delay_ns: Nanos = 0) -> Errand:
         return Errand(ACTOR, word, delay_ns, self.epoch)
 
-    def _accounts(self, now_ns: Nanos, response: AnyResponse | None) -> Iterable[Errand]:
+    def _log_in(self, attempt: int) -> Iterable[Errand]:
+        request = wire.AccountSearch(only_active_accounts=True)
+        return self.stage.ask(request, partial(self._accounts, attempt))
+
+    def _accounts(self, attempt: int, response: AnyResponse | None) -> Iterable[Errand]:
+        if attempt != self.attempt:
+            return ()
         if not isinstance(response, answers.AccountsResponse):
             down = words.Link(up=False, reason="login failed")
-            request = wire.AccountSearch(only_active_accounts=True)
-            again = self.stage.ask(request, partial(self._accounts, now_ns))
-            return (self._errand(down), *again)
+            return (self._errand(down), *self._log_in(attempt))
         rows = tuple(translate.account_row(row) for row in answers.rows(response.accounts))
         return (self._errand(words.AccountsSeen(accounts=rows)),)
 
@@ -178,7 +183,7 @@ class Reading:
     def begin(self) -> Iterable[Errand]:
         statuses = tuple(int(status) for status in codes.LIVE_STATUSES)
         query = wire.QueryFilter(account_id=self.side.account_id, statuses=statuses)
-        return self._ask(wire.OrderQuery(filter=query, page_size=1_000), self._live)
+        return self._ask(wire.OrderQuery(filter=query, page_size=500), self._live)
 
     def _ask(self, request: wire.Request, then) -> Iterable[Errand]:  # type: ignore[no-untyped-def]
         def checked(response: AnyResponse | None) -> Iterable[Errand]:
