@@ -37,11 +37,13 @@ class Ear:
     """One lane we hear. `number` stands for its name in journals."""
 
     __slots__ = (
-        "behind", "deaf", "kinds", "lane", "mark", "number", "schema", "target", "ticks", "time_ns",
+        "behind", "deaf", "kinds", "lane", "mark", "number", "schema", "speaker", "target", "ticks",
+        "time_ns",
     )  # fmt: skip
 
     def __init__(self, lane: str, number: int, kinds: Kinds, mark: Mark) -> None:
         self.lane = lane
+        self.speaker = lanes.speaker_of(lane)
         self.number = number
         self.kinds = kinds
         self.mark = mark

@@ -142,6 +142,7 @@ class Follower:
         self.own: dict[str, Place] = {}
         self.unsaid: deque[Unsaid] = deque()
         self.marks: dict[str, Mark] = {}
+        self.folds = True  # tell a core also what other code decided by; else skip those parts
         self.decisions = 0
         self.compared = 0
         self.told = 0
@@ -201,9 +202,10 @@ class Follower:
         self.epoch, self.lanes = start.epoch, start.lanes
         self.now_ns = max(self.now_ns, start.now_ns)
         if start.fresh or start.changed or self._core is None:
+            core = self._build(start)
             self.strict = self._same(start.code, start.settings)
             self._expects_memory = not start.fresh
-            self.begin(start.actor, self._build(start), None)
+            self.begin(start.actor, core, None)
             self.lanes = start.lanes
             self.seq = {start.lane: start.seq}
 
@@ -230,6 +232,8 @@ class Follower:
                     self._tell(heard.now_ns, event, f"{lane}:{epoch}:{envelope.seq}")
 
     def _tell(self, now_ns: int, event: Event, cause: str) -> None:
+        if not (self.strict or self.folds):
+            return
         self.now_ns = max(self.now_ns, now_ns)
         self.told += 1
         for said in self.core.on(now_ns, event):
@@ -248,6 +252,8 @@ class Follower:
         self.decisions += 1
         self.digest.update(recorded)
         if not self.strict:
+            if not self.folds:
+                return
             decoder: Any = _DECODERS[name] if way == "bus" else self._words
             self.core.recall(self.now_ns, decoder.decode(recorded))
             return
