@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
@@ -160,7 +160,9 @@ class State(Struct, kw_only=True):
     simulated: bool = True
     reconciled_ns: Nanos = 0
     router_no: int = 0
-    silent: dict[str, Nanos] = {"sentinel": 0}  # peer -> real time it was found silent
+    silent: dict[str, Nanos] = field(  # peer -> real time it was found silent
+        default_factory=lambda: {SENTINEL: 0}
+    )
     naked_real_ns: dict[str, Nanos] = {}  # contract -> real time since when it lacks a stop
     closing: dict[str, int] = {}  # contract -> halt_no of its own Flatten
     blind_ns: Nanos = 0  # market time since when equity with a position is not known
