@@ -39,10 +39,12 @@ def speaker_of(lane: str) -> str:
 def heard_by(actor: str, core: Core) -> dict[str, Kinds]:
     """Every lane that reaches this core, with the kinds it is told. Own ticks count as heard."""
     found: dict[str, Kinds] = {}
-    for speaker, kinds in core.subscribes.items():
+    for lane, kinds in core.subscribes.items():  # a speaker, or a speaker's tick lane by name
+        speaker = speaker_of(lane)
         slow = {kind.__name__: kind for kind in kinds if kind not in TICKS}
         fast = {kind.__name__: kind for kind in kinds if kind in TICKS}
-        found[speaker] = slow
+        if not is_ticks(lane):
+            found[speaker] = slow
         if fast:
             found[ticks_lane(speaker)] = fast
     if relays(core):
