@@ -238,6 +238,9 @@ class SleeveHost:
         m = self.memory
         if bar.contract != m.contract:
             return
+        live = bar.origin is BarOrigin.LIVE
+        if live:
+            self.mind.see(bar.close_ns)
         change = m.tape.add(bar)
         if change == "CHANGED":
             m.stale_view = True
@@ -247,21 +250,24 @@ class SleeveHost:
             self.mind.tell(self.sleeve.learn, bar)
         if m.state != "READY":
             self.mind.settle()
-        if bar.origin is BarOrigin.LIVE:
-            self.mind.tell_market(self.sleeve.on_bar, bar, bar.close_ns)
+        if live:
+            self.mind.tell_market(self.sleeve.on_bar, bar)
 
     def _on_quote(self, quote: Quote) -> None:
         if quote.contract == self.memory.contract:
             self.memory.quote = quote
-            self.mind.tell_market(self.sleeve.on_quote, quote, quote.recv_ns)
+            self.mind.see(quote.recv_ns)
+            self.mind.tell_market(self.sleeve.on_quote, quote)
 
     def _on_trade(self, trade: Trade) -> None:
         if trade.contract == self.memory.contract:
-            self.mind.tell_market(self.sleeve.on_trade, trade, trade.recv_ns)
+            self.mind.see(trade.recv_ns)
+            self.mind.tell_market(self.sleeve.on_trade, trade)
 
     def _on_depth(self, depth: Depth) -> None:
         if depth.contract == self.memory.contract:
-            self.mind.tell_market(self.sleeve.on_depth, depth, depth.recv_ns)
+            self.mind.see(depth.recv_ns)
+            self.mind.tell_market(self.sleeve.on_depth, depth)
 
     def _on_gap(self, gap: Gap) -> None:
         if gap.contract in ("", self.memory.contract):

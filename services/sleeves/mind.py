@@ -88,11 +88,15 @@ class Mind:
             desk.cancel_entries("the sleeve is paused")
             self.settle()
 
-    def tell_market(self, handler: Callable[..., object], event: Event, own_ns: Nanos) -> None:
-        """A market event, heard once READY: what it causes is as old as itself."""
+    def see(self, own_ns: Nanos) -> None:
+        """A market event of its own time: whatever it causes is as old as itself."""
         m = self.desk.memory
         self.desk.basis_ns = own_ns
         m.seen_ns = max(m.seen_ns, own_ns)
+
+    def tell_market(self, handler: Callable[..., object], event: Event) -> None:
+        """A market event for the author, heard once READY, with the view as it should be."""
+        m = self.desk.memory
         if m.state == "READY":
             if m.stale_view:
                 self._relearn()

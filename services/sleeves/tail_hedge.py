@@ -54,12 +54,12 @@ class TailHedge(Sleeve):
         distance_multiple: Annotated[float, Meta(gt=0, le=20)] = 2.5
         distance_ticks_min: Distance = 22
         distance_ticks_max: Distance = 60
-        rearm_s: Seconds = 5.0
+        rearm_s: Seconds = 8.0
         drift_ticks: Annotated[int, Meta(ge=1, le=200)] = 6
         stop_ticks: Annotated[int, Meta(ge=4, le=200)] = 40
         trail_ticks_min: Distance = 8
         convexity: Annotated[int, Meta(ge=1, le=1_000)] = 20  # profit at which the trail has halved
-        trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 4
+        trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 6
         cooldown_s: Seconds = 30.0
 
     class State(Struct):
