@@ -61,6 +61,7 @@ class VenueStage:
         self.accidents = accidents
         self.calls: dict[int, Then] = {}
         self.count = 0
+        self.truth: sim.TruthReport | None = None  # the last answer to a Truth
         self.router = RouterSide(self)
         self.gateway = GatewaySide(self, settings.market_data_gateway)
 
@@ -117,6 +118,8 @@ class VenueStage:
 
     def _from_venue(self, word: Word, now_ns: Nanos) -> Iterable[Errand]:
         if isinstance(word, sim.Answer):
+            if isinstance(word.response, sim.TruthReport):
+                self.truth = word.response
             then = self.calls.pop(word.call_id, None)
             if then is None or not isinstance(word.response, AnyResponse):
                 return ()

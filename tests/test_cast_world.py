@@ -1,0 +1,32 @@
+"""The whole cast in one thread: real cores, the simulator's core, seeded accidents.
+
+`SEEDS=1000 pytest tests/test_cast_world.py` runs more of them, `SEED=123` only that one.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from shared.lab.accidents import Accidents
+from tests.world_checks import play
+
+
+def seeds(usual: int) -> list[int]:
+    if "SEED" in os.environ:
+        return [int(os.environ["SEED"])]
+    return list(range(1, 1 + int(os.environ.get("SEEDS", usual))))
+
+
+def test_in_fair_weather_every_sleeve_trades_and_every_book_agrees() -> None:
+    checks = play(0, Accidents(), 120)
+    traded = {fill.sleeve for fill in checks.fills.values()}
+    assert traded >= {"market_maker", "mean_reversion", "trend", "tail_hedge"}
+
+
+@pytest.mark.parametrize("seed", seeds(12))
+def test_no_accident_breaks_the_books(seed: int) -> None:
+    accidents = Accidents.swarm(seed)
+    print(f"seed {seed}: {accidents}")  # noqa: T201  a failing run must say what it was
+    play(seed, accidents, 60)

@@ -1,0 +1,169 @@
+"""What must hold in every World, whatever went wrong: checked from the public events and the venue.
+
+Nothing here asks the code under test how it is doing. Events are taken from the bus as a stranger
+would hear them; the truth about orders, positions and cash is the simulator's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from services.risk_governor.words import OperatorCommand, Verb
+from services.simulator.words import Truth, TruthReport
+from services.stage import VenueStage, cast_world
+from shared.contracts import PRODUCTS
+from shared.events import (
+    Event,
+    Fill,
+    OrderApproved,
+    OrderState,
+    OrderUpdate,
+    PositionUpdate,
+    RiskState,
+    SleeveBook,
+)
+from shared.lab.accidents import Accidents
+from shared.lab.world import World
+from shared.settings import Settings, load
+from shared.units import SECOND
+from shared.venue.codes import LIVE_STATUSES
+from shared.venue.times import time_ns
+
+UNPROTECTED_NS_MAX = 45 * SECOND
+CALM_S = 40
+FLAT_S = 60
+
+
+def settings_of(**overrides: str) -> Settings:
+    return load(env=overrides)
+
+
+class Checks:
+    """Listens to a World and judges it."""
+
+    def __init__(self) -> None:
+        self.approved: dict[str, OrderApproved] = {}
+        self.answers: Counter[str] = Counter()
+        self.fills: dict[int, Fill] = {}
+        self.positions: dict[str, int] = {}
+        self.books: dict[tuple[str, str], int] = {}
+        self.bare_since: dict[str, int] = {}
+        self.bare_ns_max = 0
+        self.halt_no = 0
+        self.kinds: Counter[str] = Counter()
+
+    def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
+        self.kinds[f"{lane} {type(event).__name__}"] += 1
+        match event:
+            case OrderApproved():
+                assert event.intent_id not in self.approved, f"approved twice: {event}"
+                assert event.halt_no >= self.halt_no, f"approved under an old halt: {event}"
+                self.approved[event.intent_id] = event
+            case RiskState(halt_no=halt_no):
+                assert halt_no >= self.halt_no, "halt numbers only grow"
+                self.halt_no = halt_no
+            case OrderUpdate() if lane == "order_router":
+                self._answer(event)
+            case Fill() if lane == "order_router":
+                self._fill(event)
+            case PositionUpdate():
+                self._position(now_ns, event)
+            case SleeveBook(sleeve=sleeve, contract=contract, position=position):
+                self.books[sleeve, contract] = position
+
+    def _answer(self, update: OrderUpdate) -> None:
+        approved = self.approved.get(update.intent_id)
+        if approved is None or update.tag != approved.tag:
+            return
+        assert (update.side, update.contract) == (approved.side, approved.contract)
+        assert update.size <= approved.size, "larger than approved"
+        if update.state in (OrderState.SENT, OrderState.REFUSED):
+            self.answers[update.intent_id] += 1
+
+    def _fill(self, fill: Fill) -> None:
+        if fill.voided:
+            assert fill.trade_id in self.fills, "voided a fill that was never booked"
+            del self.fills[fill.trade_id]
+            return
+        assert fill.trade_id not in self.fills, f"booked twice: {fill}"
+        self.fills[fill.trade_id] = fill
+
+    def _position(self, now_ns: int, update: PositionUpdate) -> None:
+        self.positions[update.contract] = update.position
+        since = self.bare_since.pop(update.contract, 0)
+        if since:
+            self.bare_ns_max = max(self.bare_ns_max, now_ns - since)
+        if update.position and update.unprotected_since_ns:
+            self.bare_since[update.contract] = since or now_ns
+
+    # -- at the end -------------------------------------------------------------------------------
+
+    def judge(self, world: World) -> None:
+        """After the calm and a flatten: every book equals the venue's."""
+        truth = truth_of(world)
+        assert truth.tags_refused == 0, "a tag was used twice"
+        assert truth.balance_micros == truth.start_micros + truth.profit_micros - truth.fees_micros
+        held = {row.contract: row.lots for row in truth.positions if row.lots}
+        assert held == {}, f"not flat: {held}"
+        live = [order for order in truth.open_orders if order.status in LIVE_STATUSES]
+        assert not live, f"orders still work: {live}"
+        assert {c: n for c, n in self.positions.items() if n} == held, (
+            "the router believes otherwise"
+        )
+        assert not [key for key, n in self.books.items() if n], f"sleeve books: {self.books}"
+        assert len(self.fills) == truth.fills, f"{len(self.fills)} fills booked, {truth.fills} made"
+        fees = sum(fill.fee for fill in self.fills.values())
+        assert fees == truth.fees_micros, "fees booked differ from fees paid"
+        assert self.cash() == truth.profit_micros, "profit booked differs from profit made"
+        self.orders_match(truth)
+        for intent_id in self.approved:
+            assert self.answers[intent_id] == 1, f"{intent_id}: {self.answers[intent_id]} answers"
+        bare = max(self.bare_ns_max, 0)
+        assert bare <= UNPROTECTED_NS_MAX, f"unprotected for {bare / SECOND:.1f} s"
+        for player in world.players.values():
+            player.recover()
+
+    def cash(self) -> int:
+        """Profit of all fills in micro-dollars; everything is flat, so nothing is open."""
+        total = 0
+        for fill in self.fills.values():
+            symbol = fill.contract.split(".")[3]
+            value = next(p.tick_micros for p in PRODUCTS.values() if p.symbol == symbol)
+            total -= fill.side.value * fill.size * fill.price * value
+        return total
+
+    def orders_match(self, truth: TruthReport) -> None:
+        """Every order of a sleeve at the venue has exactly one approval behind it."""
+        tags = [order.custom_tag or "" for order in truth.orders]
+        ours = [tag for tag in tags if tag.startswith("t1.")]
+        assert len(ours) == len(set(ours)), "two venue orders with one tag"
+        allowed = {approved.tag for approved in self.approved.values()}
+        for tag in ours:
+            root = tag.removesuffix("-SL").removesuffix("-TP")
+            assert root in allowed or root.startswith("t1.router."), f"nobody approved {tag}"
+
+
+def truth_of(world: World) -> TruthReport:
+    stage = world.stage
+    assert isinstance(stage, VenueStage)
+    world.inject("simulator", Truth(call_id=0))
+    assert stage.truth is not None, "the simulator is down"
+    return stage.truth
+
+
+def play(seed: int, accidents: Accidents, seconds: int, settings: Settings | None = None) -> Checks:
+    """A rough time, a calm, a flatten by the operator, and the judgement."""
+    settings = settings or settings_of()
+    start_ns = time_ns(settings.simulator.start, "start")
+    checks = Checks()
+    world = cast_world(settings, start_ns, seed=seed, accidents=accidents, said=checks.said)
+    stage = world.stage
+    assert isinstance(stage, VenueStage)
+    world.run(start_ns + seconds * SECOND)
+    world.accidents = stage.accidents = Accidents()
+    world.run(world.now_ns + CALM_S * SECOND)
+    command = OperatorCommand(command_id=1, verb=Verb.FLATTEN, who="test", cause="the end")
+    world.inject("risk_governor", command)
+    world.run(world.now_ns + FLAT_S * SECOND)
+    checks.judge(world)
+    return checks
