@@ -120,9 +120,10 @@ class _Replay:
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """A record as `tsq journal cat` shows it."""
+    """A record as `tsq journal cat` shows it; the next one begins at `end`."""
 
     offset: int
+    end: int
     kind: str
     content: Any
 
@@ -131,7 +132,12 @@ def cat(path: Path, offset: int = 0) -> Iterator[Line]:
     """Every record of one journal file from `offset`, decoded. Raises Corrupt."""
     for found in journal.frames(path, offset):
         kind, content = found.record[1], found.record[2:]
-        yield Line(offset=found.offset, kind=records.NAMES[kind], content=_readable(kind, content))
+        yield Line(
+            offset=found.offset,
+            end=found.end,
+            kind=records.NAMES[kind],
+            content=_readable(kind, content),
+        )
 
 
 def _readable(kind: int, content: bytes) -> Any:

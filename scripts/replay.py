@@ -1,0 +1,57 @@
+"""`tsq replay ACTOR`: run an actor's journal again; every decision must come out as recorded.
+
+What was decided by other code than ours cannot be judged by ours; it is counted and said. Exit code
+2 when a decision differs, and the first difference is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from msgspec import structs
+
+from scripts.console import CommandError, Exit, report, var_of
+from services.cast import UnknownActor, build, deciders
+from shared.runtime.exits import Fatal
+from shared.runtime.replay import Report, replay
+from shared.settings import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("actor", nargs="?", help="one actor; all that decide when left out")
+    parser.add_argument("--day", help="one trading day (2026-11-18); all recorded when left out")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    actors = [args.actor] if args.actor else list(deciders(load()))
+    reports: list[Report] = []
+    for actor in actors:
+        try:
+            reports.append(replay(var_of(args), actor, args.day, build=build))
+        except (FileNotFoundError, UnknownActor) as error:
+            if args.actor:
+                raise CommandError(str(error), Exit.USAGE) from None
+        except Fatal as error:
+            raise CommandError(str(error), Exit.CHECK_FAILED) from None
+    if not reports:
+        raise CommandError(f"nothing recorded under {var_of(args)}", Exit.USAGE)
+    report(
+        args,
+        "\n".join(line_of(it) for it in reports),
+        {"reports": [structs.asdict(it) | {"equal": it.equal} for it in reports]},
+    )
+    return Exit.OK if all(it.equal for it in reports) else Exit.CHECK_FAILED
+
+
+def line_of(it: Report) -> str:
+    """One actor's result in a line, and where it first differs in three more."""
+    text = (
+        f"{it.actor:<24} {'equal' if it.equal else 'DIFFERS':<8} {it.compared} of {it.decisions} "
+        f"decisions compared, {it.told} events, {it.starts} starts, {it.decision_hash}"
+    )
+    if it.skipped:
+        text += f" ({it.skipped} by other code, not judged)"
+    if it.difference is not None:
+        text += f"\n  at       {it.difference.where}"
+        text += f"\n  recorded {it.difference.expected}\n  now      {it.difference.got}"
+    return text
