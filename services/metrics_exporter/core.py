@@ -9,7 +9,7 @@ books and risk from the governor alone. The picture is read by `view.py`, `verdi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -55,7 +55,7 @@ from shared.events import (
     VenueStatus,
 )
 from shared.settings import Settings
-from shared.units import Nanos
+from shared.units import SECOND, Nanos
 
 GATEWAY: Final = "market_data_gateway"
 GOVERNOR: Final = "risk_governor"
@@ -63,6 +63,22 @@ ROUTER: Final = "order_router"
 SENTINEL: Final = "sentinel"
 SIMULATOR: Final = "simulator"
 SLEEVE: Final = "sleeve_"
+
+
+FROM_SLEEVES: Final = (OrderIntent, SleeveStatus)
+SPEAKERS: Final[dict[str, tuple[type[Event], ...]]] = {
+    GATEWAY: (SessionPhase, FeedStatus, ContractListed, Bar, Gap, Quote),
+    GOVERNOR: (RiskState, Armed, OrderApproved, OrderVetoed, SleeveBook, AuthorityGranted),
+    ROUTER: (
+        VenueStatus, AccountUpdate, Reconciled, FlattenProgress, PositionUpdate, OrderUpdate, Fill,
+    ),
+}  # fmt: skip
+
+
+def subscriptions(settings: Settings) -> Mapping[str, tuple[type[Event], ...]]:
+    """Who is heard, and what of it."""
+    running = [name for name, sleeve in settings.sleeves.items() if sleeve.enabled]
+    return {**SPEAKERS, **{SLEEVE + name: FROM_SLEEVES for name in running}}
 
 
 class TradeRow(Struct, frozen=True):
@@ -73,10 +89,16 @@ class TradeRow(Struct, frozen=True):
 
 
 class Board:
-    """Everything is public to its readers in this room; only `observe` and `advance` change it."""
+    """Everything is public to its readers in this room; only its host changes it, by `observe`,
+    `observe_files` and `advance`. `subscribes` and `watches` are what the host must bring.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.subscribes = subscriptions(settings)
+        limit = settings.metrics_exporter.stale_after_real_s
+        by_file = (SENTINEL, SIMULATOR) if settings.simulated() else (SENTINEL,)
+        self.watches: Mapping[str, float] = dict.fromkeys(by_file, limit)
         self.speed = settings.simulator.speed if settings.simulated() else 1.0
         self.real_ns: Nanos = 0
         self.now_ns: Nanos = 0
@@ -89,7 +111,7 @@ class Board:
         self.flatten: Seen[FlattenProgress] | None = None
         self.armed: Seen[Armed] | None = None
         self.flatten_file = FlattenFile()
-        self.flatten_began_ns: Nanos = 0  # real; 0: none in progress
+        self.flatten_began_ns: Nanos = 0  # market time; 0: none in progress
         self.flatten_seconds = 0.0  # how long the last finished one took
         self.lives: dict[str, Life] = {}
         self.contracts: dict[str, Seen[ContractListed]] = {}
@@ -139,20 +161,28 @@ class Board:
         """`source` said `event` at market time `time_ns`. Kinds we do not show cost a lookup."""
         handler = self._handlers.get(type(event))
         if handler is not None:
-            late = max(0, self.now_ns - time_ns) / self.speed if self.now_ns else 0
-            handler(source, Seen(event, self.real_ns - int(late), time_ns))
+            handler(source, Seen(event, self._said_ns(time_ns), time_ns))
 
     def observe_files(self, found: FlattenFile) -> None:
         self.flatten_file = found
 
-    def age_s(self, said_ns: Nanos) -> float:
-        """Real seconds since an instant of CLOCK_MONOTONIC."""
-        return max(0, self.real_ns - said_ns) / 1e9
+    def _said_ns(self, time_ns: Nanos) -> Nanos:
+        """When something of market time `time_ns` was said, on CLOCK_MONOTONIC; 0 before we know
+        the time ourselves (a journal is read before the first tick).
+        """
+        if not self.now_ns:
+            return 0
+        return self.real_ns - int(max(0, self.now_ns - time_ns) / self.speed)
+
+    def age_s(self, seen: Seen[Any] | Life) -> float:
+        """Real seconds since it was said."""
+        said_ns = seen.said_ns or self._said_ns(seen.source_ns)
+        return max(0, self.real_ns - said_ns) / SECOND
 
     def life_age_s(self, actor: str) -> float | None:
         """Real seconds since `actor` last beat; None when it never did."""
         life = self.lives.get(actor)
-        return None if life is None else self.age_s(life.said_ns)
+        return None if life is None else self.age_s(life)
 
     def silent(self, actor: str) -> bool:
         """No heartbeat of `actor` for as long as the settings allow, or never one."""
@@ -162,7 +192,11 @@ class Board:
     def stale(self, seen: Seen[Any] | None) -> bool:
         """For values that are said at least once a second: unsaid for too long, or never."""
         limit = self.settings.metrics_exporter.stale_after_real_s
-        return seen is None or self.age_s(seen.said_ns) > limit
+        return seen is None or self.age_s(seen) > limit
+
+    def trading_day(self) -> str:
+        """The trading day it is now, ISO; empty outside the calendar."""
+        return self._day_of(self.now_ns)
 
     # -- handlers ----------------------------------------------------------------------------------
 
@@ -213,9 +247,10 @@ class Board:
             return
         self.flatten = seen
         if seen.value.stage is not FlattenStage.FLAT:
-            self.flatten_began_ns = self.flatten_began_ns or seen.said_ns
+            self.flatten_began_ns = self.flatten_began_ns or seen.source_ns
         elif self.flatten_began_ns:
-            self.flatten_seconds = max(0, seen.said_ns - self.flatten_began_ns) / 1e9
+            took = (seen.source_ns - self.flatten_began_ns) / self.speed
+            self.flatten_seconds = max(0.0, took / SECOND)
             self.flatten_began_ns = 0
             self.counts.flattens += 1
 

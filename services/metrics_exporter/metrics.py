@@ -47,16 +47,14 @@ class BoardCollector(Collector):
         levels = [((level.name,), float(level.name == word)) for level in Level]
         yield gauge("verdict", "Am I safe: 1 for the word that holds.", levels, "reason")
         yield gauge("ready", "1 when /readyz answers 200.", [((), float(not unready(board)))])
-        ages = [
-            ((actor,), board.age_s(life.said_ns)) for actor, life in sorted(board.lives.items())
-        ]
+        ages = [((actor,), board.age_s(life)) for actor, life in sorted(board.lives.items())]
         yield gauge("heartbeat_age_seconds", "Since the last heartbeat.", ages, "actor")
         depth = [((actor,), float(life.inbox)) for actor, life in sorted(board.lives.items())]
         yield gauge("bus_queue_depth", "Messages waiting in an actor's inbox.", depth, "actor")
         restarts = [((actor,), life.restarts) for actor, life in sorted(board.lives.items())]
         yield counter("actor_restarts_total", "New lives of an actor.", restarts, "actor")
         if board.risk is not None:
-            age = [((), board.age_s(board.risk.said_ns))]
+            age = [((), board.age_s(board.risk))]
             yield gauge("risk_age_seconds", "Since the governor last told its numbers.", age)
 
     def _risk(self) -> Iterator[Metric]:

@@ -54,7 +54,7 @@ SCALES: Final = {DOLLARS: USD, SECONDS: SECOND}
 
 def ages(board: Board, seen: Seen[Any], speaker: str = "") -> dict[str, Any]:
     """The ages of a value: its own, or its speaker's where it is said only on change."""
-    changed = board.age_s(seen.said_ns)
+    changed = board.age_s(seen)
     age = board.life_age_s(speaker) if speaker else changed
     if age is not None and speaker:
         age = min(age, changed)

@@ -30,7 +30,9 @@ FILLS_WAITING_MAX: Final = 10_000  # on their way to the trades table
 
 
 class Seen(Struct, Generic[T]):
-    """A value, when it was said: CLOCK_MONOTONIC (as near as we can tell) and market time."""
+    """A value and when it was said: in market time, and on CLOCK_MONOTONIC as near as we can tell
+    (0: before we knew the time).
+    """
 
     value: T
     said_ns: Nanos
@@ -51,7 +53,7 @@ class Life(Struct):
 
 
 class Card(Struct):
-    """All we know of one sleeve; counts are since this process started."""
+    """All we know of one sleeve; counts are of the journals it was told."""
 
     status: Seen[SleeveStatus] | None = None
     incarnation: int = 0  # the one that holds authority
@@ -80,7 +82,7 @@ class FlattenFile(Struct, frozen=True):
 
 
 class Counts(Struct):
-    """Monotonic counters since this process started, keyed for labels."""
+    """Counters over what we were told since we started, keyed for labels."""
 
     orders: dict[tuple[str, str], int] = field(default_factory=dict)  # (sleeve, state)
     vetoes: dict[tuple[str, str], int] = field(default_factory=dict)  # (sleeve, rule)

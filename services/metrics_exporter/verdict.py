@@ -79,7 +79,7 @@ def _risk(board: Board, is_open: bool, found: Found) -> None:
         return
     risk = board.risk.value
     if board.stale(board.risk):
-        age = since(board.age_s(board.risk.said_ns))
+        age = since(board.age_s(board.risk))
         found.append((Level.STALE, f"risk numbers are {age} old"))
     if risk.floor and risk.equity <= risk.floor:
         found.append((Level.DANGER, "equity is at or below the firm's floor"))
@@ -122,7 +122,7 @@ def unprotected_s(board: Board, contract: str) -> float:
     if seen is None or not seen.value.position or not seen.value.unprotected_since_ns:
         return 0.0
     before = max(0, seen.source_ns - seen.value.unprotected_since_ns) / SECOND / board.speed
-    return before + board.age_s(seen.said_ns)
+    return before + board.age_s(seen)
 
 
 def _flatten(board: Board, is_open: bool, found: Found) -> None:
@@ -143,7 +143,7 @@ def _venue(board: Board, is_open: bool, found: Found) -> None:
         return
     venue = board.venue.value
     if board.stale(board.venue):
-        age = since(board.age_s(board.venue.said_ns))
+        age = since(board.age_s(board.venue))
         found.append((Level.DANGER if is_open else Level.STALE, f"venue state is {age} old"))
     if venue.state is VenueState.DISARMED:
         found.append((Level.WATCH, "disarmed: decisions are shown, nothing is sent"))
@@ -185,7 +185,7 @@ def quote_age_s(board: Board, contract: str) -> float | None:
     if seen is None:
         return None
     market = max(0, board.now_ns - seen.value.recv_ns) / SECOND
-    return max(market, board.age_s(seen.said_ns))
+    return max(market, board.age_s(seen))
 
 
 def unready(board: Board) -> list[str]:
@@ -204,6 +204,6 @@ def unready(board: Board) -> list[str]:
         reasons.append(f"venue: {state}")
     for name, seen in (("risk numbers", board.risk), ("venue state", board.venue)):
         if board.stale(seen):
-            age_text = "absent" if seen is None else f"{board.age_s(seen.said_ns):.1f} s old"
+            age_text = "absent" if seen is None else f"{board.age_s(seen):.1f} s old"
             reasons.append(f"{name}: {age_text}")
     return reasons

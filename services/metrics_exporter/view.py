@@ -142,6 +142,6 @@ def flatten(board: Board) -> FlattenView | None:
         by=file.by or (ROUTER if progress else ""),
         cause=file.cause or (progress.cause if progress else ""),
         detail=file.detail or (progress.detail if progress else ""),
-        seconds=round(board.age_s(began), 1) if began else None,
+        seconds=round((board.now_ns - began) / board.speed / SECOND, 1) if began else None,
         request_id=file.request_id,
     )

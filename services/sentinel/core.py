@@ -105,6 +105,10 @@ class Sentinel:
     def restore(self, snapshot: bytes) -> None:
         self._state = msgspec.msgpack.decode(snapshot, type=State)
 
+    def may_stop(self) -> bool:
+        """Not while we act: a full disk is no reason to leave a position halfway."""
+        return self._state.stage is Stage.WATCHING
+
     # -- what the files say ------------------------------------------------------------------------
 
     def _on_started(self, event: Started) -> Said:

@@ -1,0 +1,368 @@
+// The page: draws whole pictures as they come, invents nothing, and says at once when none comes.
+// Ages are those of the picture plus the time since it arrived, so a page that hears nothing grows
+// visibly older instead of looking alive. All text is set as text; nothing received becomes markup.
+"use strict";
+
+const LOST_AFTER_MS = 2500;
+const RETRY_MS = 1000;
+const MARKS = { SAFE: "\u2713", WATCH: "!", STALE: "?", DANGER: "\u2715" };
+const ASKS = {
+  "/api/control/stop": {
+    title: "Pause entries?", yes: "Pause", text: "No new risk until the pause is ended. Exits and protection go on.",
+  },
+  "/api/control/start": {
+    title: "End the pause?", yes: "End pause", text: "Entries are judged by the rules again. A halt is not cleared by this.",
+  },
+  "/api/emergency/stop": {
+    title: "Flatten everything now?", yes: "Flatten now", danger: true,
+    text: "Every order of the account is cancelled and every position closed, also what was made by hand. Trading halts until an operator resumes it. This works even when the governor is dead.",
+  },
+};
+
+let picture = null;      // the last snapshot
+let arrived = 0;         // performance.now() when it came
+let heard = performance.now();
+let lost = false;
+let token = "";          // in memory only
+let socket = null;
+
+const $ = (id) => document.getElementById(id);
+
+function make(tag, className, ...content) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  for (const part of content) {
+    if (part !== null && part !== undefined) node.append(part);
+  }
+  return node;
+}
+
+// -- figures -----------------------------------------------------------------------------------
+
+const DASH = "\u2013";
+const number = (value, digits) =>
+  Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const sign = (value) => (value < 0 ? "\u2212" : "");
+const dollars = (value, digits = 2) => (value === null ? DASH : `${sign(value)}$${number(value, digits)}`);
+const signed = (value) => (value === null ? DASH : `${value > 0 ? "+" : sign(value)}$${number(value, 2)}`);
+const lots = (value) => (value > 0 ? `+${value}` : value < 0 ? `\u2212${-value}` : "0");
+const tone = (value) => (value > 0 ? "gain" : value < 0 ? "loss" : "");
+const words = (text) => text.replaceAll("_", " ").toLowerCase();
+
+function span(seconds) {
+  const left = Math.max(0, seconds);
+  if (left < 10) return `${left.toFixed(1)} s`;
+  if (left < 120) return `${Math.round(left)} s`;
+  if (left < 7200) return `${Math.round(left / 60)} min`;
+  if (left < 172800) return `${Math.round(left / 3600)} h`;
+  return `${Math.round(left / 86400)} d`;
+}
+
+function countdown(seconds) {
+  if (seconds <= 0) return "now";
+  const hours = Math.floor(seconds / 3600), minutes = Math.floor((seconds % 3600) / 60);
+  if (hours >= 1) return `${hours} h ${String(minutes).padStart(2, "0")} min`;
+  return minutes >= 1 ? `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s` : `${Math.floor(seconds)} s`;
+}
+
+const central = new Intl.DateTimeFormat("en-GB", {
+  timeZone: "America/Chicago", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
+});
+const centralDay = new Intl.DateTimeFormat("en-GB", {
+  timeZone: "America/Chicago", weekday: "short", day: "numeric", month: "short",
+});
+const clock = (unix) => central.format(new Date(unix * 1000));
+const clockShort = (unix) => clock(unix).slice(0, 5);
+
+function price(value) {
+  if (value === null) return DASH;
+  const digits = Number.isInteger(value) ? 0 : Math.min(4, String(value).split(".")[1].length);
+  return number(value, Math.max(digits, 0));
+}
+
+function age(row, changed) {
+  const seconds = changed ? row.changed_s : row.age_s;
+  const node = make("span", "age", seconds === null ? "never" : span(seconds));
+  if (row.at) node.title = `said at ${clock(row.at)} CT`;
+  return row.stale ? make("span", "", make("span", "STALEWORD", "STALE "), node) : node;
+}
+
+// -- parts -------------------------------------------------------------------------------------
+
+function table(heads, lines, empty) {
+  if (!lines.length) return make("p", "none", empty);
+  const rows = lines.map((cells) => {
+    const row = make("tr", cells.className || "");
+    for (const cell of cells.cells) {
+      const plain = typeof cell === "string" || cell instanceof Node;
+      row.append(plain ? make("td", "", cell) : make("td", cell.className, cell.content));
+    }
+    return row;
+  });
+  const top = make("tr", "");
+  for (const head of heads) top.append(make("th", "", head));
+  return make("div", "scroll", make("table", "", make("thead", "", top), make("tbody", "", ...rows)));
+}
+
+function put(id, ...nodes) {
+  $(id).replaceChildren(...nodes);
+}
+
+function tile(name, value, sub, options = {}) {
+  const node = make("div", `tile ${options.level || ""} ${options.stale ? "stale" : ""}`);
+  const head = make("div", "name", make("span", "", name));
+  if (options.stale) head.append(make("span", "STALEWORD", "STALE"));
+  node.append(head, make("div", "value", value), make("div", "sub", sub));
+  if (options.share !== undefined && options.share !== null) {
+    const fill = make("i", options.level || "");
+    fill.style.width = `${Math.max(0, Math.min(1, options.share)) * 100}%`;
+    node.append(make("div", "bar", fill));
+  }
+  return node;
+}
+
+function sparkline(closes) {
+  const box = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  box.setAttribute("class", "line");
+  box.setAttribute("viewBox", "0 0 120 26");
+  box.setAttribute("preserveAspectRatio", "none");
+  box.setAttribute("aria-hidden", "true");
+  if (closes.length > 1) {
+    const low = Math.min(...closes), high = Math.max(...closes), range = high - low || 1;
+    const points = closes.map((close, at) =>
+      `${((at * 120) / (closes.length - 1)).toFixed(1)},${(24 - ((close - low) * 22) / range).toFixed(1)}`);
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+    line.setAttribute("points", points.join(" "));
+    box.append(line);
+  }
+  return box;
+}
+
+// -- the picture -------------------------------------------------------------------------------
+
+function drawVerdict(level, reasons) {
+  document.body.dataset.level = level;
+  $("mark").textContent = MARKS[level] || "?";
+  if ($("word").textContent !== level) $("word").textContent = level;
+  document.title = `${level} \u00b7 topstepquant`;
+  put("reasons", ...reasons.map((reason) => make("li", reason.level, make("b", "", reason.level), reason.text)));
+}
+
+function drawTiles(now) {
+  const safe = now.safety, stale = safe.stale;
+  const near = (share) => (share >= 1 ? "DANGER" : share >= 0.7 ? "WATCH" : "");
+  const floorSub = safe.floor === null ? "not known yet" : [
+    `equity ${dollars(safe.equity)}, floor ${dollars(safe.floor)}`,
+    `${safe.floor_distance_ticks === null ? "flat" : `${number(safe.floor_distance_ticks, 0)} ticks of what is open`}, ${safe.floor_distance_trades} full-risk trades`,
+  ].join(" \u00b7 ");
+  const used = safe.session_net === null ? null : Math.max(0, -safe.session_net / safe.daily_loss_limit);
+  const risky = safe.open_risk === null ? null : safe.open_risk / safe.open_risk_limit;
+  const naked = now.positions.filter((row) => row.unprotected_s > 0);
+  const covered = now.positions.length && !naked.length;
+  const oldest = now.market.reduce((worst, row) =>
+    (worst === null || row.age_s === null || (worst.age_s !== null && row.age_s > worst.age_s) ? row : worst), null);
+  const left = safe.seconds_to_flat;
+  put("tiles",
+    tile("Distance to floor", dollars(safe.floor_distance, 0), floorSub, {
+      stale, share: safe.floor === null ? null : safe.headroom / Math.max(1, safe.floor_distance),
+    }),
+    tile("Time to flat", left === null ? DASH : countdown(left),
+      left === null ? "no session known yet"
+        : `flat by ${clockShort(safe.flat_by)} CT \u00b7 ${words(safe.phase)}${now.speed === 1 ? "" : ` \u00b7 market time, ${now.speed}\u00d7`}`,
+      { level: left !== null && left < 1800 && now.positions.length ? "WATCH" : "", stale: left === null }),
+    tile("Open risk", dollars(safe.open_risk, 0), `cap ${dollars(safe.open_risk_limit, 0)} \u00b7 headroom ${dollars(safe.headroom, 0)}`,
+      { stale, share: risky, level: risky === null ? "" : near(risky) === "DANGER" && risky > 1 ? "DANGER" : near(Math.min(risky, 0.99)) }),
+    tile("Protection",
+      naked.length ? `${naked.length} naked` : covered ? "covered" : "flat",
+      naked.length ? `longest ${span(Math.max(...naked.map((row) => row.unprotected_s)))} without a stop`
+        : covered ? `${now.positions.length} ${now.positions.length === 1 ? "position has" : "positions have"} stops at the venue` : "nothing to protect",
+      { level: naked.length ? "DANGER" : "", stale: now.positions.some((row) => row.stale) }),
+    tile("Feed age", oldest === null || oldest.age_s === null ? DASH : span(oldest.age_s),
+      `${words(safe.feed_state)}${oldest === null ? "" : ` \u00b7 oldest is ${oldest.name}`}${safe.feed_reason ? ` \u00b7 ${safe.feed_reason}` : ""}`,
+      { stale: oldest === null || oldest.stale }),
+    tile("Session net", signed(safe.session_net),
+      `stop at \u2212$${number(safe.daily_loss_limit, 0)} \u00b7 ${safe.trades_today} of ${safe.trades_limit} trades`,
+      { stale, share: used, level: used === null ? "" : near(used) }),
+  );
+}
+
+function drawFlatten(now) {
+  const box = $("flatten"), flat = now.flatten, safe = now.safety;
+  const halted = safe.level === "HALTED" || safe.level === "REDUCE_ONLY";
+  box.hidden = !flat && !halted;
+  if (flat) {
+    const parts = [flat.by ? `by ${words(flat.by)}` : "nobody has begun", flat.cause, flat.detail,
+      flat.seconds === null ? "" : `for ${span(flat.seconds)}`].filter(Boolean);
+    box.replaceChildren(make("strong", "", `Flatten: ${words(flat.stage)}`), parts.join(" \u00b7 "));
+  } else if (halted) {
+    const parts = [safe.cause || "no cause given", safe.level_since ? `since ${clock(safe.level_since)} CT` : "",
+      safe.until > safe.level_since ? `until ${clockShort(safe.until)} CT` : "",
+      safe.clears ? `ends by: ${safe.clears}` : ""].filter(Boolean);
+    box.replaceChildren(make("strong", "", safe.level === "HALTED" ? "Halted" : "Exits only"), parts.join(" \u00b7 "));
+  }
+}
+
+function drawPositions(now) {
+  put("positions", table(
+    ["Contract", "Position", "Entry", "Mark", "Open", "Stops", "Sleeve", "Quote", "Changed"],
+    now.positions.map((row) => ({ cells: [
+      make("strong", "", row.name), lots(row.position), price(row.entry), price(row.mark),
+      make("span", tone(row.open_dollars), signed(row.open_dollars)),
+      row.unprotected_s > 0
+        ? make("span", "bad", `${row.protected} of ${Math.abs(row.position)}, naked ${span(row.unprotected_s)}`)
+        : make("span", "ok", `${row.protected} of ${Math.abs(row.position)}`),
+      words(row.sleeve || "nobody"),
+      row.quote_age_s === null ? make("span", "bad", "none") : make("span", "age", span(row.quote_age_s)),
+      age(row, true),
+    ] })), "Flat: no open position."));
+}
+
+function drawSleeves(now) {
+  put("sleeves", ...now.sleeves.map((row) => {
+    const state = make("span", "state", row.stale ? make("span", "STALEWORD", "STALE") : words(row.state));
+    const facts = make("dl", "");
+    const fact = (name, value) => facts.append(make("dt", "", name), make("dd", "", value));
+    fact("intents / approved / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
+    fact("fills, fees", `${row.fills}, ${dollars(row.fees_dollars)}`);
+    for (const [name, value] of Object.entries(row.numbers).slice(0, 6)) {
+      fact(words(name), Number(value).toLocaleString("en-US", { maximumFractionDigits: 3 }));
+    }
+    const held = row.position ? lots(row.position) : "flat";
+    const orders = row.working === 1 ? "1 order" : `${row.working} orders`;
+    const why = [row.authority ? "" : "no authority", row.reason].filter(Boolean).join(" \u00b7 ");
+    return make("article", "card",
+      make("div", "top", make("span", "title", words(row.sleeve)), state),
+      make("div", `money ${tone(row.net_dollars)}`, signed(row.net_dollars)),
+      make("div", "line", `${row.name} ${held} \u00b7 ${orders} \u00b7 `, age(row, false)),
+      why ? make("div", "line", why) : null, facts);
+  }));
+}
+
+function drawLists(now) {
+  const unit = (value, name) => (name === "$" ? dollars(value) : `${value.toLocaleString("en-US")}${name ? ` ${name}` : ""}`);
+  put("vetoes", table(["Sleeve", "Rule", "Limit", "Would be", "Would pass", "Age"],
+    now.vetoes.map((row) => ({ cells: [
+      words(row.sleeve), { className: "long", content: make("span", "", make("strong", "", words(row.rule)), row.detail ? ` ${row.detail}` : "") },
+      unit(row.limit, row.unit), unit(row.actual, row.unit), row.largest ? `${row.largest}` : "none", make("span", "age", span(row.changed_s)),
+    ] })), "No veto yet."));
+  put("fills", table(["Sleeve", "Contract", "Side", "Price", "Fee", "For", "Age"],
+    now.fills.map((row) => ({ className: row.voided ? "void" : "", cells: [
+      words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size}`, price(row.price),
+      dollars(row.fee_dollars), words(row.purpose), make("span", "age", span(row.changed_s)),
+    ] })), "No fill yet."));
+  put("orders", table(["Sleeve", "Contract", "Order", "Price", "For", "State", "Age"],
+    now.orders.slice(0, 24).map((row) => ({ cells: [
+      words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size - row.filled} ${words(row.type)}`,
+      price(row.stop === null ? row.limit : row.stop), words(row.purpose),
+      make("span", row.state === "UNKNOWN" ? "bad" : "", words(row.state)), age(row, true),
+    ] })), "No order works."));
+  put("market", table(["Contract", "Bid", "Ask", "Last hour", "Age"],
+    now.market.map((row) => ({ cells: [make("strong", "", row.name), price(row.bid), price(row.ask), sparkline(row.closes), age(row, false)] })),
+    "No contract listed yet."));
+  put("processes", ...now.processes.map((row) => make("div", "chip",
+    make("span", "who", words(row.actor), make("small", "", [row.state === "READY" ? "" : words(row.state), row.note, row.restarts ? `${row.restarts} restarts` : "", row.inbox > 100 ? `${row.inbox} waiting` : ""].filter(Boolean).join(", "))),
+    row.silent ? make("span", "bad", row.age_s === null ? "never" : `silent ${span(row.age_s)}`) : make("span", "age", span(row.age_s)))));
+}
+
+function draw(now) {
+  $("account").textContent = now.balance === null ? now.account : `${now.account}  ${dollars(now.balance)}`;
+  $("environment").textContent = now.environment === "SIM" ? "simulated" : now.environment.toLowerCase();
+  $("environment").classList.toggle("real", now.environment !== "SIM");
+  $("clock").textContent = now.now ? `${centralDay.format(new Date(now.now * 1000))} ${clock(now.now)} CT` : DASH;
+  $("speed").textContent = now.speed === 1 ? "" : `${now.speed}\u00d7`;
+  const calm = [{ level: "SAFE", text: "protected, fresh, within every limit" }];
+  drawVerdict(now.verdict.level, now.verdict.reasons.length ? now.verdict.reasons : calm);
+  drawFlatten(now);
+  drawTiles(now);
+  drawPositions(now);
+  drawSleeves(now);
+  drawLists(now);
+}
+
+// -- the link ----------------------------------------------------------------------------------
+
+function watch() {
+  const silence = performance.now() - heard;
+  if (silence < LOST_AFTER_MS) return;
+  lost = true;
+  document.body.classList.add("lost");
+  document.body.classList.remove("live");
+  const old = picture === null ? "no picture yet" : `the picture below is ${span((performance.now() - arrived) / 1000)} old`;
+  $("link").textContent = "connection lost";
+  drawVerdict("STALE", [
+    { level: "STALE", text: `this page has no connection; ${old}` },
+    { level: "STALE", text: "the processes may be well: ask `tsq status`, or stop with `tsq flatten`" },
+  ]);
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/ws`);
+  socket.onmessage = (message) => {
+    heard = arrived = performance.now();
+    picture = JSON.parse(message.data);
+    if (lost || !document.body.classList.contains("live")) {
+      lost = false;
+      document.body.classList.remove("lost");
+      document.body.classList.add("live");
+      $("link").textContent = "live";
+    }
+    draw(picture);
+  };
+  socket.onclose = () => {
+    heard = Math.min(heard, performance.now() - LOST_AFTER_MS);
+    watch();
+    setTimeout(connect, RETRY_MS);
+  };
+  socket.onerror = () => socket.close();
+}
+
+// -- acting ------------------------------------------------------------------------------------
+
+function ask(path) {
+  const dialog = $("ask"), wish = ASKS[path];
+  $("ask-title").textContent = wish.title;
+  $("ask-text").textContent = wish.text;
+  $("ask-yes").textContent = wish.yes;
+  $("ask-yes").className = wish.danger ? "stop" : "";
+  $("token").value = token;
+  dialog.returnValue = "no";
+  dialog.onclose = () => {
+    if (dialog.returnValue === "yes") act(path, $("token").value.trim());
+    $("token").value = "";
+  };
+  dialog.showModal();
+  (token ? $("ask-yes") : $("token")).focus();
+}
+
+async function act(path, given) {
+  const said = $("said");
+  said.textContent = "asking\u2026";
+  try {
+    const answer = await fetch(path, {
+      method: "POST", headers: { Authorization: `Bearer ${given}`, "Content-Type": "application/json" }, body: "{}",
+    });
+    const told = await answer.json();
+    token = answer.status === 401 ? "" : given;
+    if (answer.status === 401) said.textContent = "refused: wrong token";
+    else if (path.endsWith("emergency/stop")) {
+      said.textContent = !told.written ? "the request could not be written; use tsq flatten"
+        : told.governor ? "flatten requested; the governor answered" : "flatten requested; the governor is silent, router and sentinel act";
+    } else said.textContent = told.text || told.error || (told.done ? "done" : "refused");
+  } catch {
+    said.textContent = "no answer; use tsq flatten in a terminal";
+  }
+}
+
+for (const button of document.querySelectorAll("[data-act]")) {
+  button.addEventListener("click", () => ask(button.dataset.act));
+}
+// Enter in the token field confirms; it must not fall on the first button, which cancels.
+$("token").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") {
+    event.preventDefault();
+    $("ask").close("yes");
+  }
+});
+setInterval(watch, 500);
+connect();
