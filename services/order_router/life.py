@@ -56,7 +56,7 @@ class Life:
         state.incarnation = state.incarnation or event.epoch
         state.account_id, state.up, state.reconciled = 0, False, False
         state.reason, state.status, state.stopping = "not connected yet", None, False
-        state.reads, state.read_due_ns, state.account_due_ns = {}, NEVER, 0
+        state.reads, state.read_due_ns, state.round_due_ns = {}, NEVER, 0
         state.real_ns = 0
         state.user_step = state.step
         for order in list(state.orders.values()):
@@ -132,7 +132,7 @@ class Life:
         state.reason = f"the clock jumped by {event.slept_ns // SECOND} s"
         protection.openers_go(desk, state.reason)
         desk.say(Reconnect(reason=state.reason))
-        state.account_due_ns = 0
+        state.round_due_ns = 0
         desk.read_soon()
 
     def on_peer_silent(self, event: PeerSilent) -> None:
@@ -188,7 +188,7 @@ class Life:
             desk.say(Join(account_id=row.account_id, name=row.name))
         desk.say(KnowHalt(halt_no=state.halt_no))
         reconcile.see_account(desk, row)
-        state.account_due_ns = 0
+        state.round_due_ns = 0
 
     def on_link(self, word: Link) -> None:
         """Events were lost while it was down, so a read follows every new connection."""
@@ -196,7 +196,7 @@ class Life:
         state.reason = word.reason
         if word.up and not state.up:
             state.reconciled = False
-            state.account_due_ns = 0
+            state.round_due_ns = 0
             desk.read_soon()
         state.up = word.up
         if not word.up:

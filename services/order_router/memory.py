@@ -77,6 +77,7 @@ class Order(Struct):
     updated_ns: Nanos = 0
     seen: int = 0
     mark: int = 0
+    ended_real_ns: Nanos = 0
     cancel: str = ""
     cancelling: bool = False
     blocked: bool = False
@@ -165,7 +166,7 @@ class Reading(Struct):
     begin_real_ns: Nanos
     begin_ns: Nanos
     since_ns: Nanos
-    account: bool
+    periodic: bool
 
 
 class ReadDone(Struct):
@@ -216,6 +217,7 @@ class State(Struct):
     trades: dict[int, Booked] = {}
     floor_ns: Nanos = 0  # trades before this instant are none of ours or were counted long ago
     waiting: dict[int, TradeRow] = {}
+    waiting_step: int = 0
     owed: dict[str, tuple[Nanos, int]] = {}  # filled without the trades: last looked, how often
     books: dict[str, Book] = {}
     sagas: dict[str, Saga] = {}
@@ -237,7 +239,8 @@ class State(Struct):
     reads: dict[int, Reading] = {}
     read: ReadDone | None = None
     read_due_ns: Nanos = NEVER  # real time
-    account_due_ns: Nanos = 0  # real time
+    round_due_ns: Nanos = 0  # real time, of the next periodic read
+    rounds: int = 0
     trades_read_ns: Nanos = 0
     based: bool = False
     reconciled: bool = False

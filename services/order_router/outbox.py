@@ -25,11 +25,9 @@ from services.order_router.words import (
 )
 from shared.domain.orders import Happening
 from shared.events import OrderApproved, OrderState, OrderType, OrderUpdate, Purpose, Side
-from shared.units import SECOND, Lots, Nanos, Ticks
+from shared.units import Lots, Nanos, Ticks
 
 CANCELLABLE = RESTING | {OrderState.SUSPENDED}
-LOOK_AFTER_NS: Nanos = SECOND // 4
-"""After a request about an order ended without a clear yes, a read begins this soon (real time)."""
 
 
 # -- approvals -----------------------------------------------------------------------------------
@@ -178,16 +176,23 @@ def on_place_answer(desk: Desk, answer: PlaceAnswer) -> Order | None:
     desk.link(order, answer.order_id)
     match answer.outcome:
         case Outcome.DONE:
+            order.seen = desk.state.step
             happen(desk, order, Happening.ACCEPTED)
         case Outcome.REFUSED:
             happen(desk, order, Happening.REJECTED, answer.text)
         case Outcome.NOT_SENT:
             happen(desk, order, Happening.NEVER_LEFT, answer.text)
         case Outcome.UNKNOWN:
-            order.mark = desk.state.step
+            _ended(desk, order)
             happen(desk, order, Happening.LOST, answer.text)
-            desk.read_soon(LOOK_AFTER_NS)
     return order
+
+
+def _ended(desk: Desk, order: Order) -> None:
+    """A request about `order` ended and has not settled it: if the hub stays silent, a read
+    must.
+    """
+    order.mark, order.ended_real_ns = desk.state.step, desk.state.real_ns
 
 
 # -- cancels -------------------------------------------------------------------------------------
@@ -220,14 +225,12 @@ def on_cancel_answer(desk: Desk, answer: CancelAnswer) -> None:
     if order is None:
         return
     order.cancelling = False
-    order.mark = desk.state.step
+    _ended(desk, order)
     if answer.outcome is Outcome.DONE:
-        desk.read_soon(SECOND)
         return
     if answer.outcome is not Outcome.UNKNOWN and order.state is OrderState.CANCELLING:
         order.blocked = True
         happen(desk, order, Happening.CANCEL_FAILED, answer.text)
-    desk.read_soon(LOOK_AFTER_NS)
 
 
 # -- changes -------------------------------------------------------------------------------------
@@ -278,7 +281,6 @@ def on_modify_answer(desk: Desk, answer: ModifyAnswer) -> None:
         order.changed, order.mark = True, desk.state.step
         desk.tell(order)
         return
-    order.mark = desk.state.step
+    _ended(desk, order)
     order.unchangeable = answer.text or answer.outcome.value
-    desk.read_soon(LOOK_AFTER_NS)
     desk.tell(order, f"change {answer.outcome.value}: {answer.text}")

@@ -32,6 +32,8 @@ from shared.venue.translate import AccountRow, PositionRow
 HISTORY_NS: Nanos = 2 * MINUTE  # before the oldest order looked for
 AGAIN_NS: Nanos = SECOND
 READS_MAX = 2  # under way at once
+ACCOUNT_EVERY = 3  # periodic reads; the hub tells the account's changes too
+LOOK_AFTER_S = 0.5  # the hub's chance to settle what a request left open
 SURVIVES = 3
 UNATTENDED_S = 60.0
 TRADES_OWED_S = 0.5
@@ -42,14 +44,15 @@ INHERITED = "inherited at a fresh start, counted as made by hand: "
 def begin(desk: Desk) -> None:
     """Say the read that is due, if one is."""
     state = desk.state
-    if not state.account_id or state.real_ns < min(state.read_due_ns, state.account_due_ns):
+    if not state.account_id or state.real_ns < min(state.read_due_ns, state.round_due_ns):
         return
     if len(state.reads) >= READS_MAX:
         return
-    account = state.real_ns >= state.account_due_ns
-    if account:
+    periodic = state.real_ns >= state.round_due_ns
+    if periodic:
         every_s = desk.settings.order_router.reconcile_every_real_s
-        state.account_due_ns = state.real_ns + int(every_s * SECOND)
+        state.round_due_ns = state.real_ns + int(every_s * SECOND)
+        state.rounds += 1
     state.read_due_ns = NEVER
     read_id = desk.request_id()
     reading = state.reads[read_id] = Reading(
@@ -57,16 +60,28 @@ def begin(desk: Desk) -> None:
         begin_real_ns=state.real_ns,
         begin_ns=desk.now_ns,
         since_ns=_history(desk),
-        account=account,
+        periodic=periodic,
     )
     desk.say(
         ReadBooks(
             read_id=read_id,
             trades_since_ns=max(0, (state.trades_read_ns or desk.now_ns) - OVERLAP_NS),
             since_ns=reading.since_ns,
-            account=account,
-            urgent=bool(state.sagas) or not state.based,
+            account=periodic and state.rounds % ACCOUNT_EVERY == 1,
+            urgent=_is_urgent(desk),
         )
+    )
+
+
+def _is_urgent(desk: Desk) -> bool:
+    """Whether a read may use the reserve: something is not known, or a flatten waits for it."""
+    state = desk.state
+    return bool(
+        state.sagas
+        or not state.reconciled
+        or state.waiting
+        or state.owed
+        or any(order.state is OrderState.UNKNOWN for order in state.orders.values())
     )
 
 
@@ -124,7 +139,7 @@ def on_books(desk: Desk, books: Books) -> None:
     _stream_from(desk, reading, positions)
     _missing(desk, reading, live)
     _compare(desk, reading, positions)
-    if reading.account or not state.reconciled:
+    if reading.periodic or not state.reconciled:
         _tell(desk)
 
 
@@ -134,8 +149,9 @@ def on_unread(desk: Desk, unread: Unread) -> None:
     if reading is not None:
         desk.state.reason = unread.reason
         desk.read_soon(AGAIN_NS)
-        if reading.account:
-            desk.state.account_due_ns = 0
+        if reading.periodic:
+            desk.state.rounds -= 1
+            desk.state.round_due_ns = min(desk.state.round_due_ns, desk.state.real_ns + AGAIN_NS)
 
 
 def _take_base(desk: Desk, reading: Reading, books: Books) -> bool:
@@ -292,6 +308,16 @@ def see_account(desk: Desk, row: AccountRow) -> None:
 # -- on a pulse ----------------------------------------------------------------------------------
 
 
+def _left_open(desk: Desk, order: Order) -> bool:
+    """Whether a request about `order` ended so that only a read begun since can settle it."""
+    read = desk.state.read
+    if order.via or (read is not None and read.begin >= order.mark):
+        return False
+    cancelled = order.state is OrderState.CANCELLING and not order.cancelling
+    unknown = order.state is OrderState.UNKNOWN
+    return cancelled or unknown or order.blocked or bool(order.unchangeable)
+
+
 def pulse(desk: Desk) -> None:
     """What only time brings: trades that did not come, a stream that differs, a quarantine
     unattended.
@@ -305,6 +331,11 @@ def pulse(desk: Desk) -> None:
             else:
                 state.owed[key] = (state.real_ns, looks + 1)
                 desk.read_soon()
+    if state.waiting:
+        desk.read_soon(after=state.waiting_step)
+    for order in state.orders.values():
+        if _left_open(desk, order) and desk.real_after(order.ended_real_ns or 1, LOOK_AFTER_S):
+            desk.read_soon(after=order.mark)
     for book in state.books.values():
         if desk.real_after(book.differs_real_ns, TRADES_OWED_S):
             book.differs_real_ns = state.real_ns

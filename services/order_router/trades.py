@@ -50,8 +50,9 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
         return
     order = desk.by_id(row.order_id)
     if order is None:
-        state.waiting.setdefault(row.trade_id, row)
-        desk.read_soon()
+        if row.trade_id not in state.waiting:
+            state.waiting[row.trade_id] = row
+            state.waiting_step = state.step
         return
     _count(desk, order, row)
 

@@ -1,0 +1,352 @@
+"""Where the router meets the venue: REST through one client, the user hub, two files of a flatten.
+
+It decides nothing. Each word of the core becomes a task that ends in exactly one answer. The last
+look before an order leaves is here, because only here it is known when the bytes go: past its
+deadline, under an older halt number, or across a dropped connection, they stay. The venue may be
+absent for days: the port keeps trying and says so; it never ends because of the venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from loguru import logger
+from msgspec import Struct
+
+from services.order_router.asking import Asker, Gate
+from services.order_router.life import STOP_REQUEST
+from services.order_router.words import (
+    AccountSeen,
+    AccountsSeen,
+    CancelOrder,
+    CloseContract,
+    FlattenRequested,
+    Join,
+    KnowHalt,
+    Link,
+    ModifyOrder,
+    OrderSeen,
+    PlaceOrder,
+    PositionSeen,
+    ReadBooks,
+    Reconnect,
+    ReportProgress,
+    TradeSeen,
+)
+from shared.core import Word
+from shared.runtime import paths
+from shared.runtime.exits import Exit, Fatal
+from shared.runtime.ports import Host
+from shared.settings import Settings, credentials
+from shared.venue import translate
+from shared.venue import words as wire
+from shared.venue.client import VenueClient
+from shared.venue.quota import quota_of
+from shared.venue.signalr import HubSession, HubState
+
+HUB_PATH: Final = "/hubs/user"
+LOOK_S: Final = 0.1  # for a flatten.request
+KNOCK_S: Final = 2.0  # between two tries to find the account
+STOP_S: Final = 20.0  # for a proof of flat when asked to stop
+REQUEST_BYTES_MAX: Final = 65_536
+US: Final = "order_router"
+
+
+class _Ask(Struct, frozen=True):
+    """The content of `flatten.request`."""
+
+    id: str
+    cause: str = ""
+    who: str = ""
+
+
+class _Progress(Struct, frozen=True):
+    """The content of `flatten.progress`."""
+
+    id: str
+    stage: str
+    by: str
+    beat: int
+    detail: str = ""
+
+
+class RouterPort:
+    """Meets `shared.runtime.ports.Port`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError when the credentials are missing."""
+        self._settings = settings
+        self._credentials = credentials(settings)
+        self._host: Host | None = None
+        self._asker: Asker | None = None
+        self._session: HubSession | None = None
+        self._hub: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._halt_no = -1
+        self._drops = 0  # connections dropped on purpose; a request does not outlive one
+        self._asked_id = ""
+        self._stopped: asyncio.Event = asyncio.Event()
+        self._closing = False
+        self._bug: asyncio.Future[None] | None = None
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def run(self, host: Host) -> None:
+        venue, limits = self._settings.venue, self._settings.order_router
+        self._host = host
+        self._bug = asyncio.get_running_loop().create_future()
+        client = VenueClient(
+            self._settings.rest_url(),
+            self._credentials,
+            venue.request_timeout_real_s,
+            quota=quota_of(limits.quota_per_minute, limits.safety_reserve),
+            renew_share=venue.login_before_expiry,
+        )
+        self._asker = Asker(client)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._knock(host, self._asker))
+                group.create_task(self._watch_request(host))
+                group.create_task(self._wait_for_bugs())
+        finally:
+            await self._close(client)
+
+    async def stop(self) -> None:
+        """Wait for the core's proof of flat, bounded. Raises Fatal (NOT_FLAT) without it."""
+        try:
+            await asyncio.wait_for(self._stopped.wait(), STOP_S)
+        except TimeoutError:
+            raise Fatal(f"not proven flat within {STOP_S:g} s.", Exit.NOT_FLAT) from None
+        finally:
+            self._closing = True
+
+    async def _close(self, client: VenueClient) -> None:
+        self._closing = True
+        if self._session is not None:
+            await self._session.close()
+        running = [*self._tasks, *([self._hub] if self._hub else [])]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await client.close()
+
+    async def _wait_for_bugs(self) -> None:
+        """A bug of ours in a task ends the process loudly."""
+        assert self._bug is not None, "Invariant: made by `run`"
+        await self._bug
+
+    # -- what the core says --------------------------------------------------------------------
+
+    def handle(self, word: Word) -> None:
+        asker = self._asker
+        assert asker is not None, "Invariant: the port runs before the core speaks"
+        match word:
+            case PlaceOrder():
+                self._spawn(asker.place(word, self._gate(word)))
+            case ModifyOrder():
+                self._spawn(asker.modify(word, self._gate(word)))
+            case CancelOrder():
+                self._spawn(asker.cancel(word))
+            case CloseContract():
+                self._spawn(asker.close(word))
+            case ReadBooks():
+                self._spawn(asker.books(word))
+            case KnowHalt(halt_no=halt_no):
+                self._halt_no = max(self._halt_no, halt_no)
+            case Join():
+                asker.account_id = word.account_id
+                self._join(word, asker.client)
+            case Reconnect(reason=reason):
+                self._reconnect(reason, asker.client)
+            case ReportProgress():
+                self._report(word)
+
+    def _gate(self, word: PlaceOrder | ModifyOrder) -> Gate:
+        """The last look as the bytes leave; a reason keeps them here."""
+        drops = self._drops
+
+        def why() -> str | None:
+            if drops != self._drops:
+                return "the connection was dropped before it left"
+            late_ns = time.monotonic_ns() - word.deadline_real_ns
+            if word.deadline_real_ns and late_ns > 0:
+                return f"deadline passed {late_ns // 1_000_000} ms before it left"
+            if 0 <= word.halt_no < self._halt_no:
+                return f"halt number {word.halt_no} is void, {self._halt_no} holds"
+            return None
+
+        return why
+
+    def _spawn(self, work: Coroutine[Any, Any, Word]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, work: Coroutine[Any, Any, Word]) -> None:
+        host = self._host
+        assert host is not None, "Invariant: the port runs before the core speaks"
+        try:
+            host.inject(await work)
+        except Exception as error:
+            if self._bug is not None and not self._bug.done():
+                self._bug.set_exception(error)
+
+    # -- the account and its hub ---------------------------------------------------------------
+
+    async def _knock(self, host: Host, asker: Asker) -> None:
+        """Look for the account until the core has joined it; the venue may be away."""
+        told = ""
+        while not self._closing:
+            if self._session is None:
+                word = await asker.accounts()
+                if isinstance(word, AccountsSeen):
+                    told = ""
+                    host.inject(word)
+                elif word.reason != told:
+                    told = word.reason
+                    host.note(f"venue: {told}"[:200])
+                    host.inject(word)
+                    logger.warning("the venue cannot be used: {}", told)
+            await asyncio.sleep(KNOCK_S)
+
+    def _join(self, word: Join, client: VenueClient) -> None:
+        """Open the hub for an account; an older session ends."""
+        old, old_task = self._session, self._hub
+        account = word.account_id
+        session = self._session = HubSession(
+            self._settings.hub_url().rstrip("/") + HUB_PATH,
+            client.token,
+            (*wire.USER_TARGETS, wire.LOGOUT),
+            (
+                ("SubscribeAccounts", ()),
+                ("SubscribeOrders", (account,)),
+                ("SubscribePositions", (account,)),
+                ("SubscribeTrades", (account,)),
+            ),
+            self._on_events,
+            lambda state, why: self._on_state(session, state, why),
+        )
+        logger.info("trading account {} ({})", word.name, account)
+        self._hub = asyncio.get_running_loop().create_task(self._run_hub(session, old, old_task))
+
+    async def _run_hub(
+        self, session: HubSession, old: HubSession | None, old_task: asyncio.Task[None] | None
+    ) -> None:
+        if old is not None and old_task is not None:
+            await old.close()
+            await asyncio.gather(old_task, return_exceptions=True)
+        try:
+            await session.run()
+        except Exception as error:
+            if self._bug is not None and not self._bug.done():
+                self._bug.set_exception(error)
+
+    def _on_state(self, session: HubSession, state: HubState, why: str) -> None:
+        host = self._host
+        assert host is not None, "Invariant: the hub runs within `run`"
+        if session is not self._session or (self._closing and state is HubState.DOWN):
+            return
+        if state is HubState.UP:
+            logger.info("user hub up, {}", why)
+            host.note("")
+            host.inject(Link(up=True))
+            return
+        logger.warning("user hub down: {}", why)
+        host.note(f"user hub down: {why}"[:200])
+        host.inject(Link(up=False, reason=why[:200]))
+
+    def _on_events(self, events: list[tuple[str, list[Any]]]) -> None:
+        host = self._host
+        assert host is not None, "Invariant: the hub runs within `run`"
+        for target, args in events:
+            if target == wire.LOGOUT:
+                logger.warning("the venue sent GatewayLogout")
+                if self._session is not None:
+                    self._session.suspect("logged out")
+                continue
+            try:
+                row = translate.user_event(target, args).row
+            except ValueError as error:
+                logger.warning("a {} cannot be read; the next read must do: {}", target, error)
+                continue
+            host.inject(_seen(row))
+
+    def _reconnect(self, reason: str, client: VenueClient) -> None:
+        logger.warning("new connections to the venue: {}", reason)
+        self._drops += 1
+        if self._session is not None:
+            self._session.suspect(reason)
+        self._spawn_quietly(client.drop())
+
+    def _spawn_quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the files of a flatten ----------------------------------------------------------------
+
+    async def _watch_request(self, host: Host) -> None:
+        """Tell each request once per life; one that cannot be read is still a wish to be flat."""
+        path = paths.flatten_request_path(host.run_dir)
+        while True:
+            ask = _standing(path)
+            if ask is None:
+                self._asked_id = ""
+            elif ask.id != self._asked_id:
+                self._asked_id = ask.id
+                logger.critical("flatten.request {}: {} by {}", ask.id, ask.cause, ask.who)
+                host.inject(FlattenRequested(request_id=ask.id, cause=ask.cause, who=ask.who))
+            await asyncio.sleep(LOOK_S)
+
+    def _report(self, word: ReportProgress) -> None:
+        host = self._host
+        assert host is not None, "Invariant: the port runs before the core speaks"
+        if word.done or word.beat % 10 == 1:
+            logger.info("flatten {}: {} {}", word.request_id, word.stage, word.detail)
+        if word.request_id == STOP_REQUEST:
+            if word.done:
+                self._stopped.set()
+            return
+        progress = _Progress(word.request_id, word.stage, US, word.beat, word.detail)
+        try:
+            content = msgspec.json.encode(progress)
+            paths.replace(paths.flatten_progress_path(host.run_dir), content)
+        except OSError as error:
+            logger.error("flatten.progress: {}", error.strerror)
+        request = paths.flatten_request_path(host.run_dir)
+        ask = _standing(request)
+        if word.done and ask is not None and ask.id == word.request_id:
+            with contextlib.suppress(OSError):
+                request.unlink(missing_ok=True)
+
+
+def _seen(row: object) -> Word:
+    match row:
+        case translate.OrderRow():
+            return OrderSeen(row=row)
+        case translate.TradeRow():
+            return TradeSeen(row=row)
+        case translate.PositionRow():
+            return PositionSeen(row=row)
+        case translate.AccountRow():
+            return AccountSeen(row=row)
+    raise AssertionError(f"no user event has a row like {row!r}")
+
+
+def _standing(path: Path) -> _Ask | None:
+    """The request that stands, if one does."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(REQUEST_BYTES_MAX)
+    except OSError:
+        return None
+    try:
+        return msgspec.json.decode(content, type=_Ask)
+    except msgspec.MsgspecError as error:
+        return _Ask("unreadable", f"request file: {error}", "unknown")
