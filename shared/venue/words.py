@@ -178,7 +178,7 @@ class RetrieveBars(Body, frozen=True, kw_only=True):
     end_time: str
     unit: int
     unit_number: int
-    limit: int
+    limit: int = 20_000  # the venue's maximum
     include_partial_bar: bool = False
 
 
