@@ -296,8 +296,15 @@ def books_of(mind: Mind, sleeve: str) -> tuple[SleeveBook, ...]:
 
 
 def lapse(mind: Mind, now_ns: Nanos) -> None:
-    """Note which approvals went past their deadline unanswered; they count until reconciled."""
+    """Note which approvals went past their deadline unanswered; they count until reconciled.
+
+    After a restart real time may have begun anew, so the deadline is set again, to the latest it
+    can have been.
+    """
     for order in mind.state.orders.values():
-        late = order.state is None and mind.state.real_ns > order.deadline_real_ns
-        if late and not order.lapsed_ns:
+        if order.state is not None:
+            continue
+        if not order.deadline_real_ns:
+            order.deadline_real_ns = mind.state.real_ns + mind.limits.approval_ns
+        elif mind.state.real_ns > order.deadline_real_ns and not order.lapsed_ns:
             order.lapsed_ns = now_ns

@@ -245,14 +245,15 @@ def _modify_refusal(
     mind: Mind, now_ns: Nanos, order: Order, intent: ModifyIntent
 ) -> Refusal | None:
     """Exits and tightened stops pass; a loosened stop is judged as new risk, an entry anew."""
-    if order.reducing or order.purpose is Purpose.TAKE_PROFIT:
+    protects = order.purpose in PROTECTIVE
+    if order.purpose is Purpose.TAKE_PROFIT or (order.reducing and not protects):
         return None
     draft = Draft(
         now_ns, order.sleeve, order.contract, side=order.side, size=0,
         purpose=order.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
         stop_loss_ticks=order.stop_loss_ticks,
     )  # fmt: skip
-    if order.purpose not in PROTECTIVE:
+    if not protects:
         return first_refusal(mind, draft, MODIFY_CHECKS)
     old, new = order.stop_price, intent.stop_price
     if old is None or new is None or (new - old) * order.side <= 0:

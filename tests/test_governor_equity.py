@@ -1,0 +1,215 @@
+"""Equity at its worst, the levels that act on it, and the bands that save the arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.risk_governor.equity import account
+from shared.contracts import product_of
+from shared.domain.rules.loss import day_is_lost, is_touched
+from shared.events import Flatten, RiskLevel, RiskState, Scope
+from tests.governor_stage import BUY, ES, MES, MNQ, NQ, PRICES, SELL, Stage, dollars, wide
+
+
+def test_longs_are_worth_the_bid_and_shorts_the_ask_with_the_exit_paid() -> None:
+    stage = Stage(wide()).opened()
+    stage.bought("trend", 2)  # at 84,001
+    stage.bought("mean_reversion", 1, SELL, contract=MES)  # at 24,000
+    stage.quote(MNQ, 84_011, 84_015)
+    stage.quote(MES, 23_990, 23_994)
+    state = stage.state()
+    # +10 ticks x 2 x 0.50, +6 ticks x 1.25, and four fees each way of 0.61
+    assert state.session_net == dollars(10) + dollars("7.50") - 6 * dollars("0.61")
+    assert state.equity == dollars(50_000) + state.session_net
+
+
+def test_a_crossed_quote_is_taken_at_its_worse_side() -> None:
+    stage = Stage(wide()).opened()
+    stage.bought("trend")
+    stage.quote(MNQ, 84_020, 83_981)
+    assert stage.state().session_net == -dollars(10) - dollars("1.22")
+
+
+def test_v10_v14_the_first_breaching_mark() -> None:
+    """Balance 50,300, floor 48,500, one ES bought at 6000: dead at 5964.00, not at 5964.25."""
+    # ours acts far earlier, so put it out of the way: the floor alone is asked
+    stage = Stage(wide(daily_loss=999)).opened()
+    stage.bought("trend", contract=ES)
+    mind = stage.governor.mind
+    state = mind.state
+    state.base, state.floor, state.high = dollars(50_300), dollars(48_500), dollars(50_500)
+    bought = 24_001
+    internal = []
+    for points in (10, 30, "35.75", 36):
+        mark = bought - int(float(points) * 4)
+        state.marks[ES].bid = mark
+        now = account(mind)
+        assert now is not None
+        internal.append(now.equity)
+    assert internal == [
+        dollars(amount) for amount in ("49796.22", "48796.22", "48508.72", "48496.22")
+    ]
+    assert [is_touched(equity, state.floor) for equity in internal] == [False, False, False, True]
+
+
+def test_the_day_ends_at_900_less_the_cost_of_leaving() -> None:
+    """One MNQ: fees 1.22, allowance 4 ticks = 2.00. 900 - 3.22 = 896.78: 1,794 ticks act."""
+    stage = Stage(wide()).opened()
+    stage.bought("trend")  # at 84,001
+    stage.quote(MNQ, 84_001 - 1_793)  # 896.50 + 1.22 + 2.00 = 899.72
+    assert stage.level() is RiskLevel.ACTIVE
+    assert stage.said == []
+    stage.quote(MNQ, 84_001 - 1_794)  # 897.00 + 3.22 = 900.22
+    assert stage.level() is RiskLevel.FLATTENING
+    told, flatten = stage.said
+    assert isinstance(told, RiskState)
+    assert isinstance(flatten, Flatten)
+    assert (told.halt_no, flatten.halt_no) == (stage.state().halt_no,) * 2
+    assert flatten.scope is Scope.ACCOUNT
+    assert "daily loss" in flatten.cause
+    assert told.clears == "17:00 CT"
+    assert told.until_ns == 1_795_042_800 * 10**9  # 2026-11-18 17:00 CT
+    stage.close_all()
+    assert stage.level() is RiskLevel.HALTED
+
+
+def test_touching_the_daily_limit_exactly_acts() -> None:
+    """2 MES: fees 2.44, allowance 10.00; 355 ticks x 2.50 = 887.50: 899.94. One dollar of slack."""
+    for limit, acts in ((899, True), (900, False)):
+        stage = Stage(wide(daily_loss=limit)).opened()
+        stage.bought("mean_reversion", 2, contract=MES)
+        stage.quote(MES, 24_001 - 355)
+        assert (stage.level() is RiskLevel.FLATTENING) is acts
+
+
+def test_the_drawdown_kill_acts_400_above_the_floor() -> None:
+    stage = Stage(wide(daily_loss=999)).opened(49_000)
+    # 49,000 - 48,400 = 600: one MNQ with fees 1.22 bears 1,197 ticks (598.50), not 1,198
+    state = stage.state()
+    assert (state.kill_level, state.floor) == (dollars(48_400), dollars(48_000))
+    stage.bought("trend")
+    stage.quote(MNQ, 84_001 - 1_197)
+    assert stage.level() is RiskLevel.ACTIVE
+    stage.quote(MNQ, 84_001 - 1_198)
+    assert stage.level() is RiskLevel.FLATTENING
+    assert "drawdown" in stage.state().cause
+    assert stage.state().clears == "operator"
+
+
+def test_a_realised_loss_alone_ends_the_day() -> None:
+    stage = Stage(wide()).opened()
+    stage.filled(stage.ask("trend", BUY), 84_001 + 1_800)
+    assert stage.level() is RiskLevel.FLATTENING
+
+
+def test_fees_alone_move_the_day() -> None:
+    """V25: ten round trips of two MNQ at one price cost 24.40."""
+    stage = Stage(wide()).opened()
+    for _ in range(10):
+        stage.filled(stage.ask("trend", BUY, 2), 84_000)
+        stage.filled(stage.ask_exit("trend", SELL, 2), 84_000)
+    assert stage.state().session_net == -dollars("24.40")
+
+
+def test_a_balance_below_ours_counts_and_one_above_does_not() -> None:
+    stage = Stage(wide()).opened()
+    stage.reconcile(balance=49_990)
+    assert stage.state().session_net == -dollars(10)
+    stage.reconcile(balance=50_010)
+    assert stage.state().session_net == 0
+
+
+def test_an_account_that_begins_below_the_kill_level_never_trades() -> None:
+    stage = Stage(wide())
+    with pytest.raises(AssertionError, match="drawdown"):
+        stage.opened(48_400)
+    assert stage.level() is RiskLevel.FLATTENING
+
+
+def test_a_better_balance_than_the_size_raises_the_first_floor() -> None:
+    """Where the high was before we came is not known: the balance is taken, the stricter."""
+    stage = Stage(wide()).opened(51_000)
+    assert (stage.state().floor, stage.state().kill_level) == (dollars(49_000), dollars(49_400))
+
+
+def test_quotes_of_contracts_nobody_knows_are_ignored() -> None:
+    stage = Stage().opened()
+    stage.prices["CON.F.US.XX.Z26"] = 5
+    assert stage.quote("CON.F.US.XX.Z26") == []
+    assert "CON.F.US.XX.Z26" not in stage.governor.mind.state.marks
+
+
+# -- bands -----------------------------------------------------------------------------------------
+
+
+class Naive:
+    """The twin: sums everything on every quote from the fills, with no band and no memory."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def acts(self) -> bool:
+        state = self.stage.governor.mind.state
+        assert state.base is not None
+        net = allowance = 0
+        for contract, desk in state.ledger.desks.items():
+            kind, held = product_of(contract), desk.account.position.lots
+            mark = state.marks[contract]
+            price = min(mark.bid, mark.ask) if held > 0 else max(mark.bid, mark.ask)
+            net += (desk.account.position.cash + held * price) * kind.tick_micros
+            net -= desk.account.fees + abs(held) * kind.fee_side_micros
+            allowance += abs(held) * 4 * kind.tick_micros
+        return day_is_lost(net, allowance, dollars(900)) or is_touched(
+            state.base + net, state.high - dollars(1_600)
+        )
+
+
+moves = st.lists(
+    st.tuples(st.sampled_from([MNQ, MES, NQ]), st.integers(-400, 400), st.integers(-1, 6)),
+    max_size=60,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([("trend", MNQ), ("mean_reversion", MES), ("tail_hedge", NQ)]),
+            st.sampled_from([BUY, SELL]),
+            st.integers(1, 3),
+        ),
+        max_size=3, unique_by=lambda entry: entry[0],
+    ),
+    moves,
+    st.sampled_from([48_700, 49_500, 50_000]),
+)  # fmt: skip
+def test_the_bands_act_on_exactly_the_quote_the_naive_sum_acts_on(
+    entries: list, walk: list, balance: int
+) -> None:
+    stage = Stage(wide(net_stop_ticks=1, exit_allowance_ticks=4)).opened(balance)
+    for (sleeve, contract), side, size in entries:
+        stage.trade_of(size, PRICES[contract], contract=contract, side=side, sleeve=sleeve)
+    twin = Naive(stage)
+    if stage.level() is not RiskLevel.ACTIVE:
+        return
+    for contract, move, width in walk:
+        bid = stage.prices[contract] + move
+        stage.quote(contract, bid, bid + width)
+        if twin.acts():
+            assert stage.level() is RiskLevel.FLATTENING
+            return
+        assert stage.level() is RiskLevel.ACTIVE
+
+
+def test_a_quiet_quote_says_nothing_and_a_new_position_draws_a_new_band() -> None:
+    stage = Stage(wide()).opened()
+    marks = stage.governor.mind.state.marks
+    assert marks[MNQ].lo == 1
+    stage.bought("trend")
+    assert marks[MNQ].lo == 84_001 - 1_793  # where 900 is not yet reached
+    before = marks[MNQ].lo
+    stage.quote(MNQ, 83_000)
+    assert stage.said == []
+    assert marks[MNQ].lo == before
