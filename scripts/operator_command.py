@@ -17,7 +17,6 @@ def command(args: argparse.Namespace, verb: str, **arguments: str) -> Exit:
     answer = ask_governor(
         var_of(args), verb, who=getpass.getuser(), cause=getattr(args, "cause", verb), **arguments
     )
-    done = bool(answer.get("done"))
-    text = str(answer.get("text", ""))
-    report(args, f"{'done' if done else 'refused'}: {text}", answer)
+    done = answer.get("outcome") == "DONE"
+    report(args, f"{'done' if done else 'refused'}: {answer.get('reason', '')}", answer)
     return Exit.OK if done else Exit.REFUSED

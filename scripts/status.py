@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> Exit:
     var = var_of(args)
     found = programs(var)
     beats = ages(var)
-    safety = safety_of(load())
+    safety = verdict_of(load())
     lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
-    lines.append(f"safety: {safety.get('verdict', 'unknown')} {safety.get('reasons', '')}".rstrip())
+    reasons = "; ".join(safety.get("reasons", ["the exporter does not answer"]))
+    lines.append(f"safety: {safety.get('level', 'UNKNOWN')} {reasons}".rstrip())
     rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
     report(args, "\n".join(lines), {"processes": rows, "safety": safety})
     well = found and all(program.state == "RUNNING" for program in found)
@@ -58,7 +59,7 @@ def ages(var: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def safety_of(settings: Settings) -> dict[str, Any]:
+def verdict_of(settings: Settings) -> dict[str, Any]:
     """The exporter's own verdict; empty when it does not answer."""
     where = settings.metrics_exporter
     connection = http.client.HTTPConnection(where.host, where.port, timeout=2.0)
@@ -69,5 +70,5 @@ def safety_of(settings: Settings) -> dict[str, Any]:
         return {}
     finally:
         connection.close()
-    safety = found.get("safety", {})
-    return safety if isinstance(safety, dict) else {}
+    verdict = found.get("verdict", {})
+    return verdict if isinstance(verdict, dict) else {}

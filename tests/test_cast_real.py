@@ -76,7 +76,7 @@ def books_agree(cast: Rehearsal) -> None:
 
 def tags_are_unique(cast: Rehearsal) -> None:
     truth = cast.truth()
-    assert truth["tags_refused"] == 0, "a tag was used twice"
+    assert truth["tagsRefused"] == 0, "a tag was used twice"
     tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
     assert len(tags) == len(set(tags))
 
@@ -125,7 +125,7 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
     answer = tsq(cast, "flatten", "--json")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert cast.lots() == {}
-    orders = cast.truth()["open_orders"]
+    orders = cast.truth()["openOrders"]
     time.sleep(2.0)
     assert cast.lots() == {}, "something opened again after the proof"
     assert not [o for o in orders if o["status"] in (1, 6, 8)], "an order still works"
@@ -172,7 +172,7 @@ def is_protection(order: dict[str, Any]) -> bool:
 def open_entries(cast: Rehearsal) -> list[dict[str, Any]]:
     return [
         order
-        for order in cast.truth()["open_orders"]
+        for order in cast.truth()["openOrders"]
         if order["status"] in (1, 6) and not is_protection(order)
     ]
 
@@ -188,8 +188,8 @@ def test_up_ctrl_c_up_finds_equal_books(cast: Rehearsal) -> None:
     books_agree(cast)
     truth = cast.truth()
     assert truth["fills"] > 0, "the session was resumed, not begun anew"
-    balance = truth["start_micros"] + truth["profit_micros"] - truth["fees_micros"]
-    assert balance == truth["balance_micros"]
+    balance = truth["startMicros"] + truth["profitMicros"] - truth["feesMicros"]
+    assert balance == truth["balanceMicros"]
 
 
 def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> None:
