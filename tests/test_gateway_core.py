@@ -483,6 +483,29 @@ def test_connected_but_not_subscribed_is_not_up() -> None:
     assert states(stage)[-1] is FeedState.DOWN
 
 
+def test_the_full_quote_that_comes_while_subscribing_counts() -> None:
+    """In a quiet night there may be no other for minutes."""
+    stage = up()
+    stage.disconnect()
+    stage.tick(MNQ)
+    stage.connect()
+    assert states(stage)[-1] is FeedState.UP
+
+
+def test_a_state_keeps_its_beginning_while_reasons_change() -> None:
+    stage = up(MORNING, "MNQ", "MES")
+    before = stage.mark()
+    stage.disconnect()
+    lost_ns = stage.now_ns
+    stage.now_ns += 5 * SECOND
+    stage.connect()
+    stage.deaf = (MES,)
+    stage.run(1)
+    down = stage.heard(FeedStatus, before)
+    assert len({status.reason for status in down}) == 3
+    assert {status.since_ns for status in down} == {lost_ns}
+
+
 def test_every_new_connection_is_subscribed_again() -> None:
     stage = up(MORNING, "MNQ", "MES")
     before = stage.mark()

@@ -14,7 +14,7 @@ missed: a restart is a gap like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -64,14 +64,16 @@ _NOTHING: Final[tuple[Event, ...]] = ()
 class Gateway:
     """The market-data gateway's core."""
 
-    subscribes = {"market_data_gateway.ticks": (Quote, Trade)}
+    subscribes: Mapping[str, tuple[type[Event], ...]] = {
+        "market_data_gateway.ticks": (Quote, Trade)
+    }
     publishes: ClassVar[tuple[type[Event], ...]] = (
         Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
     )  # fmt: skip
     words: ClassVar[tuple[type[Word], ...]] = (
         Find, Subscribe, Fetch, Rejoin, Remark, HubUp, HubDown, Subscribed, Found, Fetched,
     )  # fmt: skip
-    watches: dict[str, float] = {}
+    watches: Mapping[str, float] = {}
 
     def __init__(self, settings: Settings) -> None:
         own = settings.market_data_gateway
@@ -113,7 +115,7 @@ class Gateway:
             case SessionPhase():
                 state.day, state.phase = said.trading_day, said.phase
             case FeedStatus():
-                state.feed, state.reason = said.state, said.reason
+                state.feed, state.reason, state.since_ns = said.state, said.reason, said.since_ns
             case ContractListed():
                 self._new_line(said.root, said.contract, now_ns).day = said.trading_day
             case WarmupDone() if said.contract in state.lines:
@@ -216,9 +218,7 @@ class Gateway:
 
     def _hub_up(self, now_ns: int, word: HubUp) -> Iterable[Event]:
         state = self._state
-        self._feed.doubt(state, "a new connection", now_ns)
-        state.hub = True
-        said = self._feed.weigh(state, now_ns)
+        said = self._feed.join(state, now_ns)
         return [*said, Subscribe(contracts=tuple(state.lines))] if state.lines else said
 
     def _hub_down(self, now_ns: int, word: HubDown) -> Iterable[Event]:

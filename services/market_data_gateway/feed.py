@@ -44,10 +44,10 @@ class Feed(Struct, frozen=True):
         if line.lag_ns > LAG_NS:
             return ()
         line.heard_quote(quote.recv_ns)
-        if line.seen or not state.hub:
+        if line.seen:
             return ()
-        line.seen = True
-        return self.weigh(state, now_ns)
+        line.seen = True  # also while we still subscribe: the full quote comes before the last yes
+        return self.weigh(state, now_ns) if state.hub else ()
 
     def watch(self, state: State, now_ns: Nanos) -> Iterable[Event]:
         """Tell a freeze from a quiet market; at every pulse."""
@@ -111,15 +111,19 @@ class Feed(Struct, frozen=True):
     def lose(self, state: State, reason: str, now_ns: Nanos) -> list[Event]:
         """The connection is gone: from the last thing heard on, every stream is incomplete."""
         state.hub, state.hub_reason = False, reason
-        self.doubt(state, reason, now_ns)
-        return self.weigh(state, now_ns)
-
-    def doubt(self, state: State, reason: str, now_ns: Nanos) -> None:
-        """Every stream has to prove itself again."""
         for line in state.lines.values():
             line.breaks(line.heard_ns() or now_ns, reason)
             line.acked = line.seen = False
+        return self.weigh(state, now_ns)
+
+    def join(self, state: State, now_ns: Nanos) -> list[Event]:
+        """A new connection stands: every stream has to prove itself on it."""
+        state.hub = True
+        for line in state.lines.values():
+            line.breaks(line.heard_ns() or now_ns, "a new connection")
+            line.acked = False
             line.since_ns = now_ns
+        return self.weigh(state, now_ns)
 
     def weigh(self, state: State, now_ns: Nanos) -> list[Event]:
         """Mend what can be mended, publish gaps that are repaired, say how the feed stands."""
@@ -205,9 +209,11 @@ def _close_gap(state: State, line: Line, now_ns: Nanos) -> Iterable[Event]:
 
 
 def _say(state: State, feed: FeedState, reason: str, now_ns: Nanos) -> Iterable[Event]:
+    if feed is not state.feed or not state.since_ns:
+        state.since_ns = now_ns
     if (feed, reason) != (state.feed, state.reason):
         state.feed, state.reason = feed, reason
-        yield FeedStatus(state=feed, since_ns=now_ns, reason=reason)
+        yield FeedStatus(state=feed, since_ns=state.since_ns, reason=reason)
 
 
 def seconds(span_ns: Nanos) -> str:

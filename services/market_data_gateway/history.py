@@ -144,7 +144,7 @@ def ask(state: State, now_ns: Nanos) -> Iterable[Event]:
             span_s=job.span_s,
             start_ns=job.start_ns,
             end_ns=job.end_ns,
-            limit=job.limit,
+            limit=job.limit + 1,  # the venue may count the bar that opens at the end
             partial=job.purpose is Purpose.PROBE,
         )
 
@@ -167,6 +167,8 @@ def take(state: State, answer: Fetched, now_ns: Nanos) -> tuple[Job | None, list
         state.jobs.remove(job)
         said: list[Event] = [_remark(job, answer.failure, "given up")]
         return job, said
+    if not answer.failure and job.purpose is not Purpose.WARMUP:
+        return None, []
     return None, [_remark(job, answer.failure or "no bars", "asked again later")]
 
 

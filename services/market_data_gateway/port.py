@@ -146,12 +146,12 @@ class GatewayPort:
         assert host is not None, "Invariant: the session runs within `run`"
         if self._closing:
             return
-        self._filter.reset()
         if state is HubState.UP:
             logger.info("market hub up, {}", why)
             host.note("")
             host.inject(HubUp())
             return
+        self._filter.reset()  # not when UP: the full quotes of this connection came before
         logger.warning("market hub down: {}", why)
         host.note(f"market hub down: {why}"[:200])
         host.inject(HubDown(reason=why[:200]))

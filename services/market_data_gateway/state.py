@@ -123,6 +123,7 @@ class State(Struct):
     outside: str = ""  # why no trading day is known
     feed: FeedState = FeedState.DOWN
     reason: str = ""
+    since_ns: Nanos = 0  # the feed is as it is since
     hub: bool = False
     hub_reason: str = "not connected yet"
     rejoins: int = 0
