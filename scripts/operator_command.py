@@ -17,6 +17,6 @@ def command(args: argparse.Namespace, verb: str, **arguments: str) -> Exit:
     answer = ask_governor(
         var_of(args), verb, who=getpass.getuser(), cause=getattr(args, "cause", verb), **arguments
     )
-    done = answer.get("outcome") == "DONE"
-    report(args, f"{'done' if done else 'refused'}: {answer.get('reason', '')}", answer)
+    done = bool(answer.get("done"))
+    report(args, f"{'done' if done else 'refused'}: {answer.get('text', '')}", answer)
     return Exit.OK if done else Exit.REFUSED
