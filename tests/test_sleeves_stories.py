@@ -158,7 +158,7 @@ def test_reversion_fades_a_stalled_stretch_and_leaves_at_the_mean():
     assert stage.story() == [], "while it runs it is a trend"
     stage.second(27_615)
     assert stage.story() == [
-        "#1 SELL 1 MARKET sl 16 tp 24 (z +2.72, 13.0 ticks from the mean, stalled)",
+        "#1 SELL 1 MARKET sl 16 tp 24 (z +2.46, 12.7 ticks from the mean, stalled)",
         "venue fills SELL 1 @ 27615",
     ]
     stage.seconds(27_610, 27_606)
@@ -173,7 +173,7 @@ def test_reversion_fades_a_stalled_stretch_and_leaves_at_the_mean():
 def test_reversion_fades_below_as_above():
     stage = reverter()
     stage.seconds(27_594, 27_588, 27_585, 27_585)
-    assert stage.story()[0].startswith("#1 BUY 1 MARKET sl 16 tp 24 (z -2.7")
+    assert stage.story()[0].startswith("#1 BUY 1 MARKET sl 16 tp 24 (z -2.46, 12.5")
 
 
 def test_reversion_is_stopped_when_the_trend_goes_on():
@@ -189,7 +189,8 @@ def test_reversion_gives_up_after_a_while():
     stage = reverter()
     stage.seconds(27_606, 27_612, 27_615, 27_615)
     stage.story()
-    stage.seconds(*[27_626] * 3, *[27_625] * 10, *[27_627] * 10, *[27_629] * 20)
+    stage.seconds(*[27_626] * 3, *[27_625] * 10, *[27_627] * 10)
+    stage.seconds(*[27_628] * 10, *[27_629] * 10)
     assert stage.story() == []
     stage.seconds(*[27_629] * 2)
     assert stage.story()[0] == "#2 BUY 1 MARKET EXIT (time stop)"
@@ -202,7 +203,7 @@ def test_reversion_ignores_a_stretch_that_would_not_pay_and_rests_after_a_trade(
     stage.seconds(27_612, 27_615, 27_615, 27_615, 27_602)
     assert len(stage.story()) == 4
     stage.seconds(27_585, 27_585, 27_585)
-    assert stage.story() == [], "twenty seconds of rest"
+    assert stage.story() == [], "it rests after a trade"
 
 
 # -- trend -----------------------------------------------------------------------------------------
@@ -324,7 +325,7 @@ def test_hedge_does_not_arm_in_the_middle_of_a_storm():
 
 
 def test_hedge_rests_after_an_alarm():
-    stage = hedger()
+    stage = hedger(cooldown_s=30.0)
     stage.second(48_232)
     stage.seconds(48_205, 48_180)
     stage.story()

@@ -7,7 +7,7 @@ that he may be done. Both are needed: a stretch that still runs is a trend.
 
 Regime. Earns in chop and after overshoots. Loses in a trend that pauses and goes on: each
 pause looks like a stall. `min_edge_ticks` keeps it out where the way back would not pay the spread
-and fees, the cooldown keeps one trend from costing more than one trade per `cooldown_s`.
+and fees, and the cooldown keeps one trend from costing more than one trade per `cooldown_s`.
 
 Worst case. The stop: 16 ticks, 20 dollars on one MES, plus slippage; the bracket rests at the venue
 from the moment of entry, so a dead computer changes nothing. A price that neither returns nor runs
@@ -37,15 +37,15 @@ class View(Struct):
 class MeanReversion(Sleeve):
     class Params(Struct, frozen=True):
         span_s: Annotated[int, Meta(ge=1, le=300)] = 1
-        window_bars: Annotated[int, Meta(ge=5, le=2_000)] = 24
-        entry_z: Annotated[float, Meta(ge=0.5, le=10)] = 1.8
+        window_bars: Annotated[int, Meta(ge=5, le=2_000)] = 20
+        entry_z: Annotated[float, Meta(ge=0.5, le=10)] = 1.4
         stall_bars: Annotated[int, Meta(ge=1, le=100)] = 2
-        stall_ticks: Annotated[int, Meta(ge=0, le=100)] = 3
+        stall_ticks: Annotated[int, Meta(ge=0, le=100)] = 4
         min_edge_ticks: Annotated[int, Meta(ge=1, le=200)] = 6
         stop_ticks: Annotated[int, Meta(ge=4, le=80)] = 16
         target_ticks: Annotated[int, Meta(ge=4, le=200)] = 24
         time_stop_s: Seconds = 45.0
-        cooldown_s: Seconds = 20.0
+        cooldown_s: Seconds = 90.0
 
     class State(Struct):
         held_since_ns: Nanos = 0  # 0: flat

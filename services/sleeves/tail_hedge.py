@@ -60,7 +60,7 @@ class TailHedge(Sleeve):
         trail_ticks_min: Distance = 8
         convexity: Annotated[int, Meta(ge=1, le=1_000)] = 20  # profit at which the trail has halved
         trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 6
-        cooldown_s: Seconds = 30.0
+        cooldown_s: Seconds = 90.0
 
     class State(Struct):
         held: int = 0

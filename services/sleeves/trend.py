@@ -49,7 +49,7 @@ class Trend(Sleeve):
         trail_ticks_max: Annotated[int, Meta(ge=2, le=400)] = 40
         trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 4
         stop_ticks: Annotated[int, Meta(ge=4, le=200)] = 40
-        cooldown_s: Annotated[float, Meta(ge=0, le=36_000)] = 30.0
+        cooldown_s: Annotated[float, Meta(ge=0, le=36_000)] = 90.0
 
     class State(Struct):
         held: int = 0  # as last seen, to notice the end of a trade
