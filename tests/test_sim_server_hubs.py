@@ -437,6 +437,22 @@ def test_a_slow_consumer_is_told_and_dropped(tmp_path, monkeypatch):
     on_stage(scene, tmp_path)
 
 
+def test_the_number_of_clients_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(port_hubs, "CLIENTS_MAX", 1)
+
+    async def scene(stage):
+        async with stage.raw():
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                async with stage.raw():
+                    pass
+            assert caught.value.status == 503
+        await until(lambda: stage.host.port._hubs.connected == 0)
+        async with stage.raw():
+            pass
+
+    on_stage(scene, tmp_path)
+
+
 def test_stopping_tells_everyone(tmp_path):
     async def scene(stage):
         async with stage.raw() as one:

@@ -231,6 +231,20 @@ def test_wrong_verbs_paths_and_sizes(tmp_path):
     on_stage(scene, tmp_path)
 
 
+def test_a_body_that_never_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(port_rest, "BODY_PATIENCE_S", 0.1)
+
+    async def scene(one):
+        host, port = one.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /api/Order/place HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        assert (await reader.readline()).split()[1] == b"408"
+        writer.close()
+        await writer.wait_closed()
+
+    on_stage(scene, tmp_path)
+
+
 def test_ping_needs_no_token(tmp_path):
     async def scene(one):
         assert (await one.get("/api/Status/ping"))[:2] == (200, "pong")

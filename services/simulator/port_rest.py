@@ -32,6 +32,7 @@ from shared.venue.codes import LoginError
 from shared.venue.times import time_text
 
 BODY_MAX: Final = 1024 * 1024
+BODY_PATIENCE_S: Final = 15.0
 ANSWER_PATIENCE_S: Final = 60.0
 RATE: Final = (200, 60.0)  # requests, seconds: per token, as the venue counts
 HISTORY_RATE: Final = (50, 30.0)
@@ -121,7 +122,11 @@ class Rest:
         self, request: web.Request, path: str, endpoint: Endpoint
     ) -> web.StreamResponse:
         claims = None
-        body = await request.read()
+        try:
+            async with asyncio.timeout(BODY_PATIENCE_S):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=408)
         if (fault := self._faulty(request, path)) is not None:
             return fault
         if endpoint.request is not words.LoginKey:

@@ -45,8 +45,8 @@ TYPE_FROM_VENUE: Final = {kind: ours for ours, kind in TYPE_TO_VENUE.items()}
 class OrderRow(Struct, frozen=True, kw_only=True):
     """An order as the venue tells it. `type` is None for kinds we never send (stop-limit).
 
-    `tag` and `parent_id` are empty and 0 where the venue gave none; `foreign`: product unknown,
-    prices not translated.
+    `tag` and `parent_id` are empty and 0 where the venue gave none; `trail_ticks`: signed offset
+    from the entry's fill of a leg that waits for it; `foreign`: product unknown, no prices.
     """
 
     order_id: int

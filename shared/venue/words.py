@@ -309,7 +309,7 @@ class TapePayload(Part, frozen=True, kw_only=True, omit_defaults=True):
 class DepthPayload(Part, frozen=True, kw_only=True):
     """One level. `type`: DepthKind; `volume` replaces the level's size, 0 removes it."""
 
-    contract_id: str | None = None
+    contract_id: MaybeText = UNSET
     timestamp: str
     type: int
     price: float
