@@ -52,7 +52,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.settings import Settings, load
-from shared.units import MILLISECOND, SECOND, USD, Lots, Micros, Nanos, Ticks, micros
+from shared.units import MILLISECOND, SECOND, Lots, Micros, Nanos, Ticks, micros
 
 MNQ = "CON.F.US.MNQ.Z26"
 MES = "CON.F.US.MES.Z26"
@@ -423,5 +423,3 @@ def passed(event: Event | None) -> OrderApproved:
 def dollars(amount: int | str) -> Micros:
     return micros(amount)
 
-
-__all__ = ["USD"]

@@ -255,6 +255,16 @@ def test_entries_need_the_feed(state: FeedState) -> None:
     passed(stage.ask("trend", BUY))
 
 
+def test_a_dead_gateway_is_a_dead_feed() -> None:
+    stage = Stage().opened()
+    rests = passed(stage.quote_order(BUY, 24_000))
+    stage.tell(PeerSilent(actor="market_data_gateway"))
+    assert stage.cancelled() == [rests.intent_id]
+    assert refused(stage.ask("trend", BUY)) is VetoRule.FEED
+    stage.tell(PeerBack(actor="market_data_gateway", epoch=1))
+    passed(stage.ask("trend", BUY))
+
+
 def test_the_age_of_a_quote_counts_from_when_it_was_received() -> None:
     stage = Stage().opened()
     stage.quote(MNQ, age_ns=3 * SECOND - MILLISECOND)

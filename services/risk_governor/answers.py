@@ -7,6 +7,7 @@ than the window is recognised by its number alone.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from services.risk_governor.checks import Refusal
@@ -25,6 +26,7 @@ Intent = OrderIntent | ModifyIntent | CancelIntent
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+@lru_cache(maxsize=64)  # asked several times about the intent at hand
 def number_of_id(intent_id: str) -> tuple[int, int]:
     """(counter, incarnation) of an intent id `<sleeve>.<incarnation>.<n>`; (-1, -1) otherwise."""
     parts = intent_id.rsplit(".", 2)
@@ -135,9 +137,9 @@ def remember(mind: Mind, sleeve: str, number: int, said: Answer) -> None:
     kept = mind.state.sleeves[sleeve]
     kept.answers[number] = said
     if len(kept.answers) > ANSWERS_REMEMBERED:
-        oldest = min(kept.answers)
+        oldest = next(iter(kept.answers))
         del kept.answers[oldest]
-        kept.forgotten = oldest
+        kept.forgotten = max(kept.forgotten, oldest)
 
 
 def tag_of(intent: OrderIntent) -> str:

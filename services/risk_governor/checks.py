@@ -27,7 +27,6 @@ from shared.domain.ledger import HUMAN
 from shared.domain.rules.loss import is_touched
 from shared.domain.rules.sizing import price_distance
 from shared.events import (
-    FeedState,
     Phase,
     Purpose,
     RiskLevel,
@@ -43,8 +42,8 @@ class Draft:
     """An order as it would be, with what the rules need to know about it, looked up once."""
 
     __slots__ = (
-        "_found", "account", "contract", "limit_price", "now_ns", "purpose", "side", "size",
-        "sleeve", "stop_loss_ticks", "stop_price",
+        "_found", "_others", "_risk", "account", "contract", "limit_price", "now_ns", "purpose",
+        "side", "size", "sleeve", "stop_loss_ticks", "stop_price",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +62,8 @@ class Draft:
         self.stop_loss_ticks = stop_loss_ticks
         self.account: Account | None = None
         self._found: dict[str, Exposure] | None = None
+        self._others: Micros | None = None
+        self._risk: tuple[Lots, Micros] | None = None
 
     def found(self, mind: Mind) -> dict[str, Exposure]:
         """Every contract's exposure without this order, and one for its own contract."""
@@ -76,14 +77,16 @@ class Draft:
         return cost_of(mind.limits, self.contract, self.stop_loss_ticks)
 
     def open_risk(self, mind: Mind) -> Micros:
-        """The account's open risk with this order in it."""
-        total = 0
-        for contract, one in self.found(mind).items():
-            if contract == self.contract:
-                total += one.risk(self.side, self.size, self.cost(mind))
-            else:
-                total += one.risk()
-        return total
+        """The account's open risk with this order in it; asked by four rules, reckoned once."""
+        if self._risk is None or self._risk[0] != self.size:
+            found = self.found(mind)
+            if self._others is None:
+                self._others = sum(
+                    one.risk() for contract, one in found.items() if contract != self.contract
+                )
+            own = found[self.contract].risk(self.side, self.size, self.cost(mind))
+            self._risk = (self.size, self._others + own)
+        return self._risk[1]
 
     def lots_after(self, mind: Mind) -> Lots:
         """Contracts at worst on the order's own side, with it."""
@@ -149,7 +152,7 @@ def peers_are_alive(mind: Mind, draft: Draft) -> Refusal | None:
 
 def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
     limit = mind.limits.quote_age_ns
-    if mind.state.feed is not FeedState.UP:
+    if not mind.feed_is_up():
         feed = mind.state.feed
         return VetoRule.FEED, limit, FAR, f"feed {'not heard of' if feed is None else feed.value}"
     mark = mind.state.marks.get(draft.contract)
@@ -339,13 +342,12 @@ LOOSEN_CHECKS: Final[tuple[Check, ...]] = (
     peers_are_alive,
     feed_is_fresh,
     equity_is_known,
-    price_is_near,
     open_risk_is_bearable,
     day_stays_bearable,
     drawdown_stays_bearable,
     floor_stays_far,
 )
-"""For a protective stop moved away from the market: its draft has size 0 and the new price."""
+"""For a protective stop moved away from the market, already counted at its new price: size 0."""
 
 
 def first_refusal(mind: Mind, draft: Draft, checks: tuple[Check, ...]) -> Refusal | None:

@@ -50,9 +50,13 @@ class Exposure:
 
     def risk(self, side: int = 0, lots: Lots = 0, cost: Micros = 0) -> Micros:
         """Loss of the worse side with every stop filled, with an order more; micro-dollars."""
-        extra = [(cost, lots)] if lots else []
-        long = _side(self.position, self.held, self.bought + extra if side > 0 else self.bought)
-        short = _side(-self.position, self.held, self.sold + extra if side < 0 else self.sold)
+        bought, sold = self.bought, self.sold
+        if side > 0:
+            bought = [*bought, (cost, lots)]
+        elif side < 0:
+            sold = [*sold, (cost, lots)]
+        long = _side(self.position, self.held, bought)
+        short = _side(-self.position, self.held, sold)
         return long if long > short else short
 
 
@@ -64,6 +68,8 @@ def _side(position: Lots, held: Micros, orders: Costs) -> Micros:
         for cost, lots in orders:
             total += cost * lots
         return total
+    if not orders:
+        return 0
     opened = position
     for _, lots in orders:
         opened += lots

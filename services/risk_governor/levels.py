@@ -16,7 +16,6 @@ from services.risk_governor.exposure import exposures
 from services.risk_governor.state import PHASES, Latch, Mind
 from shared.events import (
     CancelApproved,
-    FeedState,
     Flatten,
     FlattenProgress,
     FlattenStage,
@@ -163,7 +162,7 @@ def why_withdraw(mind: Mind, now_ns: Nanos) -> str:
         return state.cause
     if state.paused:
         return "paused by the operator"
-    if state.feed is not FeedState.UP:
+    if not mind.feed_is_up():
         return "market feed is not up"
     phase = mind.phase(now_ns)
     return f"session phase {phase.value}" if PHASES[phase] >= PHASES[Phase.NO_ENTRIES] else ""

@@ -236,6 +236,10 @@ class Mind:
             return own
         return theirs
 
+    def feed_is_up(self) -> bool:
+        """Whether the gateway lives and has proven that its streams do."""
+        return self.state.feed is FeedState.UP and GATEWAY not in self.state.silent
+
     def live(self, contract: str) -> list[Order]:
         """The orders of a contract that may still come to the books."""
         return [

@@ -20,9 +20,8 @@ from services.risk_governor.levels import (
     unlatch,
     withdraw,
 )
-from services.risk_governor.state import GATEWAY, PHASES, Mind
+from services.risk_governor.state import PHASES, Mind
 from shared.events import (
-    FeedState,
     Flatten,
     Phase,
     Pulse,
@@ -96,7 +95,7 @@ def watch_feed(mind: Mind, now_ns: Nanos) -> None:
     """A position nobody can value is flattened after a grace. A quiet market is no frozen feed:
     the gateway proves that its streams live, so an old quote alone does not count here."""
     state = mind.state
-    up = state.feed is FeedState.UP and GATEWAY not in state.silent
+    up = mind.feed_is_up()
     if up and _rests(mind, BLIND):
         unlatch(mind, BLIND)
     seen = up

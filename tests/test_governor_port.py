@@ -1,0 +1,250 @@
+"""The governor's doors with real sockets and files: commands, the request file, the heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.risk_governor import port as ports
+from services.risk_governor.core import Governor
+from services.risk_governor.port import GovernorPort
+from services.risk_governor.words import FlattenRequested, SentinelBack, SentinelSilent
+from shared.core import Word
+from shared.events import RiskLevel
+from shared.runtime import paths
+from tests.governor_stage import OPENING, settings
+
+pytestmark = pytest.mark.slow
+
+
+class House:
+    """A host that tells a real core and hands its words back, journal left out."""
+
+    name = "risk_governor"
+
+    def __init__(self, run: Path) -> None:
+        self.run_dir = self.var_dir = run
+        self.core = Governor(settings())
+        self.port = GovernorPort(settings(sentinel_silence_real_s=0.3))
+        self.told: list[Word] = []
+        self.deaf = False
+
+    def now_ns(self) -> int:
+        return OPENING
+
+    def inject(self, word: Word) -> None:
+        self.told.append(word)
+        if not self.deaf:
+            for said in self.core.on(OPENING, word):
+                if isinstance(said, Word):
+                    self.port.handle(said)
+
+    def relay(self, tick: object) -> None:
+        raise AssertionError("a governor relays nothing")
+
+    def note(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def fail(self, why: str, code: int) -> None:
+        raise AssertionError(why)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        for _ in range(400):
+            if true():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it did not happen")
+
+
+@asynccontextmanager
+async def opened(run: Path) -> AsyncIterator[House]:
+    house = House(run)
+    task = asyncio.create_task(house.port.run(house))
+    await house.until(paths.governor_socket_path(run).exists)
+    try:
+        yield house
+    finally:
+        await house.port.stop()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert not paths.governor_socket_path(run).exists()
+
+
+def with_house(run: Path, act: Callable[[House], Awaitable[None]]) -> None:
+    async def story() -> None:
+        async with opened(run) as house:
+            await act(house)
+
+    asyncio.run(story())
+
+
+async def say(run: Path, *lines: bytes) -> list[dict[str, Any]]:
+    reader, writer = await asyncio.open_unix_connection(paths.governor_socket_path(run))
+    found = []
+    for line in lines:
+        writer.write(line + b"\n")
+        found.append(json.loads(await asyncio.wait_for(reader.readline(), 5)))
+    writer.close()
+    await writer.wait_closed()
+    return found
+
+
+def line(**content: str) -> bytes:
+    return json.dumps(content).encode()
+
+
+def test_a_person_halts_and_resumes(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        halted, resumed, again = await say(
+            tmp_path,
+            line(verb="halt", who="ann", cause="lunch"),
+            line(verb="resume", who="ann", cause="back"),
+            line(verb="resume", who="ann", cause="back"),
+        )
+        assert halted["done"]
+        assert halted["state"]["level"] == "HALTED"
+        assert resumed["done"]
+        assert not again["done"]
+        assert "nothing is halted" in again["text"]
+
+    with_house(tmp_path, act)
+
+
+def test_only_the_owner_may_speak(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        mode = paths.governor_socket_path(tmp_path).stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+
+    with_house(tmp_path, act)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"", b"hello", b"[]", b"{}", b'{"verb": "explode"}', b'{"verb": 5}', b"\xff\xfe",
+        b'{"verb": "halt", "force": true}', line(verb="halt", who="a" * 501, cause="x"),
+    ],
+)  # fmt: skip
+def test_garbage_is_answered_and_changes_nothing(tmp_path: Path, garbage: bytes) -> None:
+    async def act(house: House) -> None:
+        (answer,) = await say(tmp_path, garbage)
+        assert not answer["done"]
+        assert answer["text"]
+        assert house.told == []
+        assert house.core.mind.state.level is RiskLevel.ACTIVE
+        (answer,) = await say(tmp_path, line(verb="status"))
+        assert answer["done"]
+
+    with_house(tmp_path, act)
+
+
+def test_a_line_without_end_costs_its_own_connection_only(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        reader, writer = await asyncio.open_unix_connection(paths.governor_socket_path(tmp_path))
+        writer.write(b"x" * 100_000)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        (answer,) = await say(tmp_path, line(verb="status"))
+        assert answer["done"]
+
+    with_house(tmp_path, act)
+
+
+def test_more_visitors_than_allowed_are_sent_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "VISITORS_MAX", 1)
+
+    async def act(house: House) -> None:
+        where = paths.governor_socket_path(tmp_path)
+        _, first = await asyncio.open_unix_connection(where)
+        await asyncio.sleep(0.05)
+        reader, second = await asyncio.open_unix_connection(where)
+        assert not json.loads(await asyncio.wait_for(reader.readline(), 5))["done"]
+        first.close()
+        second.close()
+
+    with_house(tmp_path, act)
+
+
+def test_a_core_that_does_not_answer_is_no_consent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "ANSWER_S_MAX", 0.05)
+
+    async def act(house: House) -> None:
+        house.deaf = True
+        (answer,) = await say(tmp_path, line(verb="halt", who="ann", cause="x"))
+        assert not answer["done"]
+
+    with_house(tmp_path, act)
+
+
+def test_a_socket_left_by_a_killed_life_is_replaced(tmp_path: Path) -> None:
+    paths.governor_socket_path(tmp_path).touch()
+
+    async def story() -> None:
+        house = House(tmp_path)
+        task = asyncio.create_task(house.port.run(house))
+        await asyncio.sleep(0.1)
+        (answer,) = await say(tmp_path, line(verb="status"))
+        assert answer["done"]
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("content", "request_id"),
+    [
+        (b'{"id": "r1", "cause": "fire", "who": "ann"}', "r1"),
+        (b"not json", "unreadable-" + b"not json".hex()),
+        (b"", "unreadable-"),
+    ],
+)
+def test_a_request_file_is_told_once_whatever_is_in_it(
+    tmp_path: Path, content: bytes, request_id: str
+) -> None:
+    async def act(house: House) -> None:
+        where = paths.flatten_request_path(tmp_path)
+        where.write_bytes(content)
+        await house.until(lambda: bool(house.told))
+        await asyncio.sleep(0.3)
+        asked = [word for word in house.told if isinstance(word, FlattenRequested)]
+        assert [word.request_id for word in asked] == [request_id]
+        assert house.core.mind.state.level is RiskLevel.FLATTENING
+        where.unlink()
+        await asyncio.sleep(0.2)
+        where.write_bytes(content)
+        await house.until(
+            lambda: sum(isinstance(word, FlattenRequested) for word in house.told) == 2
+        )
+
+    with_house(tmp_path, act)
+
+
+def test_the_sentinel_lives_while_its_file_changes(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        where = paths.heartbeat_path(tmp_path, "sentinel")
+        await asyncio.sleep(0.4)
+        assert house.told == []  # what was there when we came proves nothing
+        where.write_bytes(b"1")
+        await house.until(lambda: house.told == [SentinelBack()])
+        await house.until(lambda: house.told == [SentinelBack(), SentinelSilent()])
+        where.write_bytes(b"2")
+        await house.until(lambda: len(house.told) == 3)
+        assert house.told[2] == SentinelBack()
+
+    paths.heartbeat_path(tmp_path, "sentinel").write_bytes(b"old")
+    with_house(tmp_path, act)
