@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -49,13 +50,15 @@ class Bench:
         self.now = self.core.market_ns
         self.calls = 0
         self.said: list[Word] = []
-        self.market: list[Word] = []
+        self.market: deque[Word] = deque(maxlen=20_000)
 
     def tell(self, word: Word) -> list[Word]:
         told = list(self.core.on(self.now, word))
         for one in told:
-            keep = self.said if isinstance(one, Answer | Unanswered | UserPush) else self.market
-            keep.append(one)  # type: ignore[arg-type]
+            if isinstance(one, Answer | Unanswered | UserPush):
+                self.said.append(one)
+            else:
+                self.market.append(one)  # type: ignore[arg-type]
         return told  # type: ignore[return-value]
 
     def run(self, seconds: float) -> list[Word]:
