@@ -45,6 +45,13 @@ def decimal_price(count: Ticks | float | None, contract: str) -> float | None:
     return round(count * product.tick_nanos / 1e9, 4) if count % 1 else price(int(count), product)
 
 
+def price_digits(contract: str) -> int:
+    """Decimals of the contract's tick size: 2 for 0.25; 2 where the product is not known."""
+    product = known_product(contract)
+    text = "0.25" if product is None else f"{product.tick_nanos / 1e9:.9f}".rstrip("0")
+    return len(text.partition(".")[2])
+
+
 def since(seconds: float | None) -> str:
     """An age for people: `4 s`, `3 min`, `2 h`; `never` for None."""
     if seconds is None:

@@ -9,6 +9,7 @@ from services.metrics_exporter.figures import (
     decimal_price,
     known_product,
     money,
+    price_digits,
     short_name,
     unix,
 )
@@ -166,7 +167,8 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
         incarnation=status.incarnation if status else 0,
         authority=status is not None and status.incarnation == card.incarnation,
         position=sum(book.position for book in books),
-        net_dollars=money(_net(board, books)),
+        net_dollars=money(_net(board, books)) if books or card.incarnation else None,
+        net_stale=board.silent(GOVERNOR),
         fees_dollars=money(sum(book.fees for book in books)) or 0.0,
         intents=card.intents,
         approvals=card.approvals,
@@ -256,6 +258,7 @@ def market(board: Board) -> list[MarketView]:
                 name=short_name(contract),
                 bid=decimal_price(quote.value.bid, contract) if quote else None,
                 ask=decimal_price(quote.value.ask, contract) if quote else None,
+                digits=price_digits(contract),
                 closes=closes,
             )
         )
@@ -280,7 +283,7 @@ def processes(board: Board) -> list[ProcessView]:
                 silent=board.silent(actor),
                 inbox=life.inbox if life else 0,
                 restarts=life.restarts if life else 0,
-                note=life.note if life else "never heard",
+                note=life.note if life else "",
             )
         )
     return found

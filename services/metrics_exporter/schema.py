@@ -61,7 +61,8 @@ class SleeveView(Row, kw_only=True):
     incarnation: int
     authority: bool
     position: int
-    net_dollars: float | None  # realised - fees + open, of its books
+    net_dollars: float | None  # realised - fees + open, of its books; None: not known
+    net_stale: bool  # the governor, whose books they are, is silent
     fees_dollars: float
     intents: int
     approvals: int
@@ -100,6 +101,7 @@ class MarketView(Row, kw_only=True):
     name: str
     bid: float | None
     ask: float | None
+    digits: int  # decimals of a price, as many as the tick size has
     closes: list[float]
 
 
@@ -174,6 +176,7 @@ class Snapshot(Struct, kw_only=True):
     unready: list[str]
     safety: Safety
     flatten: FlattenView | None
+    router_silent: bool  # positions, orders and balance are its last word, if any
     positions: list[PositionView]
     orders: list[OrderView]
     sleeves: list[SleeveView]

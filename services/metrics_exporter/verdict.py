@@ -58,19 +58,21 @@ def verdict(board: Board) -> Verdict:
     return Verdict(worst.name, [Reason(level.name, text) for level, text in found])
 
 
+def silence(board: Board, actor: str) -> str:
+    """How long nothing was heard of `actor`, in words."""
+    age = board.life_age_s(actor)
+    return f"{actor} was never heard" if age is None else f"{actor} silent for {since(age)}"
+
+
 def _guardians(board: Board, is_open: bool, found: Found) -> None:
     worst = Level.DANGER if is_open else Level.STALE
-    for actor in (GOVERNOR, ROUTER):
+    for actor in (GOVERNOR, ROUTER, GATEWAY):
         if board.silent(actor):
-            age = board.life_age_s(actor)
-            text = f"{actor} was never heard" if age is None else f"{actor} silent for {since(age)}"
-            found.append((worst, text + (" with a position open" if is_open else "")))
+            also = " with a position open" if is_open else ""
+            found.append((worst, silence(board, actor) + also))
     if board.silent(SENTINEL):
-        text = f"sentinel silent ({since(board.life_age_s(SENTINEL))}): no second guardian"
-        found.append((Level.DANGER if is_open else Level.WATCH, text))
-    if board.silent(GATEWAY):
-        text = f"market_data_gateway silent ({since(board.life_age_s(GATEWAY))})"
-        found.append((Level.DANGER if is_open else Level.STALE, text))
+        level = Level.DANGER if is_open else Level.WATCH
+        found.append((level, f"{silence(board, SENTINEL)}: no second guardian"))
 
 
 def _risk(board: Board, is_open: bool, found: Found) -> None:
@@ -128,8 +130,9 @@ def unprotected_s(board: Board, contract: str) -> float:
 def _flatten(board: Board, is_open: bool, found: Found) -> None:
     file = board.flatten_file
     if file.request_id:
-        by = f"by {file.by}, {file.stage}" if file.by else "nobody has begun"
-        text = f"flatten asked by {file.who or 'somebody'}: {by}"
+        who, cause = file.who or "somebody", file.cause or "no cause given"
+        by = f"{file.by} at it ({file.stage.lower()})" if file.by else "nobody has begun"
+        text = f"flatten asked by {who} ({cause}): {by}"
         stuck = file.stage == FlattenStage.STUCK.value
         found.append((Level.DANGER if stuck and is_open else Level.WATCH, text))
     if board.flatten is not None and board.flatten.value.stage is FlattenStage.STUCK:
@@ -152,7 +155,8 @@ def _venue(board: Board, is_open: bool, found: Found) -> None:
         worse = is_open and venue.state in (VenueState.DOWN, VenueState.QUARANTINE)
         found.append((Level.DANGER if worse else Level.WATCH, text))
     if venue.unknown_orders:
-        text = f"{venue.unknown_orders} orders with unknown outcome"
+        orders = "1 order" if venue.unknown_orders == 1 else f"{venue.unknown_orders} orders"
+        text = f"{orders} with unknown outcome"
         found.append((Level.DANGER if is_open else Level.WATCH, text))
 
 
@@ -190,12 +194,8 @@ def quote_age_s(board: Board, contract: str) -> float | None:
 
 def unready(board: Board) -> list[str]:
     """Why the system may not open risk now, for /readyz; empty when ready."""
-    reasons = []
-    for actor in (GATEWAY, GOVERNOR, ROUTER, SENTINEL):
-        if board.silent(actor):
-            age = board.life_age_s(actor)
-            heard = "never heard" if age is None else f"silent for {age:.1f} s"
-            reasons.append(f"{actor}: {heard}")
+    watched = (GATEWAY, GOVERNOR, ROUTER, SENTINEL)
+    reasons = [silence(board, actor) for actor in watched if board.silent(actor)]
     if board.feed is None or board.feed.value.state is not FeedState.UP:
         state = "unknown" if board.feed is None else board.feed.value.state.value
         reasons.append(f"market feed: {state}")

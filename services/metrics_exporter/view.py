@@ -31,6 +31,7 @@ def snapshot(board: Board) -> Snapshot:
         unready=unready(board),
         safety=safety(board),
         flatten=flatten(board),
+        router_silent=board.silent(ROUTER),
         positions=rows.positions(board),
         orders=rows.orders(board),
         sleeves=rows.sleeves(board),

@@ -74,11 +74,9 @@ const centralDay = new Intl.DateTimeFormat("en-GB", {
 const clock = (unix) => central.format(new Date(unix * 1000));
 const clockShort = (unix) => clock(unix).slice(0, 5);
 
-function price(value) {
-  if (value === null) return DASH;
-  const digits = Number.isInteger(value) ? 0 : Math.min(4, String(value).split(".")[1].length);
-  return number(value, Math.max(digits, 0));
-}
+let digits = {};         // contract name -> decimals of its tick
+
+const price = (value, name) => (value === null ? DASH : number(value, digits[name] ?? 2));
 
 function age(row, changed) {
   const seconds = changed ? row.changed_s : row.age_s;
@@ -89,18 +87,16 @@ function age(row, changed) {
 
 // -- parts -------------------------------------------------------------------------------------
 
+// A head that begins with ~ is a column for wide screens only.
 function table(heads, lines, empty) {
   if (!lines.length) return make("p", "none", empty);
   const rows = lines.map((cells) => {
     const row = make("tr", cells.className || "");
-    for (const cell of cells.cells) {
-      const plain = typeof cell === "string" || cell instanceof Node;
-      row.append(plain ? make("td", "", cell) : make("td", cell.className, cell.content));
-    }
+    cells.cells.forEach((cell, at) => row.append(make("td", heads[at].startsWith("~") ? "roomy" : "", cell)));
     return row;
   });
   const top = make("tr", "");
-  for (const head of heads) top.append(make("th", "", head));
+  for (const head of heads) top.append(make("th", head.startsWith("~") ? "roomy" : "", head.replace("~", "")));
   return make("div", "scroll", make("table", "", make("thead", "", top), make("tbody", "", ...rows)));
 }
 
@@ -112,7 +108,7 @@ function tile(name, value, sub, options = {}) {
   const node = make("div", `tile ${options.level || ""} ${options.stale ? "stale" : ""}`);
   const head = make("div", "name", make("span", "", name));
   if (options.stale) head.append(make("span", "STALEWORD", "STALE"));
-  node.append(head, make("div", "value", value), make("div", "sub", sub));
+  node.append(head, make("div", "value", value), make("div", "sub", ...[sub].flat()));
   if (options.share !== undefined && options.share !== null) {
     const fill = make("i", options.level || "");
     fill.style.width = `${Math.max(0, Math.min(1, options.share)) * 100}%`;
@@ -145,16 +141,16 @@ function drawVerdict(level, reasons) {
   $("mark").textContent = MARKS[level] || "?";
   if ($("word").textContent !== level) $("word").textContent = level;
   document.title = `${level} \u00b7 topstepquant`;
-  put("reasons", ...reasons.map((reason) => make("li", reason.level, make("b", "", reason.level), reason.text)));
+  put("reasons", ...reasons.map((reason) => make("li", reason.level, reason.level === "SAFE" ? "" : make("b", "", reason.level), reason.text)));
 }
 
 function drawTiles(now) {
   const safe = now.safety, stale = safe.stale;
   const near = (share) => (share >= 1 ? "DANGER" : share >= 0.7 ? "WATCH" : "");
-  const floorSub = safe.floor === null ? "not known yet" : [
-    `equity ${dollars(safe.equity)}, floor ${dollars(safe.floor)}`,
-    `${safe.floor_distance_ticks === null ? "flat" : `${number(safe.floor_distance_ticks, 0)} ticks of what is open`}, ${safe.floor_distance_trades} full-risk trades`,
-  ].join(" \u00b7 ");
+  const floorSub = safe.floor === null ? ["not known yet"] : [
+    make("div", "", `equity ${dollars(safe.equity, 0)} over floor ${dollars(safe.floor, 0)}`),
+    make("div", "", `${safe.floor_distance_ticks === null ? "nothing open" : `${number(safe.floor_distance_ticks, 0)} ticks of what is open`} \u00b7 ${safe.floor_distance_trades} full losses`),
+  ];
   const used = safe.session_net === null ? null : Math.max(0, -safe.session_net / safe.daily_loss_limit);
   const risky = safe.open_risk === null ? null : safe.open_risk / safe.open_risk_limit;
   const naked = now.positions.filter((row) => row.unprotected_s > 0);
@@ -162,6 +158,7 @@ function drawTiles(now) {
   const oldest = now.market.reduce((worst, row) =>
     (worst === null || row.age_s === null || (worst.age_s !== null && row.age_s > worst.age_s) ? row : worst), null);
   const left = safe.seconds_to_flat;
+  const silent = (actor) => now.processes.some((row) => row.actor === actor && row.silent);
   put("tiles",
     tile("Distance to floor", dollars(safe.floor_distance, 0), floorSub, {
       stale, share: safe.floor === null ? null : safe.headroom / Math.max(1, safe.floor_distance),
@@ -169,14 +166,14 @@ function drawTiles(now) {
     tile("Time to flat", left === null ? DASH : countdown(left),
       left === null ? "no session known yet"
         : `flat by ${clockShort(safe.flat_by)} CT \u00b7 ${words(safe.phase)}${now.speed === 1 ? "" : ` \u00b7 market time, ${now.speed}\u00d7`}`,
-      { level: left !== null && left < 1800 && now.positions.length ? "WATCH" : "", stale: left === null }),
+      { level: left !== null && left < 1800 && now.positions.length ? "WATCH" : "", stale: left === null || silent("market_data_gateway") }),
     tile("Open risk", dollars(safe.open_risk, 0), `cap ${dollars(safe.open_risk_limit, 0)} \u00b7 headroom ${dollars(safe.headroom, 0)}`,
       { stale, share: risky, level: risky === null ? "" : near(risky) === "DANGER" && risky > 1 ? "DANGER" : near(Math.min(risky, 0.99)) }),
     tile("Protection",
-      naked.length ? `${naked.length} naked` : covered ? "covered" : "flat",
-      naked.length ? `longest ${span(Math.max(...naked.map((row) => row.unprotected_s)))} without a stop`
+      naked.length ? `${naked.length} naked` : covered ? "covered" : now.router_silent ? DASH : "flat",
+      now.router_silent && !now.positions.length ? "not known: the router is silent" : naked.length ? `longest ${span(Math.max(...naked.map((row) => row.unprotected_s)))} without a stop`
         : covered ? `${now.positions.length} ${now.positions.length === 1 ? "position has" : "positions have"} stops at the venue` : "nothing to protect",
-      { level: naked.length ? "DANGER" : "", stale: now.positions.some((row) => row.stale) }),
+      { level: naked.length ? "DANGER" : "", stale: now.router_silent }),
     tile("Feed age", oldest === null || oldest.age_s === null ? DASH : span(oldest.age_s),
       `${words(safe.feed_state)}${oldest === null ? "" : ` \u00b7 oldest is ${oldest.name}`}${safe.feed_reason ? ` \u00b7 ${safe.feed_reason}` : ""}`,
       { stale: oldest === null || oldest.stale }),
@@ -204,9 +201,9 @@ function drawFlatten(now) {
 
 function drawPositions(now) {
   put("positions", table(
-    ["Contract", "Position", "Entry", "Mark", "Open", "Stops", "Sleeve", "Quote", "Changed"],
+    ["Contract", "Position", "~Entry", "~Mark", "Open", "Stops", "~Sleeve", "Quote", "Changed"],
     now.positions.map((row) => ({ cells: [
-      make("strong", "", row.name), lots(row.position), price(row.entry), price(row.mark),
+      make("strong", "", row.name), lots(row.position), price(row.entry, row.name), price(row.mark, row.name),
       make("span", tone(row.open_dollars), signed(row.open_dollars)),
       row.unprotected_s > 0
         ? make("span", "bad", `${row.protected} of ${Math.abs(row.position)}, naked ${span(row.unprotected_s)}`)
@@ -214,7 +211,7 @@ function drawPositions(now) {
       words(row.sleeve || "nobody"),
       row.quote_age_s === null ? make("span", "bad", "none") : make("span", "age", span(row.quote_age_s)),
       age(row, true),
-    ] })), "Flat: no open position."));
+    ] })), now.router_silent ? "Not known: the order router is silent." : "Flat: no open position."));
 }
 
 function drawSleeves(now) {
@@ -222,7 +219,7 @@ function drawSleeves(now) {
     const state = make("span", "state", row.stale ? make("span", "STALEWORD", "STALE") : words(row.state));
     const facts = make("dl", "");
     const fact = (name, value) => facts.append(make("dt", "", name), make("dd", "", value));
-    fact("intents / approved / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
+    fact("asked / let / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
     fact("fills, fees", `${row.fills}, ${dollars(row.fees_dollars)}`);
     for (const [name, value] of Object.entries(row.numbers).slice(0, 6)) {
       fact(words(name), Number(value).toLocaleString("en-US", { maximumFractionDigits: 3 }));
@@ -232,40 +229,44 @@ function drawSleeves(now) {
     const why = [row.authority ? "" : "no authority", row.reason].filter(Boolean).join(" \u00b7 ");
     return make("article", "card",
       make("div", "top", make("span", "title", words(row.sleeve)), state),
-      make("div", `money ${tone(row.net_dollars)}`, signed(row.net_dollars)),
-      make("div", "line", `${row.name} ${held} \u00b7 ${orders} \u00b7 `, age(row, false)),
+      make("div", `money ${tone(row.net_dollars)}`, signed(row.net_dollars),
+        row.net_stale && row.net_dollars !== null ? make("span", "STALEWORD", " STALE") : null),
+      make("div", "line", `${row.name} ${held} \u00b7 ${orders} \u00b7 heard `, age(row, false)),
       why ? make("div", "line", why) : null, facts);
   }));
 }
 
 function drawLists(now) {
   const unit = (value, name) => (name === "$" ? dollars(value) : `${value.toLocaleString("en-US")}${name ? ` ${name}` : ""}`);
-  put("vetoes", table(["Sleeve", "Rule", "Limit", "Would be", "Would pass", "Age"],
+  put("vetoes", table(["Sleeve", "Rule", "Limit", "Would be", "~Would pass", "Age"],
     now.vetoes.map((row) => ({ cells: [
-      words(row.sleeve), { className: "long", content: make("span", "", make("strong", "", words(row.rule)), row.detail ? ` ${row.detail}` : "") },
+      words(row.sleeve), make("span", "long", make("strong", "", words(row.rule)), row.detail ? ` ${row.detail}` : ""),
       unit(row.limit, row.unit), unit(row.actual, row.unit), row.largest ? `${row.largest}` : "none", make("span", "age", span(row.changed_s)),
     ] })), "No veto yet."));
-  put("fills", table(["Sleeve", "Contract", "Side", "Price", "Fee", "For", "Age"],
+  put("fills", table(["Sleeve", "Contract", "Side", "Price", "~Fee", "~For", "Age"],
     now.fills.map((row) => ({ className: row.voided ? "void" : "", cells: [
-      words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size}`, price(row.price),
+      words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size}`, price(row.price, row.name),
       dollars(row.fee_dollars), words(row.purpose), make("span", "age", span(row.changed_s)),
     ] })), "No fill yet."));
-  put("orders", table(["Sleeve", "Contract", "Order", "Price", "For", "State", "Age"],
+  put("orders", table(["~Sleeve", "Contract", "Order", "Price", "For", "Age"],
     now.orders.slice(0, 24).map((row) => ({ cells: [
       words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size - row.filled} ${words(row.type)}`,
-      price(row.stop === null ? row.limit : row.stop), words(row.purpose),
-      make("span", row.state === "UNKNOWN" ? "bad" : "", words(row.state)), age(row, true),
-    ] })), "No order works."));
+      price(row.stop === null ? row.limit : row.stop, row.name),
+      make("span", row.state === "UNKNOWN" ? "bad" : "", row.state === "WORKING" ? words(row.purpose) : `${words(row.purpose)}, ${words(row.state)}`),
+      age(row, true),
+    ] })), now.router_silent ? "Not known: the order router is silent." : "No order works."));
   put("market", table(["Contract", "Bid", "Ask", "Last hour", "Age"],
-    now.market.map((row) => ({ cells: [make("strong", "", row.name), price(row.bid), price(row.ask), sparkline(row.closes), age(row, false)] })),
+    now.market.map((row) => ({ cells: [make("strong", "", row.name), price(row.bid, row.name), price(row.ask, row.name), sparkline(row.closes), age(row, false)] })),
     "No contract listed yet."));
   put("processes", ...now.processes.map((row) => make("div", "chip",
-    make("span", "who", words(row.actor), make("small", "", [row.state === "READY" ? "" : words(row.state), row.note, row.restarts ? `${row.restarts} restarts` : "", row.inbox > 100 ? `${row.inbox} waiting` : ""].filter(Boolean).join(", "))),
+    make("span", "who", words(row.actor), make("small", "", [row.age_s === null || row.state === "READY" ? "" : words(row.state), row.note, row.restarts ? `${row.restarts} restarts` : "", row.inbox > 100 ? `${row.inbox} waiting` : ""].filter(Boolean).join(", "))),
     row.silent ? make("span", "bad", row.age_s === null ? "never" : `silent ${span(row.age_s)}`) : make("span", "age", span(row.age_s)))));
 }
 
 function draw(now) {
-  $("account").textContent = now.balance === null ? now.account : `${now.account}  ${dollars(now.balance)}`;
+  digits = Object.fromEntries(now.market.map((row) => [row.name, row.digits]));
+  put("account", now.account, now.balance === null ? "" : `  ${dollars(now.balance)}`,
+    now.router_silent && now.balance !== null ? make("span", "STALEWORD", " STALE") : "");
   $("environment").textContent = now.environment === "SIM" ? "simulated" : now.environment.toLowerCase();
   $("environment").classList.toggle("real", now.environment !== "SIM");
   $("clock").textContent = now.now ? `${centralDay.format(new Date(now.now * 1000))} ${clock(now.now)} CT` : DASH;
