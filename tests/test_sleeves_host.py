@@ -610,6 +610,47 @@ def test_fill_and_book_in_either_order_count_once():
         assert held == [1, 1]
 
 
+@pytest.mark.parametrize("fill_first", [True, False])
+def test_an_exit_carried_out_through_another_order_is_over_when_nothing_is_left(fill_first):
+    """The router re-prices the take-profit, or lets the venue close: the fill bears its name."""
+    stage = ready()
+    stage.fill(stage.orders["trend.100.1"], 50)
+    desk, leg = stage.host.desk, stage.orders["trend.100.1-SL"]
+    stage.mute = True
+    desk.begin(stage.now_ns)
+    exit_id = desk.close()
+    desk.out.clear()
+    way_out = Resting(exit_id, Side.SELL, 1, OrderType.MARKET, Purpose.EXIT)
+    stage.update(way_out, OrderState.SENT)
+    assert not stage.host.sleeve.idle
+    if fill_first:
+        stage.fill(leg, 60)
+        stage.update(way_out, OrderState.FILLED, filled=1)
+    else:
+        stage.update(way_out, OrderState.FILLED, filled=1)
+        assert desk.close() == "", "on its way, though the trade is not told"
+        stage.fill(leg, 60)
+    assert stage.host.sleeve.position == 0
+    assert stage.host.sleeve.idle
+
+
+def test_a_suspended_legs_price_is_a_plan_and_binds_nobody():
+    """The stop of an entry that was moved is where it works, not where it was first planned."""
+    stage = ready()
+    entry = stage.orders["trend.100.1"]
+    leg = Resting("trend.100.1-SL", Side.SELL, 1, OrderType.STOP, Purpose.STOP_LOSS, stop=90)
+    stage.orders[leg.intent_id] = leg
+    stage.update(leg, OrderState.SUSPENDED)
+    assert stage.host.desk.stop_leg() is None
+    entry.sl = None
+    stage.fill(entry, 80)
+    leg.stop = 72
+    stage.update(leg, OrderState.WORKING)
+    stage.mute = True
+    stage.tick(100)
+    assert stage.host.desk.trail(80) != ""
+
+
 def test_a_voided_fill_is_taken_back():
     stage = ready()
     stage.fill(stage.orders["trend.100.1"], 50)

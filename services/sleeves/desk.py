@@ -256,7 +256,8 @@ class Desk:
         """The working stop of our bracket, if the venue shows one on the closing side."""
         side = Side.SELL if self.memory.position.lots > 0 else Side.BUY
         for order in self.memory.orders.values():
-            if order.purpose is Purpose.STOP_LOSS and order.side is side and not order.over:
+            works = order.state in REPLACEABLE
+            if order.purpose is Purpose.STOP_LOSS and order.side is side and works:
                 return order
         return None
 

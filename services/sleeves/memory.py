@@ -194,6 +194,7 @@ class Memory(Struct):
         self.realised, self.fees = book.realised, book.fees
         if whole:
             self.orders = {}
+        self._finish_exits()
         listed = {row.intent_id: row for row in book.working}
         for row in book.working:
             self._take_row(row)
@@ -244,11 +245,23 @@ class Memory(Struct):
         if order is not None:
             order.booked += signed
             self._finish(order)
+        self._finish_exits()
+
+    def _finish_exits(self) -> None:
+        """The router may carry out an exit through a leg of the bracket or the venue's own close:
+        then its fills bear another name, and it is accounted for when nothing is left to close.
+        """
+        for order in list(self.orders.values()):
+            if order.purpose is Purpose.EXIT and order.over:
+                self._finish(order)
 
     def _finish(self, order: Order) -> None:
-        if order.over and order.booked >= order.filled:
+        if not order.over:
+            return
+        closed = order.purpose is Purpose.EXIT and self.position.lots * order.side >= 0
+        if closed or order.booked >= order.filled:
             del self.orders[order.intent_id]
-        elif order.over and not order.doubt_real_ns:
+        elif not order.doubt_real_ns:
             order.doubt_real_ns = max(1, self.real_ns)  # its fills should follow
 
     def sweep(self, now_ns: Nanos) -> None:
@@ -277,7 +290,7 @@ def _price(order: Order, limit_price: Ticks | None, stop_price: Ticks | None) ->
         order.limit_price = limit_price
     if stop_price is not None:
         order.stop_price = stop_price
-        if order.protective:
+        if order.protective and order.state in REPLACEABLE:  # a suspended leg's price is a plan
             tighter = max if order.side is Side.SELL else min
             seen = stop_price if order.tightest is None else order.tightest
             order.tightest = tighter(seen, stop_price)
