@@ -532,7 +532,8 @@ def test_our_session_survives_what_the_simulator_can_do(tmp_path):
         heard = []
         session = HubSession(
             stage.url.replace("http", "ws") + "/hubs/user", client.token, [words.USER_TRADE],
-            [("SubscribeTrades", (7,))], heard.extend, lambda state, reason: None,
+            [("SubscribeTrades", (7,))], on_events=heard.extend,
+            on_state=lambda state, reason: None,
         )  # fmt: skip
         task = asyncio.create_task(session.run())
         try:

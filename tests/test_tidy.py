@@ -26,10 +26,10 @@ EDGES = ("port.py", "__main__.py")
 """File names inside a room that meet the outside world."""
 
 EDGE_FILES = {
-    "services/simulator/rest.py",
-    "services/simulator/hubs.py",
-    "services/simulator/auth.py",
-    "services/simulator/faults.py",
+    "services/simulator/port_faults.py",
+    "services/simulator/port_hubs.py",
+    "services/simulator/port_rest.py",
+    "services/simulator/port_tokens.py",
     "services/simulator/recorded.py",
     "services/simulator/recorded_file.py",
     "services/sentinel/files.py",
@@ -40,9 +40,11 @@ EDGE_FILES = {
     "services/metrics_exporter/trades.py",
     "services/metrics_exporter/observer.py",
     "shared/venue/client.py",
+    "shared/venue/client_http.py",
+    "shared/venue/client_login.py",
     "shared/venue/signalr.py",
-    "shared/venue/quota.py",
-    "shared/venue/tokens.py",
+    "shared/venue/signalr_attempt.py",
+    "shared/venue/signalr_socket.py",
     "shared/settings.py",
     "shared/domain/sessions.py",
     "services/cast.py",
@@ -77,7 +79,7 @@ BANNED_IN_CORES = {
 COMPOSITION = {"cast", "stage", "stage_router", "stage_gateway"}
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
 
-DECIMAL_AT_THE_EDGES = {"shared/units.py", "shared/contracts.py", "shared/venue/translate.py"}
+DECIMAL_AT_THE_EDGES = {"shared/units.py", "shared/contracts.py", "shared/venue/numbers.py"}
 
 
 def sources() -> list[Path]:

@@ -112,7 +112,10 @@ def threads():
 @asynccontextmanager
 async def session(url, limits=FAST, ear=None, targets=("GatewayQuote", "Bad")):
     ear = ear or Ear()
-    here = HubSession(url, ear.token, targets, SUBSCRIPTIONS, ear.on_events, ear.on_state, limits)
+    here = HubSession(
+        url, ear.token, targets, SUBSCRIPTIONS, on_events=ear.on_events, on_state=ear.on_state,
+        limits=limits,
+    )  # fmt: skip
     task = asyncio.create_task(here.run())
     try:
         yield here, ear, task

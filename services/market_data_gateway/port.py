@@ -80,8 +80,8 @@ class GatewayPort:
             client.token,
             (*TARGETS, words.LOGOUT),
             (),
-            self._on_events,
-            self._on_state,
+            on_events=self._on_events,
+            on_state=self._on_state,
         )
         try:
             async with asyncio.TaskGroup() as group:

@@ -229,8 +229,8 @@ class RouterPort:
                 ("SubscribePositions", (account,)),
                 ("SubscribeTrades", (account,)),
             ),
-            self._on_events,
-            lambda state, why: self._on_state(session, state, why),
+            on_events=self._on_events,
+            on_state=lambda state, why: self._on_state(session, state, why),
         )
         logger.info("trading account {} ({})", word.name, account)
         self._hub = asyncio.get_running_loop().create_task(self._run_hub(session, old, old_task))

@@ -42,6 +42,7 @@ class HubSession:
         token_provider: Callable[[], Awaitable[str]],
         targets: Iterable[str],
         subscriptions: Iterable[Subscription],
+        *,
         on_events: Callable[[list[Event]], None],
         on_state: Callable[[HubState, str], None],
         limits: HubLimits | None = None,
