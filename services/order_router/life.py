@@ -14,7 +14,7 @@ from services.order_router import flatten, outbox, protection, reconcile
 from services.order_router.desk import Desk
 from services.order_router.fold import happen
 from services.order_router.memory import NEVER
-from services.order_router.status import Status
+from services.order_router.status import NOT_YET, Status
 from services.order_router.words import (
     AccountsSeen,
     Join,
@@ -55,12 +55,19 @@ class Life:
         state.epoch = event.epoch
         state.incarnation = state.incarnation or event.epoch
         state.account_id, state.up, state.reconciled = 0, False, False
-        state.reason, state.status, state.stopping = "not connected yet", None, False
+        state.reason, state.status, state.stopping = NOT_YET, None, False
         state.reads, state.read_due_ns, state.round_due_ns = {}, NEVER, 0
         state.real_ns = 0
         state.user_step = state.step
         for order in list(state.orders.values()):
             order.absent_real_ns = 0
+            if (
+                order.state is OrderState.SENT
+                and event.changed
+                and not (order.recorded or order.via)
+            ):
+                happen(desk, order, Happening.NEVER_LEFT, "decided again, but never sent")
+                continue
             if order.state is OrderState.SENT:
                 order.mark = state.step
                 happen(desk, order, Happening.LOST, "restarted before the answer")

@@ -86,6 +86,7 @@ class Order(Struct):
     changed: bool = False
     unchangeable: str = ""
     absent_real_ns: Nanos = 0
+    recorded: bool = False  # only in recovery: its request is on record
     via: str = ""
     undo: Ticks | None = None
 

@@ -275,11 +275,13 @@ def on_modify_answer(desk: Desk, answer: ModifyAnswer) -> None:
     desk.touch(order.contract)
     if answer.outcome is Outcome.DONE and asked is not None:
         size, limit_price, stop_price = asked
+        before = (order.size, order.limit_price, order.stop_price)
         order.size = max(size, order.filled) if size is not None else order.size
         order.limit_price = limit_price if limit_price is not None else order.limit_price
         order.stop_price = stop_price if stop_price is not None else order.stop_price
         order.changed, order.mark = True, desk.state.step
-        desk.tell(order)
+        if before != (order.size, order.limit_price, order.stop_price):
+            desk.tell(order)  # else the hub was faster
         return
     _ended(desk, order)
     order.unchangeable = answer.text or answer.outcome.value

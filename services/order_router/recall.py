@@ -1,17 +1,19 @@
-"""Remembering by our own words: recovery when the code or the settings changed since they were
-said.
+"""Remembering by our own words: recovery when code or settings changed since they were said.
 
-Nothing is decided again. What was published and what was asked of the port is folded back, so that
-tags, answers, positions and latched flattens survive; what cannot be known from words (a request's
-answer, the hub's state) is unknown, and the reads after `Started` find it out.
+The core has been told the same inputs again, and what it says now was dropped; here it is given
+what was really said. So every fold must bear that memory already holds it, and an order that this
+code would have sent but the other did not has not been sent: `Order.recorded` tells them apart.
+What cannot be known from words (a request's answer, the hub's state) is unknown, and the reads
+after `Started` find it out.
 """
 
 from __future__ import annotations
 
 from services.order_router import flatten, tags
 from services.order_router.desk import Desk
-from services.order_router.memory import HUMAN, ROUTER, Booked, Close, Order
-from services.order_router.words import CancelOrder, CloseContract, KnowHalt, ReadBooks
+from services.order_router.memory import HUMAN, ROUTER, Booked, Close, Order, Reading
+from services.order_router.trades import CORRECTION_IDS
+from services.order_router.words import CancelOrder, CloseContract, KnowHalt, PlaceOrder, ReadBooks
 from shared.events import (
     AccountUpdate,
     Event,
@@ -41,28 +43,52 @@ def recall(desk: Desk, said: Event) -> None:
         case Reconciled():
             state.based = True
             state.trades_read_ns = max(state.trades_read_ns, said.as_of_ns)
+        case _:
+            _asked(desk, said)
+
+
+def _asked(desk: Desk, said: Event) -> None:
+    """Fold a request to the port; its answer, if it came, was told again."""
+    state = desk.state
+    match said:
         case KnowHalt():
             state.halt_no = max(state.halt_no, said.halt_no)
+        case PlaceOrder():
+            order = desk.find(said.tag)
+            if order is not None:
+                order.recorded = True
         case CancelOrder():
             order = desk.by_id(said.order_id)
             if order is not None:
                 order.cancelling = True
         case CloseContract():
             state.request = max(state.request, said.close_id)
-            desk.book(said.contract).close = Close(
-                close_id=said.close_id, lots=desk.book(said.contract).lots, sent_ns=desk.now_ns
-            )
+            book = desk.book(said.contract)
+            if book.close is None or book.close.close_id != said.close_id:
+                book.close = Close(close_id=said.close_id, lots=book.lots, sent_ns=desk.now_ns)
         case ReadBooks():
             state.request = max(state.request, said.read_id)
+            state.reads.setdefault(
+                said.read_id,
+                Reading(
+                    begin=state.step,
+                    begin_real_ns=state.real_ns,
+                    begin_ns=desk.now_ns,
+                    since_ns=said.since_ns,
+                    periodic=said.account,
+                ),
+            )
 
 
 def _order(desk: Desk, said: OrderUpdate) -> None:
     state = desk.state
     if said.intent_id and not said.parent_intent_id:
         state.answered[said.intent_id] = state.step
-    if said.state is OrderState.REFUSED:
-        return
     order = desk.find(said.tag)
+    if said.state is OrderState.REFUSED:
+        if order is not None and not order.recorded:
+            state.orders.pop(order.key, None)
+        return
     if order is None:
         order = desk.add(_record(desk, said))
     desk.link(order, said.venue_order_id)
@@ -95,6 +121,15 @@ def _record(desk: Desk, said: OrderUpdate) -> Order:
 def _fill(desk: Desk, said: Fill) -> None:
     """The same trade counted again, part by part; a negative id is the second part."""
     state, book = desk.state, desk.book(said.contract)
+    trade_id = abs(said.trade_id)
+    booked = state.trades.get(trade_id)
+    parts = 0 if booked is None else len(booked.parts)
+    if parts and trade_id > CORRECTION_IDS:
+        return
+    if said.voided and (booked is None or booked.voided):
+        return
+    if not said.voided and parts > (said.trade_id < 0):
+        return
     sign = -1 if said.voided else 1
     signed = said.side * said.size * sign
     book.shares[said.sleeve] = book.shares.get(said.sleeve, 0) + signed
@@ -107,8 +142,7 @@ def _fill(desk: Desk, said: Fill) -> None:
     order = desk.find(said.tag)
     if order is not None and not said.voided:
         order.traded += said.size
-    trade_id = abs(said.trade_id)
-    booked = state.trades.get(trade_id)
+    state.waiting.pop(trade_id, None)
     if said.voided:
         if booked is not None:
             booked.voided = True

@@ -138,8 +138,8 @@ def on_books(desk: Desk, books: Books) -> None:
     )
     _stream_from(desk, reading, positions)
     _missing(desk, reading, live)
-    _compare(desk, reading, positions)
-    if reading.periodic or not state.reconciled:
+    first = not state.reconciled
+    if _compare(desk, positions) and (first or reading.periodic):
         _tell(desk)
 
 
@@ -230,8 +230,8 @@ def _prove_absent(desk: Desk, order: Order, reading: Reading) -> None:
 # -- positions -----------------------------------------------------------------------------------
 
 
-def _compare(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
-    """Believe a difference only when it stays."""
+def _compare(desk: Desk, positions: dict[str, Lots]) -> bool:
+    """Believe a difference only when it stays. Returns whether there is something to be told."""
     state = desk.state
     contracts = sorted({*positions, *state.books})
     parts = [
@@ -243,11 +243,12 @@ def _compare(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
         state.difference, state.differences = "", 0
         by_hand = any(book.shares.get(HUMAN) for book in state.books.values())
         state.inherited = state.inherited and by_hand
+        state.reconciled = True
         if state.quarantine_real_ns:
             state.quarantine_real_ns = 0
             _tell(desk)
-        state.reconciled = True
-        return
+            return False
+        return True
     disturbed = state.user_step > state.difference_step
     first = not state.differences or disturbed
     state.differences = 1 if first else state.differences + 1
@@ -257,7 +258,8 @@ def _compare(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
     if state.differences >= SURVIVES and not state.quarantine_real_ns:
         state.quarantine_real_ns = state.real_ns or 1
         state.reconciled = True
-        _tell(desk)
+        return True
+    return bool(state.quarantine_real_ns)
 
 
 def _tell(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from shared.events import OrderState, VenueState, VenueStatus
 from shared.units import SECOND, Nanos
 
 EVERY_NS: Nanos = SECOND
+NOT_YET = "not connected yet"
 
 
 class Status:
@@ -28,6 +29,8 @@ class Status:
         if state.refused:
             return VenueState.DOWN, state.refused
         if not state.account_id:
+            return VenueState.CONNECTING, state.reason
+        if not state.up and state.reason == NOT_YET:
             return VenueState.CONNECTING, state.reason
         if not state.up:
             return VenueState.DOWN, state.reason

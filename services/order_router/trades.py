@@ -231,8 +231,12 @@ def correct(desk: Desk, contract: str, lots: Lots) -> None:
         purpose=Purpose.HUMAN,
     )
     for index, part in enumerate(_parts(order, book, row)):
+        trade_id = row.trade_id - index
+        desk.state.trades[-trade_id] = Booked(
+            key="", contract=contract, price=row.price, venue_ns=desk.now_ns, parts=(part,)
+        )
         _apply(desk, book, row.price, part)
-        _say_fill(desk, order, row, trade_id=row.trade_id - index, part=part)
+        _say_fill(desk, order, row, trade_id=trade_id, part=part)
     desk.touch(contract)
 
 
