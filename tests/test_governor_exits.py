@@ -197,6 +197,33 @@ def test_an_exit_whose_fills_are_not_booked_still_counts() -> None:
     assert stage.held(MNQ) == 0
 
 
+def test_an_exit_carried_out_in_the_name_of_a_leg_is_over_with_the_position() -> None:
+    """The router re-prices the take-profit, or lets the venue close: the fill bears its name."""
+    stage = Stage(wide()).opened()
+    entry = stage.bought("trend")
+    leg = stage.leg(entry, "-TP", limit_price=84_100)
+    exit_ = passed(stage.ask_exit("trend", SELL))
+    stage.update(exit_, OrderState.WORKING)
+    stage.fill(
+        entry, 84_000, side=SELL, intent_id=leg, tag=entry.tag + "-TP",
+        purpose=Purpose.TAKE_PROFIT,
+    )  # fmt: skip
+    stage.update(exit_, OrderState.FILLED, filled=1)
+    assert exit_.intent_id not in stage.governor.mind.state.orders
+    stage.bought("trend")
+    passed(stage.ask_exit("trend", SELL))
+
+
+def test_the_same_when_the_end_is_told_before_the_fill() -> None:
+    stage = Stage(wide()).opened()
+    entry = stage.bought("trend")
+    exit_ = passed(stage.ask_exit("trend", SELL))
+    stage.update(exit_, OrderState.FILLED, filled=1)
+    assert exit_.intent_id in stage.governor.mind.state.orders
+    stage.fill(entry, 84_000, side=SELL, intent_id="", tag="close-1", purpose=Purpose.FLATTEN)
+    assert exit_.intent_id not in stage.governor.mind.state.orders
+
+
 def test_an_exit_that_has_nothing_left_to_close_is_withdrawn() -> None:
     stage = Stage(wide()).opened()
     entry = stage.bought("trend")

@@ -81,9 +81,8 @@ class Draft:
         if self._risk is None or self._risk[0] != self.size:
             found = self.found(mind)
             if self._others is None:
-                self._others = sum(
-                    one.risk() for contract, one in found.items() if contract != self.contract
-                )
+                self._others = sum(one.at_risk for one in found.values())
+                self._others -= found[self.contract].at_risk
             own = found[self.contract].risk(self.side, self.size, self.cost(mind))
             self._risk = (self.size, self._others + own)
         return self._risk[1]
@@ -250,16 +249,16 @@ def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of one product: this contract at worst, and any other month of it."""
     limit, after, root = mind.limits.given.position, draft.lots_after(mind), product(draft.contract)
     for contract, one in draft.found(mind).items():
-        if contract != draft.contract and product(contract) is root:
-            after += max(one.sides())
+        if one.kind is root and contract != draft.contract:
+            after += one.worst
     return (VetoRule.POSITION, limit, after, "") if after > limit else None
 
 
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     limit, found = mind.limits.given.account_position_tenths, draft.found(mind)
     own = found[draft.contract]
-    more = max(own.sides(draft.side, draft.size)) - max(own.sides())
-    after = tenths(mind, found) + more * product(draft.contract).mini_tenths
+    more = max(own.sides(draft.side, draft.size)) - own.worst
+    after = tenths(found) + more * own.kind.mini_tenths
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None
 
 
@@ -293,8 +292,8 @@ def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
     beyond = mind.limits.given.exit_allowance_ticks
     worse = draft.size * beyond * product(draft.contract).tick_micros
-    for contract, one in draft.found(mind).items():
-        worse += max(one.sides()) * beyond * product(contract).tick_micros
+    for one in draft.found(mind).values():
+        worse += one.worst * beyond * one.kind.tick_micros
     after = draft.account.equity - draft.open_risk(mind) - worse
     floor = mind.state.floor
     return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

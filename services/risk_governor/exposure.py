@@ -13,16 +13,22 @@ from __future__ import annotations
 
 from services.risk_governor.state import FAR, Limits, Mind, Order, product
 from shared.domain.rules.sizing import entry_cost, exposure, held_cost
-from shared.events import PROTECTIVE, OrderState, Purpose
+from shared.events import OrderState, Purpose
 from shared.units import Lots, Micros, Ticks
 
 Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
 
 
 class Exposure:
-    """One contract at its worst. `bought` and `sold` are the working orders that may open."""
+    """One contract at its worst. `bought` and `sold` are the working orders that may open.
 
-    __slots__ = ("bought", "buys", "contract", "held", "position", "sells", "sold")
+    `worst` (contracts) and `at_risk` (micro-dollars) are those of the worse side as it stands.
+    """
+
+    __slots__ = (
+        "at_risk", "bought", "buys", "contract", "held", "kind", "position", "sells", "sold",
+        "worst",
+    )  # fmt: skip
 
     def __init__(self, contract: str, position: Lots) -> None:
         self.contract = contract
@@ -32,6 +38,9 @@ class Exposure:
         self.bought: Costs = []
         self.sold: Costs = []
         self.held: Micros = 0
+        self.kind = product(contract)
+        self.worst: Lots = 0
+        self.at_risk: Micros = 0
 
     def add(self, side: int, lots: Lots, cost: Micros) -> None:
         """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
@@ -101,7 +110,7 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
         left = order.leaves()
         if not left:
             continue
-        if order.purpose in PROTECTIVE:
+        if order.protects:
             if order.stop_price is not None and order.state is not OrderState.SUSPENDED:
                 stops.setdefault(order.contract, []).append(order)
             continue
@@ -112,6 +121,8 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
     for contract, one in found.items():
         if one.position:
             one.held = held_risk(mind, contract, one.position, stops.get(contract, []))
+        one.worst = max(one.sides())
+        one.at_risk = one.risk()
     return found
 
 
@@ -138,9 +149,9 @@ def held_risk(mind: Mind, contract: str, position: Lots, stops: list[Order]) -> 
     return total
 
 
-def tenths(mind: Mind, found: dict[str, Exposure]) -> int:
+def tenths(found: dict[str, Exposure]) -> int:
     """The account's worst position over all contracts, in tenths of a mini."""
-    return sum(max(one.sides()) * product(one.contract).mini_tenths for one in found.values())
+    return sum(one.worst * one.kind.mini_tenths for one in found.values())
 
 
 def pending_entries(mind: Mind) -> int:

@@ -59,12 +59,27 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
         order.limit_price = update.limit_price
     if update.stop_price is not None:
         order.stop_price = update.stop_price
-    if order.done and not order.leaves():
+    if _over(mind, order):
         del state.orders[key]
     if update.sleeve:
         mind.out.append(update)
         say_book(mind, update.sleeve, update.contract)
     ask_again(mind, now_ns, update.contract)
+
+
+def _over(mind: Mind, order: Order) -> bool:
+    """Whether nothing more can come of an order. An exit may have been carried out in another
+    order's name (a re-priced take-profit, a close by the venue): it is over when nothing is left to
+    close."""
+    if not order.done or not order.leaves():
+        return order.done
+    ledger = mind.state.ledger
+    held = (
+        ledger.held(order.sleeve, order.contract)
+        if order.sleeve
+        else ledger.position(order.contract)
+    )
+    return order.reducing and held * order.side >= 0
 
 
 def _adopted(mind: Mind, key: str, update: OrderUpdate) -> Order:
@@ -78,7 +93,8 @@ def _adopted(mind: Mind, key: str, update: OrderUpdate) -> Order:
         purpose=update.purpose,
         type=update.type,
         booked=mind.state.early.pop(key, 0),
-        reducing=update.purpose in CLOSING or update.purpose in PROTECTIVE,
+        protects=update.purpose in PROTECTIVE,
+        reducing=update.purpose in CLOSING,
     )
 
 
@@ -98,8 +114,8 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
             del state.early[next(iter(state.early))]
     else:
         order.booked += lots
-        if order.done and not order.leaves():
-            del state.orders[key]
+    for done in [order for order in mind.ended(fill.contract) if _over(mind, order)]:
+        del state.orders[done.intent_id]
     if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
         state.trades_today += 1
     _watch_protection(mind, fill.contract, covered=False)

@@ -37,7 +37,6 @@ from services.risk_governor.levels import cancel
 from services.risk_governor.state import Mind, Order, product_named
 from shared.domain.rules.sizing import exit_room
 from shared.events import (
-    PROTECTIVE,
     CancelApproved,
     CancelIntent,
     ModifyApproved,
@@ -245,15 +244,14 @@ def _modify_refusal(
     mind: Mind, now_ns: Nanos, order: Order, intent: ModifyIntent
 ) -> Refusal | None:
     """Exits and tightened stops pass; a loosened stop is judged as new risk, an entry anew."""
-    protects = order.purpose in PROTECTIVE
-    if order.purpose is Purpose.TAKE_PROFIT or (order.reducing and not protects):
+    if order.reducing or order.purpose is Purpose.TAKE_PROFIT:
         return None
     draft = Draft(
         now_ns, order.sleeve, order.contract, side=order.side, size=0,
         purpose=order.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
         stop_loss_ticks=order.stop_loss_ticks,
     )  # fmt: skip
-    if not protects:
+    if not order.protects:
         return first_refusal(mind, draft, MODIFY_CHECKS)
     old, new = order.stop_price, intent.stop_price
     if old is None or new is None or (new - old) * order.side <= 0:
@@ -271,7 +269,7 @@ def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
     order = mind.state.orders.get(intent.target)
     if order is None or order.done or order.sleeve != intent.sleeve:
         veto(mind, intent, (VetoRule.NO_SUCH_ORDER, 0, 0, intent.target))
-    elif order.purpose in PROTECTIVE:
+    elif order.protects:
         # The venue removes the stop with its partner: cancelling either leg uncovers the position.
         veto(mind, intent, (VetoRule.STOP_REQUIRED, 1, 0, "protection is moved, never cancelled"))
     else:

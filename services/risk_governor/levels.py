@@ -217,7 +217,7 @@ def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
         session_net=0 if now is None else now.session_net,
         floor=state.floor,
         kill_level=kill(mind),
-        open_risk=sum(one.risk() for one in exposures(mind).values()),
+        open_risk=sum(one.at_risk for one in exposures(mind).values()),
         headroom=0 if now is None else headroom(mind, now),
         trades_today=state.trades_today,
         paused=state.paused,

@@ -18,7 +18,6 @@ from shared.domain.ledger import Ledger
 from shared.domain.rules.loss import FIRM
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
 from shared.events import (
-    PROTECTIVE,
     CancelApproved,
     Event,
     FeedState,
@@ -86,6 +85,7 @@ class Order(Struct):
     limit_price: Ticks | None = None
     stop_price: Ticks | None = None
     stop_loss_ticks: Ticks | None = None
+    protects: bool = False  # a leg or the net stop
     reducing: bool = False  # approved as an exit; it must never open anything
     deadline_real_ns: Nanos = 0
     lapsed_ns: Nanos = 0  # market time at which the deadline was seen to have passed unanswered
@@ -98,7 +98,7 @@ class Order(Struct):
 
     def opens(self) -> bool:
         """Whether we asked for it and it may open risk: what a halt withdraws."""
-        return not (self.reducing or self.done or self.purpose in PROTECTIVE) and bool(self.sleeve)
+        return not (self.reducing or self.done or self.protects) and bool(self.sleeve)
 
 
 class Latch(Struct):
@@ -248,6 +248,14 @@ class Mind:
             if order.contract == contract and order.leaves()
         ]
 
+    def ended(self, contract: str) -> list[Order]:
+        """The orders of a contract that ended and of which fills may still be owed."""
+        return [
+            order
+            for order in self.state.orders.values()
+            if order.done and order.contract == contract
+        ]
+
     def closing_lots(self, sleeve: str, contract: str, side: int) -> Lots:
         """Contracts of a sleeve's exits already working or of unknown outcome."""
         return sum(
@@ -257,7 +265,6 @@ class Mind:
             and order.contract == contract
             and order.side == side
             and order.sleeve == sleeve
-            and order.purpose not in PROTECTIVE
         )
 
 
