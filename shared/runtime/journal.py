@@ -163,7 +163,10 @@ def _open(path: Path) -> BinaryIO:
 
 
 def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
-    """Every whole frame from `offset` to the present end. Raises Corrupt."""
+    """Every whole frame from `offset` to the present end. Raises Corrupt.
+
+    The file may grow meanwhile: what was too short a moment ago is judged as it was read then.
+    """
     with _open(path) as file:
         file.seek(offset)
         buffer, start = b"", 0
@@ -178,10 +181,11 @@ def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
                 yield Frame(offset, offset + end - start, record)
                 offset, start = offset + end - start, end
             if not more:
-                break
+                _judge(path, offset, buffer[start:])
+                return
             if _hopeless(buffer, start):
-                break
-        _judge(path, offset, buffer[start:] + file.read(_LOOK_BEHIND))
+                _judge(path, offset, buffer[start:] + file.read(_LOOK_BEHIND))
+                return
 
 
 def _record(buffer: bytes, start: int) -> bytes | None:

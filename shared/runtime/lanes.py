@@ -7,7 +7,9 @@ Main lanes are heard whole and caught up; tick lanes are filtered by kind and a 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,8 +22,11 @@ from shared.settings import REPO
 
 Kinds = dict[str, type[Event]]  # class name -> class
 
-_SHARED = ("*.py", "*.toml", "domain/**/*.py", "domain/**/*.toml", "venue/*.py")
-_EDGES = {"port.py", "__main__.py"}
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n]*)|import ([\w.]+))", re.MULTILINE
+)
+_NAME = re.compile(r"\w+")
+_EDGES = ("port", "__main__")  # file names that begin so decide nothing
 
 
 def ticks_lane(actor: str) -> str:
@@ -66,8 +71,9 @@ def follows_sessions(core: Core) -> bool:
 def code_hash(core: object) -> str:
     """Changes when the sources behind a core's decisions do.
 
-    They are its room (all of it except the edges), what all rooms share, the modules a core names
-    itself (`modules`, for sleeves from elsewhere), Python's minor version and msgspec.
+    They are its room (all of it except the edges, since rooms load parts by name), the modules a
+    core names itself (`modules`, for sleeves from elsewhere), whatever those import from us, the
+    tables of `shared`, Python's minor version and msgspec's.
     """
     module = sys.modules[type(core).__module__]
     extra: tuple[str, ...] = getattr(core, "modules", ())
@@ -81,12 +87,28 @@ def code_hash(core: object) -> str:
 
 @lru_cache(maxsize=64)
 def _hash_of(files: tuple[str, ...]) -> str:
-    sources = {path for pattern in _SHARED for path in (REPO / "shared").glob(pattern)}
-    for file in files:
-        sources |= set(Path(file).parent.glob("*.py"))
+    waiting = [Path(file) for file in files]
+    for file in map(Path, files):
+        if file.parent.parent == REPO / "services":
+            waiting += file.parent.glob("*.py")
+    sources: set[Path] = set((REPO / "shared").rglob("*.toml"))
+    while waiting:
+        path = waiting.pop()
+        if path not in sources and not path.name.startswith(_EDGES):
+            sources.add(path)
+            waiting += _imported_by(path)
     digest = hashlib.blake2s(digest_size=8)
     digest.update(f"{sys.version_info[:2]} {msgspec.__version__}".encode())
     for path in sorted(sources):
-        if path.name not in _EDGES:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _imported_by(path: Path) -> Iterator[Path]:
+    """Our own files that a file imports, the runtime's excepted: it hosts, it does not decide."""
+    for parent, several, single in _IMPORT.findall(path.read_text()):
+        names = [single] if single else [parent, *(f"{parent}.{n}" for n in _NAME.findall(several))]
+        for name in names:
+            file = REPO.joinpath(*name.split(".")).with_suffix(".py")
+            if not name.startswith("shared.runtime") and file.is_file():
+                yield file

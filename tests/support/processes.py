@@ -69,6 +69,7 @@ class Cast:
     # -- processes ---------------------------------------------------------------------------------
 
     def start(self, name: str, *, module: str = "tests.support.toys", **environment: str) -> None:
+        paths.heartbeat_path(self.run, name).unlink(missing_ok=True)
         with (self.var / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", module, name],

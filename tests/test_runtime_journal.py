@@ -1,0 +1,322 @@
+"""Journals: torn tails at every byte, damage in the middle, full disks, days that turn."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from shared.runtime import journal, records
+from shared.runtime.exits import Exit, Fatal
+from shared.runtime.journal import Corrupt, Cursor, Journal, JournalUnwritable
+from shared.runtime.records import Place, Start
+
+LIMIT = 1 << 16
+
+
+def record(n: int, size: int = 20) -> bytes:
+    return records.pack(records.INPUT, (n, "x" * size))
+
+
+def start(epoch: int = 1, *, day: str = "2026-11-18", seq: int = 0) -> bytes:
+    return records.pack(
+        records.START,
+        Start(
+            actor="a",
+            lane="a",
+            epoch=epoch,
+            day=day,
+            now_ns=1,
+            seq=seq,
+            schema={},
+            code="c",
+            settings="s",
+            values=Raw(msgspec.msgpack.encode({})),
+        ),
+    )
+
+
+def written(path: Path, *recorded: bytes) -> list[int]:
+    """Write records; returns the offsets at which each ends."""
+    file, ends = Journal(path, LIMIT), []
+    for one in recorded:
+        file.append(one)
+        ends.append(file.size)
+    file.close()
+    return ends
+
+
+def contents(path: Path, offset: int = 0) -> list[bytes]:
+    return [found.record for found in journal.frames(path, offset)]
+
+
+def test_what_was_written_is_read_in_order_with_offsets(tmp_path: Path) -> None:
+    path = tmp_path / "day" / "a.journal"
+    ends = written(path, record(1), record(2, 300), record(3))
+    found = list(journal.frames(path))
+    assert [frame.record for frame in found] == [record(1), record(2, 300), record(3)]
+    assert [frame.end for frame in found] == ends
+    assert [frame.offset for frame in found] == [0, *ends[:-1]]
+    assert contents(path, ends[0]) == [record(2, 300), record(3)]
+
+
+def test_several_records_in_one_write(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    file = Journal(path, LIMIT)
+    file.append(record(1), record(2))
+    assert file.size == path.stat().st_size
+    assert contents(path) == [record(1), record(2)]
+    file.sync()
+    file.close()
+
+
+def test_a_tail_torn_at_every_byte_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    ends = written(path, record(1), record(2), record(3, 90))
+    whole = path.read_bytes()
+    for cut in range(ends[1], len(whole)):
+        path.write_bytes(whole[:cut])
+        assert contents(path) == [record(1), record(2)], cut
+        file = Journal(path, LIMIT)
+        assert file.size == ends[1], cut
+        file.append(record(4))
+        file.close()
+        assert contents(path) == [record(1), record(2), record(4)], cut
+
+
+def test_a_last_frame_that_fails_its_sum_is_a_tail_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    ends = written(path, record(1), record(2))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert contents(path) == [record(1)]
+    file = Journal(path, LIMIT)
+    assert file.size == ends[0]
+    file.close()
+
+
+def test_zeros_left_by_a_power_cut_are_a_tail(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    (end,) = written(path, record(1))
+    path.write_bytes(path.read_bytes() + bytes(5_000))
+    assert contents(path) == [record(1)]
+    file = Journal(path, LIMIT)
+    assert file.size == end
+    file.close()
+
+
+def test_every_flipped_byte_in_the_middle_is_found_and_nothing_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    ends = written(path, record(1), record(2), record(3))
+    whole = path.read_bytes()
+    for at in range(ends[0], ends[1]):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x41
+        path.write_bytes(damaged)
+        found = []
+        with pytest.raises(Corrupt, match=f"offset {ends[0]}") as caught:
+            found += journal.frames(path)
+        assert caught.value.code == Exit.CORRUPT
+        with pytest.raises(Corrupt):
+            Journal(path, LIMIT)
+        assert path.read_bytes() == bytes(damaged), "nothing is repaired silently"
+
+
+def test_a_damaged_file_is_set_aside_under_a_new_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    for number in (1, 2):
+        path.write_bytes(b"x")
+        assert journal.quarantine(path).name == f"a.journal.corrupt-{number}"
+        assert not path.exists()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=12), st.data())
+def test_any_prefix_of_a_journal_is_a_prefix_of_its_records(
+    blobs: list[bytes], data: st.DataObject
+) -> None:
+    recorded = [records.pack(records.INPUT, (0, blob)) for blob in blobs]
+    whole = b"".join(map(journal.seal, recorded))
+    cut = data.draw(st.integers(0, len(whole)))
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"tsq-test-{os.getpid()}.journal"
+    try:
+        path.write_bytes(whole[:cut])
+        found = contents(path)
+    finally:
+        path.unlink()
+    assert found == recorded[: len(found)]
+    assert len(found) == len(recorded) or cut < len(whole)
+
+
+def test_a_record_over_the_limit_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    file = Journal(path, 100)
+    with pytest.raises(Fatal, match="journal_frame_limit"):
+        file.append(record(1, 200))
+    assert path.stat().st_size == 0
+    file.close()
+
+
+def test_large_files_are_checked_at_their_end_and_followed_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    big = record(1, 60_000)
+    ends = written(path, *[big] * 120)
+    assert journal.sound_size(path, LIMIT) == ends[-1]
+    content = bytearray(path.read_bytes())
+    content[ends[3] : ends[3] + 4] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(Corrupt, match=f"offset {ends[3]}"):
+        Journal(path, LIMIT)
+
+
+# -- a disk that is full ---------------------------------------------------------------------------
+
+
+class Disk:
+    """os.write that takes `room` bytes more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self.real = os.write
+        monkeypatch.setattr(journal.os, "write", self.write)
+
+    def write(self, handle: int, content: bytes) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = content[: self.room]
+        self.room -= len(taken)
+        return self.real(handle, taken)
+
+
+@pytest.mark.parametrize("room", [0, 1, 7, 8, 20])
+def test_a_full_disk_leaves_no_half_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    path = tmp_path / "a.journal"
+    file = Journal(path, LIMIT)
+    file.append(record(1))
+    disk = Disk(monkeypatch, room)
+    with pytest.raises(JournalUnwritable, match=r"a\.journal"):
+        file.append(record(2))
+    assert contents(path) == [record(1)]
+    disk.room = 1_000
+    file.append(record(3))
+    assert contents(path) == [record(1), record(3)]
+    file.close()
+
+
+def test_ballast_is_thrown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ballast = tmp_path / "ballast"
+    journal.lay_ballast(ballast)
+    assert ballast.stat().st_size == journal.BALLAST_BYTES
+    file = Journal(tmp_path / "a.journal", LIMIT, ballast)
+    disk = Disk(monkeypatch, 0)
+    unlink = Path.unlink
+
+    def give_room(path: Path, missing_ok: bool = False) -> None:
+        disk.room = 10_000
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", give_room)
+    file.append(record(1))
+    assert file.released
+    assert not ballast.exists()
+    disk.room = 0
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(JournalUnwritable):
+        file.append(record(2))
+    file.close()
+
+
+# -- days and cursors ------------------------------------------------------------------------------
+
+
+def day(root: Path, name: str, *recorded: bytes) -> Path:
+    path = root / name / "a.journal"
+    written(path, *recorded)
+    return path
+
+
+def read(cursor: Cursor) -> list[bytes]:
+    return [found.record for found in cursor.read()]
+
+
+def continued(name: str) -> bytes:
+    return records.pack(records.CONTINUED, name)
+
+
+def test_a_cursor_follows_days_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = day(tmp_path, "2026-11-18", start(), record(1))
+    cursor = Cursor(tmp_path, "a", Place("2026-11-18"))
+    assert read(cursor) == [start(), record(1)]
+    assert read(cursor) == []
+    written(first, record(2), continued("2026-11-19"))
+    assert read(cursor) == [record(2), continued("2026-11-19")]
+    assert read(cursor) == [continued("2026-11-19")], "the next day has not begun: look again"
+    day(tmp_path, "2026-11-19", start(2, day="2026-11-19"), record(3))
+    assert read(cursor)[1:] == [start(2, day="2026-11-19"), record(3)]
+    assert cursor.place.day == "2026-11-19"
+    assert read(cursor) == []
+
+
+def test_a_new_listener_begins_with_the_present_day(tmp_path: Path) -> None:
+    day(tmp_path, "2026-11-18", start(), record(1), continued("2026-11-19"))
+    day(tmp_path, "2026-11-19", start(2), record(2))
+    assert read(Cursor(tmp_path, "a", Place())) == [start(2), record(2)]
+    assert read(Cursor(tmp_path, "b", Place())) == []
+    assert read(Cursor(tmp_path / "none", "a", Place())) == []
+
+
+def test_a_file_begun_anew_is_read_from_its_top(tmp_path: Path) -> None:
+    path = day(tmp_path, "2026-11-18", start(5), record(1), record(2))
+    cursor = Cursor(tmp_path, "a", Place())
+    read(cursor)
+    assert cursor.place.birth == 5
+    journal.quarantine(path)
+    assert read(cursor) == []
+    day(tmp_path, "2026-11-18", start(9), record(7, 500))
+    assert read(cursor) == [start(9), record(7, 500)]
+
+
+def test_a_half_written_record_is_waited_for(tmp_path: Path) -> None:
+    path = day(tmp_path, "2026-11-18", start(), record(1))
+    cursor = Cursor(tmp_path, "a", Place())
+    read(cursor)
+    whole = journal.seal(record(2))
+    for cut in (3, 9, len(whole) - 1):
+        with path.open("ab") as file:
+            file.write(whole[:cut])
+        assert read(cursor) == []
+        os.truncate(path, path.stat().st_size - cut)
+    with path.open("ab") as file:
+        file.write(whole)
+    assert read(cursor) == [record(2)]
+
+
+def test_old_days_are_packed_and_still_read(tmp_path: Path) -> None:
+    names = [f"2026-11-{n}" for n in (16, 17, 18, 19)]
+    for name, following in zip(names, [*names[1:], ""], strict=True):
+        last = continued(following) if following else record(9)
+        day(tmp_path, name, start(int(name[-2:])), record(1), last)
+    before = read(Cursor(tmp_path, "a", Place(names[0])))
+    packed = journal.compress(tmp_path, "a")
+    assert [path.parent.name for path in packed] == names[:2]
+    assert journal.days(tmp_path, "a") == names
+    assert not (tmp_path / names[0] / "a.journal").exists()
+    assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
+    assert journal.compress(tmp_path, "a") == []
+    journal.unpack(packed[0])
+    assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
+
+
+def test_records_say_their_kind() -> None:
+    assert records.kind_of(record(1)) == records.INPUT
+    for junk in (b"", b"\x92", b"\x93\x01\x01", b"\x92\x63\x01"):
+        with pytest.raises(ValueError, match="no kind of ours"):
+            records.kind_of(junk)
