@@ -215,12 +215,15 @@ function drawPositions(now) {
 }
 
 function drawSleeves(now) {
+  const sum = (name) => now.totals.reduce((total, row) => total + row[name], 0);
+  $("today").textContent = `today ${sum("fills")} fills, ${sum("contracts")} contracts, ${dollars(sum("fees_dollars"))} fees`;
   put("sleeves", ...now.sleeves.map((row) => {
     const state = make("span", "state", row.stale ? make("span", "STALEWORD", "STALE") : words(row.state));
     const facts = make("dl", "");
     const fact = (name, value) => facts.append(make("dt", "", name), make("dd", "", value));
     fact("asked / let / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
-    fact("fills, fees", `${row.fills}, ${dollars(row.fees_dollars)}`);
+    const today = now.totals.find((total) => total.sleeve === row.sleeve);
+    fact("contracts, fees today", today ? `${today.contracts}, ${dollars(today.fees_dollars)}` : `0, ${dollars(0)}`);
     for (const [name, value] of Object.entries(row.numbers).slice(0, 6)) {
       fact(words(name), Number(value).toLocaleString("en-US", { maximumFractionDigits: 3 }));
     }
