@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.supervise import Program, configuration, connect, programs
+from shared.runtime.heartbeats import read_heartbeats
 from shared.runtime.parent import die_with_parent
 from shared.runtime.paths import run_path
 
@@ -144,6 +145,27 @@ class Rehearsal:
         raise TimedOut(f"not within {limit_s:g} s: {what}")
 
     # -- doing ----------------------------------------------------------------------------------
+
+    def epoch(self, name: str) -> int:
+        """Which life a program is in, by its own heartbeat; 0 before its first."""
+        found = read_heartbeats(self.var).get(name)
+        return found[0].epoch if found else 0
+
+    def kill_and_wait(self, name: str, limit_s: float = 40.0) -> int:
+        """SIGKILL a program and wait for the heartbeat of its next life. Returns its old pid."""
+        old = self.epoch(name)
+        pid = self.kill(name)
+        self.wait(lambda: self.epoch(name) > old, limit_s, f"{name} lives again")
+        return pid
+
+    def ready(self, limit_s: float = 60.0) -> None:
+        """Wait until the exporter says that everything is fresh and entries are allowed."""
+        self.wait(lambda: (self.api("/readyz") or {}).get("ready"), limit_s, "the cast is ready")
+
+    def known_lots(self) -> dict[str, int]:
+        """Positions by contract as the router told the exporter."""
+        rows = (self.api("/api/positions") or {}).get("positions", [])
+        return {row["contract"]: row["position"] for row in rows if row["position"]}
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Signal one program. Returns the pid it had."""

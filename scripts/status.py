@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from shared.runtime.heartbeats import read_heartbeats
 
 from scripts.console import Exit, report, var_of
 from scripts.supervise import Program, programs
+from shared.runtime.heartbeats import read_heartbeats
 from shared.settings import Settings, load
 
 STALE_S = 3.0

@@ -56,22 +56,10 @@ def sleeves_that_filled(cast: Rehearsal) -> set[str]:
     return {tag.split(".")[1] for tag in tags if tag.startswith("t1.") and "router" not in tag}
 
 
-def ready(cast: Rehearsal) -> None:
-    cast.wait(lambda: (cast.api("/readyz") or {}).get("ready"), 60.0, "the cast is ready")
-
-
-def known_lots(cast: Rehearsal) -> dict[str, int]:
-    rows = (cast.api("/api/positions") or {}).get("positions", [])
-    return {row["contract"]: row["position"] for row in rows if row["position"]}
-
-
 def books_agree(cast: Rehearsal) -> None:
     """Truth moves while it is read: equality at some instant within the limit is what is asked."""
-    cast.wait(
-        lambda: known_lots(cast) == cast.lots() and (cast.api("/readyz") or {}).get("ready"),
-        40.0,
-        f"books agree: page {known_lots(cast)}, venue {cast.lots()}",
-    )
+    cast.ready()
+    cast.wait(lambda: cast.known_lots() == cast.lots(), 40.0, "page and venue agree")
 
 
 def tags_are_unique(cast: Rehearsal) -> None:
@@ -95,12 +83,11 @@ def alive_pids(pids: dict[str, int]) -> dict[str, int]:
 
 
 def test_everything_trades_and_every_process_may_die(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     cast.wait(lambda: len(sleeves_that_filled(cast)) >= 3, 150.0, "fills from three sleeves")
     for name in cast.pids():
-        old = cast.kill(name)
-        cast.wait(lambda n=name, p=old: cast.pids().get(n, p) != p, 30.0, f"{name} is back")
-        ready(cast)
+        cast.kill_and_wait(name)
+        cast.ready()
         books_agree(cast)
     tags_are_unique(cast)
     assert tsq(cast, "flatten", "--json").returncode == 0
@@ -116,7 +103,7 @@ def in_position(cast: Rehearsal) -> dict[str, int]:
 
 @pytest.mark.parametrize("dead", ["nobody", "risk_governor"])
 def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dead: str) -> None:
-    ready(cast)
+    cast.ready()
     in_position(cast)
     if dead != "nobody":
         cast.hold(dead)
@@ -132,13 +119,13 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
 
 
 def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     lots = in_position(cast)
     frozen = cast.kill("order_router", signal.SIGSTOP)
     cast.wait(lambda: not cast.lots(), 60.0, "the sentinel flattened")
     assert not alive(frozen), "the sentinel must end the router before it acts"
     cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, 30.0, "a new router")
-    ready(cast)
+    cast.ready()
     closes = [
         order
         for order in cast.truth()["orders"]
@@ -152,7 +139,7 @@ def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None
 
 
 def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     cast.wait(lambda: open_entries(cast), 120.0, "a working entry or quote")
     cast.hold("risk_governor")
     cast.wait(lambda: not open_entries(cast), 20.0, "entries are cancelled")
@@ -161,7 +148,7 @@ def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: R
     fresh = [o for o in cast.truth()["orders"] if o["id"] not in before]
     assert not [o for o in fresh if not is_protection(o)], f"left without a governor: {fresh}"
     cast.release("risk_governor")
-    ready(cast)
+    cast.ready()
 
 
 def is_protection(order: dict[str, Any]) -> bool:
@@ -178,13 +165,13 @@ def open_entries(cast: Rehearsal) -> list[dict[str, Any]]:
 
 
 def test_up_ctrl_c_up_finds_equal_books(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, 150.0, "a fill")
     assert cast.stop() == 0
     log = (cast.var / "log" / "simulator.log").read_text()
     assert "Traceback" not in log
     cast.start()
-    ready(cast)
+    cast.ready()
     books_agree(cast)
     truth = cast.truth()
     assert truth["fills"] > 0, "the session was resumed, not begun anew"
@@ -193,7 +180,7 @@ def test_up_ctrl_c_up_finds_equal_books(cast: Rehearsal) -> None:
 
 
 def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     before = cast.pids()
     conf = str(configuration(cast.var))
     ctl = [sys.executable, "-m", "supervisor.supervisorctl", "-c", conf]
@@ -208,7 +195,7 @@ def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> 
 
 
 def test_nothing_outlives_a_killed_supervisord(cast: Rehearsal) -> None:
-    ready(cast)
+    cast.ready()
     pids = cast.pids()
     assert len(pids) == 10
     assert cast.supervisord is not None
