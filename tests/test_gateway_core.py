@@ -769,6 +769,24 @@ def test_memory_stays_flat() -> None:
     assert len(stage.core.snapshot()) < 2 * small
 
 
+def test_a_stream_that_breaks_again_and_again_piles_up_no_questions() -> None:
+    stage = up()
+    stage.mute = True
+    broke_ns = stage.now_ns
+    for _ in range(50):
+        stage.disconnect()
+        stage.now_ns += 7 * SECOND
+        stage.connect()
+        stage.run(1)
+    assert len(stage.core._state.jobs) <= 9
+    stage.mute = False
+    stage.restart(down_s=1)
+    stage.run(400)
+    assert states(stage)[-1] is FeedState.UP
+    assert_bars_are_true(stage)
+    assert_no_hole(stage, 60, broke_ns, stage.now_ns)
+
+
 def test_a_foreign_snapshot_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         Gateway(settings()).restore(msgspec.msgpack.encode({"lines": 7}))

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from services.market_data_gateway.core import Gateway
-from services.market_data_gateway.port import GatewayPort
-from services.market_data_gateway.words import Fetched, HubDown, HubUp, Rejoin
+from services.market_data_gateway.port import QUESTIONS_MAX, GatewayPort
+from services.market_data_gateway.words import Fetch, Fetched, HubDown, HubUp, Rejoin
 from services.simulator.words import Call, DepthPush, QuotePush, TapePush
 from shared.core import Word
 from shared.events import (
@@ -330,5 +330,23 @@ def test_an_absent_venue_is_waited_for(tmp_path: Path) -> None:
                 await until(lambda: host.feed is FeedState.UP, "feed up")
                 trading.cancel()
             await until(lambda: host.feed is FeedState.DOWN, "the venue is gone again")
+
+    asyncio.run(run())
+
+
+def test_a_flood_of_questions_is_answered_oldest_first_with_a_failure(tmp_path: Path) -> None:
+    """The venue does not keep up: no question is lost, none waits for ever, memory is bounded."""
+
+    async def run() -> None:
+        host = GatewayHost(gateway_settings(("MNQ",)), tmp_path)
+        host.port._host = host
+        for number in range(1, QUESTIONS_MAX + 4):
+            host.port.handle(
+                Fetch(request=number, contract=MNQ, span_s=60, start_ns=0, end_ns=1, limit=1)
+            )
+        await asyncio.sleep(0)
+        failed = [word for word in host.told if isinstance(word, Fetched)]
+        assert [word.request for word in failed] == [1, 2, 3]
+        assert all("waiting" in word.failure for word in failed)
 
     asyncio.run(run())

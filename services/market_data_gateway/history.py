@@ -74,7 +74,8 @@ def plan_repair(state: State, line: Line, whole_ns: Nanos, now_ns: Nanos) -> Non
         length = span_s * SECOND
         forming_ns = floor(whole_ns, span_s)
         back = SECONDS_BACK if span_s == 1 else BARS_BACK
-        first_ns = max(line.covered_ns.get(span_s, forming_ns), forming_ns - back * length)
+        wanted_ns = min(line.covered_ns.get(span_s, forming_ns), _withdraw(state, line, span_s))
+        first_ns = max(wanted_ns, forming_ns - back * length)
         job = Job(
             request=0,
             contract=line.contract,
@@ -102,6 +103,21 @@ def plan_repair(state: State, line: Line, whole_ns: Nanos, now_ns: Nanos) -> Non
                     due_ns=end_ns + SETTLE_NS,
                 ),
             )
+
+
+def _withdraw(state: State, line: Line, span_s: int) -> Nanos:
+    """Drop what an earlier gap still waits for, so that broken streams cannot pile up questions.
+
+    Returns where the new question must begin to cover it.
+    """
+    old = [
+        job
+        for job in state.jobs
+        if (job.contract, job.span_s) == (line.contract, span_s)
+        and job.purpose in (Purpose.REPAIR, Purpose.OWED)
+    ]
+    state.jobs = [job for job in state.jobs if job not in old]
+    return min((job.start_ns for job in old), default=1 << 62)
 
 
 def plan_probe(state: State, line: Line, now_ns: Nanos) -> None:

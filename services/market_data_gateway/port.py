@@ -43,7 +43,7 @@ STREAMS: Final = (
     ("SubscribeContractMarketDepth", "UnsubscribeContractMarketDepth"),
 )
 REPORT_EVERY_S: Final = 10.0
-QUESTIONS_MAX: Final = 1_000
+QUESTIONS_MAX: Final = 100
 
 
 class GatewayPort:
@@ -106,10 +106,10 @@ class GatewayPort:
             await self._client.close()
 
     def handle(self, word: Word) -> None:
-        """Carry out what the core said; a full queue is a bug of ours and raises QueueFull."""
+        """Carry out what the core said."""
         match word:
             case Find() | Fetch():
-                self._questions.put_nowait(word)
+                self._enqueue(word)
             case Subscribe():
                 self._wishes.put_nowait(word)
             case Rejoin(reason=reason):
@@ -187,6 +187,19 @@ class GatewayPort:
                     host.inject(Subscribed(contract=contract))
 
     # -- questions ---------------------------------------------------------------------------------
+
+    def _enqueue(self, question: Find | Fetch) -> None:
+        """Where the venue does not keep up, the oldest question is answered with a failure."""
+        if self._questions.full() and self._host is not None:
+            oldest = self._questions.get_nowait()
+            why = f"{QUESTIONS_MAX} questions were waiting"
+            answer: Word
+            if isinstance(oldest, Find):
+                answer = Found(root=oldest.root, failure=why)
+            else:
+                answer = Fetched(request=oldest.request, failure=why)
+            asyncio.get_running_loop().call_soon(self._host.inject, answer)
+        self._questions.put_nowait(question)
 
     async def _ask(self, host: Host, client: VenueClient) -> None:
         """One question after the other: the answers are never needed at once."""
