@@ -317,6 +317,24 @@ def test_429_buys_quiet_for_as_long_as_asked():
     asyncio.run(run())
 
 
+def test_safety_keeps_quiet_for_a_moment_only(monkeypatch):
+    monkeypatch.setattr(client_module, "SAFETY_QUIET_S", 0.2)
+    close = words.PositionClose(account_id=1, contract_id="C")
+
+    async def run():
+        async with venue() as (there, here):
+            there.answer = status(429, **{"Retry-After": "60"})
+            assert isinstance(await here.close_position(close), Unknown)
+            assert isinstance(await here.close_position(close), NotSent)
+            await asyncio.sleep(0.25)
+            assert isinstance(await here.place(ORDER), NotSent)
+            there.answer = lambda request: web.json_response({"success": True})
+            assert isinstance(await here.close_position(close), Answered)
+            assert len(there.seen) == 2
+
+    asyncio.run(run())
+
+
 def test_a_spent_budget_sends_nothing():
     outcome, seen = told(status(200), quota=Quota({}))
     assert outcome == NotSent("request budget TRADING is spent")

@@ -40,6 +40,8 @@ from shared.venue.quota import Quota
 READ_ATTEMPTS: Final = 3
 RETRY_FIRST_S: Final = 0.2
 CONNECTIONS: Final = 8
+URGENT: Final = (Reserve.SAFETY, Reserve.SENTINEL)
+SAFETY_QUIET_S: Final = 1.0  # a close does not wait a minute because a venue asked for quiet
 
 R = TypeVar("R", bound=Response)
 
@@ -69,7 +71,7 @@ class VenueClient:
         self._timeout_s = timeout_s
         self._quota = quota or Quota()
         self._keeper = TokenKeeper(self._login_once, renew_share)
-        self._quiet_until = 0.0
+        self._quiet_until = self._safety_quiet_until = 0.0
         self._session: aiohttp.ClientSession | None = None
 
     # -- life --------------------------------------------------------------------------------------
@@ -248,7 +250,8 @@ class VenueClient:
             return _Attempt(NotSent(str(error)), again=False)
         except LoginFailed as error:
             return _Attempt(NotSent(str(error)), again=True)
-        wait = self._quiet_until - time.monotonic()
+        quiet = self._safety_quiet_until if reserve in URGENT else self._quiet_until
+        wait = quiet - time.monotonic()
         if wait > 0:
             return _Attempt(NotSent(f"the venue asked for quiet for {wait:.1f} s"), again=False)
         if not self._quota.take(reserve, time.monotonic_ns()):
@@ -301,7 +304,9 @@ class VenueClient:
     ) -> _Attempt[R]:
         status, where = answer.status, f"{endpoint.path}: HTTP {answer.status}"
         if status == 429:
-            self._quiet_until = time.monotonic() + retry_after(answer)
+            now, asked = time.monotonic(), retry_after(answer)
+            self._quiet_until = now + asked
+            self._safety_quiet_until = now + min(asked, SAFETY_QUIET_S)
         if status == 400 and (said := problem(body)) is not None:
             refusal = kind(success=False, error_code=-400, error_message=said)
             return _Attempt(Answered(refusal), status=status)
