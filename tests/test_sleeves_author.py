@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 import textwrap
 import types
@@ -24,7 +27,9 @@ from shared.events import (
     SleeveStatus,
     VetoRule,
 )
-from shared.settings import SettingsError
+from shared.runtime import paths
+from shared.runtime.exits import Exit
+from shared.settings import REPO, SettingsError
 from shared.units import SECOND
 from tests.sleeves_stage import Resting, Stage, settings_for
 
@@ -158,7 +163,7 @@ def test_an_unknown_sleeve_lists_those_there_are():
 
 
 def test_a_sleeve_that_cannot_prepare_refuses_to_start():
-    with pytest.raises(ValueError, match="contradict"):
+    with pytest.raises(SettingsError, match=r"sleeves\.trend: Unready cannot .* contradict"):
         SleeveHost("trend", settings_for("trend", f"{HERE}:Unready"))
 
 
@@ -368,3 +373,32 @@ def test_the_fill_may_come_before_the_order_knows(stage):
     stage.tell(stage.book())
     assert stage.host.sleeve.position == 1
     assert handle not in stage.host.sleeve.orders
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], Exit.USAGE, "usage: python -m services.sleeves NAME"),
+        (["nobody"], Exit.SETTINGS, "no section sleeves.nobody"),
+        (["trend"], Exit.SETTINGS, "sleeves.trend.implementation was 'no.such:Thing'"),
+    ],
+)
+def test_a_process_that_cannot_be_says_why_and_ends_with_a_code(tmp_path, arguments, code, message):
+    env = {
+        **os.environ,
+        "TSQ_VAR": str(tmp_path),
+        "TSQ__SLEEVES__TREND__IMPLEMENTATION": "no.such:Thing",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.sleeves", *arguments],
+        cwd=REPO,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    shutil.rmtree(paths.run_path(tmp_path), ignore_errors=True)
+    assert ended.returncode == code, ended.stderr
+    assert message in ended.stdout + ended.stderr

@@ -15,6 +15,7 @@ from shared.events import (
     Side,
     VetoRule,
 )
+from shared.settings import SettingsError
 from shared.units import SECOND
 from tests.sleeves_stage import Resting, Stage, settings_for
 
@@ -256,7 +257,7 @@ def test_trend_adopts_a_position_and_its_stop_and_goes_on_trailing():
 
 
 def test_trend_refuses_parameters_that_contradict():
-    with pytest.raises(ValueError, match="trail_ticks_min was above"):
+    with pytest.raises(SettingsError, match="trail_ticks_min was above"):
         follower(trail_ticks_min=50, trail_ticks_max=40)
 
 

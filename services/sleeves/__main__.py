@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from shared.runtime.launch import launch
-
 from services.sleeves.host import SleeveHost
+from shared.runtime.exits import Exit, Fatal
+from shared.runtime.launch import launch
+from shared.settings import Settings, SettingsError
+
+
+def make(settings: Settings) -> tuple[SleeveHost, None]:
+    """A sleeve needs no port. Raises Fatal for a class or parameters that cannot be used."""
+    try:
+        return SleeveHost(sys.argv[1], settings), None
+    except SettingsError as error:
+        raise Fatal(str(error), Exit.SETTINGS) from error
+
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m services.sleeves NAME")
-    sleeve = sys.argv[1]
-    launch(f"sleeve_{sleeve}", lambda settings: (SleeveHost(sleeve, settings), None))
+        sys.stderr.write("usage: python -m services.sleeves NAME\n")
+        sys.exit(Exit.USAGE)
+    launch(f"sleeve_{sys.argv[1]}", make)

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
-from services.sleeves.loading import section_of, sleeve_class, sleeve_params
+from services.sleeves.loading import prepared, section_of, sleeve_class
 from services.sleeves.memory import NOBODY
 from services.sleeves.mind import Mind
 from shared.core import Word
@@ -85,7 +85,7 @@ class SleeveHost:
         kind = sleeve_class(name, section.implementation)
         self.name, self.root = name, section.root
         self.desk = Desk(name, kind.contracts_max)
-        self.sleeve = kind(self.desk, sleeve_params(name, kind, section.params))
+        self.sleeve = prepared(name, kind, self.desk, section.params)
         self.mind = Mind(self.desk, self.sleeve, section)
         self.memory = self.desk.memory
         self._handlers = self._table()

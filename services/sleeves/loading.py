@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from services.sleeves.base import Sleeve
+from services.sleeves.desk import Desk
 from shared.settings import Settings, SettingsError
 from shared.settings import Sleeve as Section
 
@@ -59,3 +60,14 @@ def sleeve_params(name: str, kind: type[Sleeve], table: dict[str, Any]) -> Struc
     except msgspec.ValidationError as error:
         key = str(error).partition("$.")[2].strip("`")
         raise SettingsError(f"{where}: {error}; it was {table.get(key)!r}") from None
+
+
+def prepared(name: str, kind: type[Sleeve], desk: Desk, table: dict[str, Any]) -> Sleeve:
+    """The sleeve with its parameters. Raises SettingsError, also for what its author raises."""
+    params = sleeve_params(name, kind, table)
+    try:
+        return kind(desk, params)
+    except Exception as error:  # whatever a trader's class raises while it prepares itself
+        raise SettingsError(
+            f"settings: sleeves.{name}: {kind.__name__} cannot work with its parameters: {error}"
+        ) from error
