@@ -221,7 +221,7 @@ class Face:
         sending: asyncio.Task[None] | None = None
         try:
             await socket.prepare(request)
-            sending = asyncio.get_running_loop().create_task(self._send(socket))
+            sending = asyncio.get_running_loop().create_task(self._send(socket, request.transport))
             async for message in socket:
                 if message.type in (WSMsgType.ERROR, WSMsgType.CLOSE):
                     break
@@ -232,15 +232,17 @@ class Face:
                 await asyncio.gather(sending, return_exceptions=True)
         return socket
 
-    async def _send(self, socket: web.WebSocketResponse) -> None:
+    async def _send(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None
+    ) -> None:
+        """Every new picture, until the client goes or stops taking them; then cut it off."""
         frame = self._desk.frame()
         with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
             while not socket.closed:
                 await asyncio.wait_for(socket.send_str(frame), SEND_S_MAX)
                 frame = await self._desk.next_frame()
-        if not socket.closed:
-            with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
-                await asyncio.wait_for(socket.close(code=WSCloseCode.TRY_AGAIN_LATER), 0.5)
+        if transport is not None:
+            transport.abort()
 
     async def _close_sockets(self, app: web.Application) -> None:
         for socket in [*self._sockets]:
