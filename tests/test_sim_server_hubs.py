@@ -437,6 +437,25 @@ def test_a_slow_consumer_is_told_and_dropped(tmp_path, monkeypatch):
     on_stage(scene, tmp_path)
 
 
+def test_a_burst_comes_in_frames_of_bearable_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(port_hubs, "FRAME_MAX", 1_000)
+
+    async def scene(stage):
+        async with stage.raw() as one:
+            await one.invoke("SubscribeContractQuotes", MNQ)
+            for number in range(200):
+                stage.quote(best_bid=100.0 + number, best_ask=400.25)
+            bids = []
+            while len(bids) < 200:
+                message = await one.ws.receive()
+                assert len(message.data) <= 1_000
+                records = [json.loads(text) for text in message.data.split(END)[:-1]]
+                bids += [told["arguments"][1]["bestBid"] for told in records]
+            assert bids == [100.0 + number for number in range(200)]
+
+    on_stage(scene, tmp_path)
+
+
 def test_the_number_of_clients_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(port_hubs, "CLIENTS_MAX", 1)
 

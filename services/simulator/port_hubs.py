@@ -27,7 +27,8 @@ HANDSHAKE_S: Final = 15.0
 PING_EVERY_S: Final = 15.0
 CLIENT_SILENCE_S: Final = 30.0  # armed by the client's first ping
 MESSAGE_MAX: Final = 32 * 1024  # what ASP.NET accepts from a client
-QUEUE_MAX: Final = 20_000  # records; some minutes of a busy contract
+QUEUE_MAX: Final = 50_000  # records; some minutes of four busy contracts
+FRAME_MAX: Final = 64 * 1024  # characters; some clients refuse a frame above a megabyte
 GOODBYE_S: Final = 1.0
 CLIENTS_MAX: Final = 500
 
@@ -266,13 +267,20 @@ class HubClient:
                     self.abort()
                 if not self._queue and not self._over:
                     self._queue.append(wire.PING)
-                frame = "".join(self._queue)
-                self._queue.clear()
-                if frame:
-                    await self._socket.send_str(frame)
+                if self._queue:
+                    await self._socket.send_str(self._frame())
                 if self._over and not self._queue:
                     await self._close_socket()
                     return
+
+    def _frame(self) -> str:
+        """Waiting records, as many as a frame should hold and at least one."""
+        taken = [self._queue.popleft()]
+        size = len(taken[0])
+        while self._queue and size + len(self._queue[0]) <= FRAME_MAX:
+            taken.append(self._queue.popleft())
+            size += len(taken[-1])
+        return "".join(taken)
 
 
 class Hubs:
