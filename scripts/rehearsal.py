@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.supervise import Program, configuration, connect, programs
+from scripts.supervise import TROUBLE, Program, call, configuration, programs
 from shared.runtime.heartbeats import read_heartbeats
 from shared.runtime.parent import die_with_parent
 from shared.runtime.paths import run_path
@@ -177,14 +177,13 @@ class Rehearsal:
         """Kill a program and keep supervisord from bringing it back."""
         pid = self.pids()[name]
         os.kill(pid, signal.SIGSTOP)
-        rpc = connect(self.var)
-        with contextlib.suppress(Exception):
-            rpc.stopProcess(name, False)
+        with contextlib.suppress(*TROUBLE):
+            call(self.var, "stopProcess", name, False)
         os.kill(pid, signal.SIGKILL)
 
     def release(self, name: str) -> None:
         """Let a held program run again."""
-        connect(self.var).startProcess(name, False)
+        call(self.var, "startProcess", name, False)
 
     def _request(self, port: int, method: str, path: str, body: Any) -> Any:
         connection = http.client.HTTPConnection(HOST, port, timeout=5.0)

@@ -6,6 +6,7 @@ file is written there with the paths replaced, so that there is one text and no 
 
 from __future__ import annotations
 
+import http.client
 import os
 import xmlrpc.client  # nosec B411 - spoken over our own unix socket in a private folder only
 from pathlib import Path
@@ -16,6 +17,9 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from scripts.console import CommandError, Exit
 from shared.settings import REPO
+
+TROUBLE = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+"""What a call raises when supervisord is gone, going, or says no."""
 
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's own limit for a unix socket is 107 with its suffix
 
@@ -50,17 +54,21 @@ def socket_path(var: Path) -> Path:
     return var / "supervisor.sock"
 
 
-def connect(var: Path) -> Any:
-    """The XML-RPC interface of the supervisord that runs on `var`."""
+def call(var: Path, method: str, *arguments: object) -> Any:
+    """One XML-RPC call to the supervisord of `var`. Raises what is in TROUBLE."""
     transport = SupervisorTransport(None, None, f"unix://{socket_path(var)}")
-    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    try:
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        return getattr(proxy.supervisor, method)(*arguments)
+    finally:
+        transport.close()
 
 
 def programs(var: Path) -> list[Program]:
     """Every program's state; an empty list when no supervisord runs on `var`."""
     try:
-        rows = connect(var).getAllProcessInfo()
-    except (OSError, xmlrpc.client.Error):
+        rows = call(var, "getAllProcessInfo")
+    except TROUBLE:
         return []
     return [
         Program(
@@ -78,7 +86,7 @@ def programs(var: Path) -> list[Program]:
 def shutdown(var: Path) -> bool:
     """Ask supervisord to stop everything. False when none runs."""
     try:
-        connect(var).shutdown()
-    except (OSError, xmlrpc.client.Error):
+        call(var, "shutdown")
+    except TROUBLE:
         return False
     return True

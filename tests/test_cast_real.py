@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shared.runtime.replay import replay
 
 from scripts.rehearsal import Rehearsal, alive
 from scripts.supervise import configuration
 from services.cast import build, deciders
+from shared.runtime.replay import replay
 from shared.settings import REPO, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
