@@ -118,7 +118,8 @@ class Clumsy(Sleeve):
 
     def on_bar(self, bar):
         if bar.close == self.params.hole:
-            self.buy(sl_ticks=8)
+            self.sell(limit=900, sl_ticks=8)
+            self.cancel(self.working[0].intent_id, "never said")
             raise RuntimeError("fell into the hole")
         if self.idle:
             self.buy(limit=50, sl_ticks=8)
@@ -223,6 +224,21 @@ def test_a_grant_for_another_incarnation_or_sleeve_is_not_ours():
     stage.tell(AuthorityGranted(sleeve="mean_reversion", incarnation=100))
     stage.second(103)
     assert words(stage) == []
+
+
+@pytest.mark.parametrize("how", ["superseded", "new life"])
+def test_without_authority_not_even_a_cancel_is_said(how):
+    stage = ready()
+    if how == "superseded":
+        stage.grant(incarnation=101)
+    else:
+        stage.tell(Started(epoch=101, fresh=False, changed=True))
+    count = len(words(stage))
+    stage.tell(FeedStatus(state=FeedState.DOWN, since_ns=stage.now_ns))
+    stage.tell(ClockJump(slept_ns=1))
+    stage.pulse(1_000)
+    assert len(words(stage)) == count
+    assert stage.orders
 
 
 def test_a_newer_incarnation_silences_us_for_good():
@@ -610,6 +626,15 @@ def test_fill_and_book_in_either_order_count_once():
         assert held == [1, 1]
 
 
+def test_a_book_older_than_a_fill_is_not_believed():
+    stage = ready()
+    old = stage.book()
+    stage.fill(stage.orders["trend.100.1"], 50)
+    assert stage.host.sleeve.position == 1
+    stage.tell(old)
+    assert stage.host.sleeve.position == 1
+
+
 @pytest.mark.parametrize("fill_first", [True, False])
 def test_an_exit_carried_out_through_another_order_is_over_when_nothing_is_left(fill_first):
     """The router re-prices the take-profit, or lets the venue close: the fill bears its name."""
@@ -649,6 +674,8 @@ def test_a_suspended_legs_price_is_a_plan_and_binds_nobody():
     stage.mute = True
     stage.tick(100)
     assert stage.host.desk.trail(80) != ""
+    (moved,) = [word for word in stage.host.desk.out if isinstance(word, ModifyIntent)]
+    assert moved.stop_price == 80
 
 
 def test_a_voided_fill_is_taken_back():

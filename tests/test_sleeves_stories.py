@@ -49,6 +49,21 @@ def test_maker_quotes_both_sides_is_hit_holds_and_works_out():
     ]
 
 
+def test_maker_is_hit_on_the_other_side_and_holds_as_long():
+    stage = maker()
+    stage.story()
+    stage.now_ns += SECOND
+    stage.tick(24_505)
+    assert stage.story() == [
+        "venue fills SELL 1 @ 24505",
+        "CANCEL #1 (hold before working out)",
+    ]
+    stage.seconds(24_505, 24_505, 24_505, 24_505)
+    assert stage.story() == []
+    stage.seconds(24_505)
+    assert stage.story() == ["#4 BUY 1 LIMIT at 24503 EXIT"]
+
+
 def test_maker_leaves_at_market_what_it_held_too_long():
     stage = maker()
     stage.story()
