@@ -294,6 +294,54 @@ def test_an_entry_is_re_priced_under_the_rules_of_its_kind() -> None:
     assert refused(veto) is VetoRule.SESSION
 
 
+CHANGE_TROUBLE = {
+    "halted": VetoRule.HALTED,
+    "paused": VetoRule.REDUCE_ONLY,
+    "venue down": VetoRule.NOT_RECONCILED,
+    "router silent": VetoRule.PEER_SILENT,
+    "sentinel silent": VetoRule.PEER_SILENT,
+    "feed down": VetoRule.FEED,
+}
+
+
+@pytest.mark.parametrize("trouble", CHANGE_TROUBLE)
+def test_no_entry_is_re_priced_in_trouble(trouble: str) -> None:
+    stage = Stage(wide()).opened()
+    rests = passed(stage.quote_order(BUY, 23_990))
+    TROUBLE[trouble](stage)
+    veto = stage.modify("market_maker", rests.intent_id, limit_price=23_991)
+    assert refused(veto) is CHANGE_TROUBLE[trouble]
+
+
+@pytest.mark.parametrize("trouble", CHANGE_TROUBLE)
+def test_no_stop_is_loosened_in_trouble(trouble: str) -> None:
+    stage = Stage(wide()).opened()
+    leg = stage.bought("trend").intent_id + "-SL"
+    TROUBLE[trouble](stage)
+    assert refused(stage.modify("trend", leg, stop_price=83_950)) is CHANGE_TROUBLE[trouble]
+    assert not isinstance(stage.modify("trend", leg, stop_price=83_970), OrderVetoed)
+
+
+@pytest.mark.parametrize(
+    ("limits", "far", "rule"),
+    [
+        ({}, 1_850, VetoRule.DAILY_LOSS),
+        ({"daily_loss": 999, "drawdown_kill": 500}, 1_100, VetoRule.DRAWDOWN),
+        ({"exit_allowance_ticks": 1_550}, 600, VetoRule.FLOOR),
+    ],
+)
+def test_a_loosened_stop_stays_inside_every_level(
+    limits: dict[str, int], far: int, rule: VetoRule
+) -> None:
+    """The floor's case: 775 dollars of allowance on top of a stop 300 away, with 1,000 left."""
+    stage = Stage(wide(**limits)).opened()
+    leg = stage.bought("trend").intent_id + "-SL"
+    if rule is VetoRule.FLOOR:
+        stage.governor.mind.state.floor = 49_000_000_000
+    assert refused(stage.modify("trend", leg, stop_price=84_001 - far)) is rule
+    assert not isinstance(stage.modify("trend", leg, stop_price=83_959), OrderVetoed)
+
+
 def test_changes_count_against_the_rate() -> None:
     stage = Stage(wide(orders_per_window=2)).opened()
     rests = passed(stage.quote_order(BUY, 23_990))
