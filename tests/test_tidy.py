@@ -79,6 +79,9 @@ BANNED_IN_CORES = {
 COMPOSITION = {"cast", "stage", "stage_router", "stage_gateway"}
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
 
+OBSERVE = "observe"
+"""An observer is handed an envelope, field by field: the one signature longer than the law."""
+
 DECIMAL_AT_THE_EDGES = {"shared/units.py", "shared/contracts.py", "shared/venue/numbers.py"}
 
 
@@ -207,7 +210,7 @@ def test_files_and_functions_stay_small() -> None:
             size = (node.end_lineno or node.lineno) - node.lineno + 1
             assert size <= FUNCTION_LINES_MAX, f"{name}:{node.lineno} {node.name} has {size} lines"
             positional = [a for a in node.args.args if a.arg not in {"self", "cls"}]
-            assert len(positional) <= POSITIONAL_MAX, (
+            assert len(positional) <= POSITIONAL_MAX or node.name == OBSERVE, (
                 f"{name}:{node.lineno} {node.name} takes {len(positional)} positional arguments"
             )
 

@@ -28,7 +28,7 @@ from services.metrics_exporter.verdict import quote_age_s, unprotected_s
 from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook, VetoRule
 from shared.units import SECOND, USD, Lots, Micros
 
-SHOWN: Final = 12  # vetoes and fills on the page
+SHOWN: Final = 10  # vetoes and fills on the page
 DOLLARS: Final = "$"
 SECONDS: Final = "s"
 UNITS: Final[dict[VetoRule, str]] = {
