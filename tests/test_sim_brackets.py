@@ -168,6 +168,8 @@ def test_a_leg_is_moved_alone_and_stays_one_of_the_pair() -> None:
     assert answer.success
     assert live(bench)["TP"] == legs["TP"]
     assert live(bench)["SL"].stop_price == near
+    pair = {legs["SL"].id: legs["TP"].id, legs["TP"].id: legs["SL"].id}
+    assert bench.book().pairs == pair
     bench.run_until(lambda: not bench.truth().open_orders)
     assert bench.order(legs["SL"].id).status == 2
     assert bench.order(legs["TP"].id).status == 3
@@ -286,6 +288,9 @@ def test_partial_target_shrinks_the_stop(tmp_path: Path) -> None:
         legs = live(bench)
         left = {tag: order.size - (order.fill_volume or 0) for tag, order in legs.items()}
         assert left == {"SL": held, "TP": held}
+        state = bench.book("MNQ")
+        in_book = [one.left for one in (*state.waiting.values(), *state.resting.values())]
+        assert in_book == [held, held]
         bench.run(0.2)
     assert bench.truth().positions[0].lots == 0
 

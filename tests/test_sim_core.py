@@ -347,6 +347,9 @@ def test_pushes_have_the_venues_shapes(bench: Bench) -> None:
     assert full["low"] <= full["lastPrice"] <= full["high"]
     assert all(len(word.payload) == 1 for word in prints)
     assert {row.payload[0].type for row in prints} == {0, 1}
+    whole = [word for word in depths if len(word.payload) == 21]
+    assert {word.contract for word in whole} >= {MES, MNQ}
+    assert all([row.type for row in word.payload].index(6) == 0 for word in whole)
     book = DepthBook(MES)
     for word in depths:
         if word.contract == MES:

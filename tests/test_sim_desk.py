@@ -435,6 +435,24 @@ def test_latency_passes_before_the_engine_acts() -> None:
     assert bench.truth().fills == 1
 
 
+def test_requests_reach_the_engine_in_the_order_they_came() -> None:
+    """Jitter may stretch the way, never let one overtake another."""
+    bench = Bench(regime="calm", latency_ms=200)
+    bench.run(1)
+    from services.simulator.words import Call
+
+    for number in range(1, 41):
+        asked = venue.PlaceOrder(account_id=ACCOUNT, contract_id=MES, type=2, side=0, size=1)
+        bench.tell(Call(call_id=number, request=asked))
+    instants = [one.at_ns for one in bench.core._machines.exchange.state.arrivals]
+    assert instants == sorted(instants)
+    assert len(set(instants)) > 1, "there is jitter"
+    bench.run(0.5)
+    assert [deal.order_id for deal in bench.truth().trades] == sorted(
+        deal.order_id for deal in bench.truth().trades
+    )
+
+
 def test_slippage_setting_worsens_stops() -> None:
     prices = []
     for slippage in (0, 3):

@@ -108,6 +108,14 @@ def test_price_then_time_between_our_own(book: Matching) -> None:
     assert [order_id for order_id, _, _ in fills] == [2, 3, 1]
 
 
+def test_better_price_first_when_the_other_side_is_thin(book: Matching) -> None:
+    fills: list[Fill] = []
+    book.limit(1, SELL, 2, 104, fills=fills)
+    book.limit(2, SELL, 2, 103, fills=fills)
+    book.on_update(update(105, 106, bids=(3, 0, 0, 5, 5, 5, 5, 5, 5, 5)), fills)
+    assert fills == [(2, 103, 2), (1, 104, 1)]
+
+
 def test_level_out_of_sight_has_a_long_queue(book: Matching) -> None:
     book.limit(1, BUY, 1, 100 - LEVELS, fills=[])
     assert book.state.resting[1].ahead == QUEUE_UNSEEN
