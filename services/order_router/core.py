@@ -59,14 +59,12 @@ from shared.events import (
     FlattenProgress,
     ModifyApproved,
     OrderApproved,
-    OrderState,
     OrderUpdate,
     PeerBack,
     PeerSilent,
     Phase,
     PositionUpdate,
     Pulse,
-    Purpose,
     Reconciled,
     RiskState,
     Scope,
@@ -255,13 +253,8 @@ class Router:
         reconcile.see_account(self.desk, word.row)
 
     def _on_place_answer(self, word: PlaceAnswer) -> None:
-        order = outbox.on_place_answer(self.desk, word)
-        if order is None:
-            return
+        outbox.on_place_answer(self.desk, word)
         self._after_orders()
-        if order.state is OrderState.REJECTED and order.purpose is Purpose.NET_STOP:
-            self.desk.book(order.contract).stop_trouble = word.text or "no reason given"
-            self.desk.touch(order.contract)
 
     def _on_cancel_answer(self, word: CancelAnswer) -> None:
         outbox.on_cancel_answer(self.desk, word)

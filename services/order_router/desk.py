@@ -14,9 +14,9 @@ from services.order_router.memory import (
     Saga,
     State,
 )
-from shared.events import Event, OrderUpdate, Purpose, Scope
+from shared.events import Event, OrderState, OrderUpdate, Purpose, Scope
 from shared.settings import Settings
-from shared.units import SECOND, Nanos
+from shared.units import SECOND, Lots, Nanos
 
 
 class Desk:
@@ -94,6 +94,8 @@ class Desk:
             return
         if state.orders.pop(order.key, None) is not None:
             state.done[order.key] = order
+            if order.purpose is Purpose.NET_STOP and order.state is OrderState.REJECTED:
+                self.book(order.contract).stop_trouble = True
         while len(state.done) > DONE_MAX:
             old = state.done.pop(next(iter(state.done)))
             state.by_id.pop(old.venue_id, None)
@@ -136,6 +138,18 @@ class Desk:
             if in_scope(saga, self.state, contract):
                 return saga
         return None
+
+    def coming(self, contract: str) -> Lots:
+        """Signed lots that orders show as filled and whose trades have not come yet. The venue
+        tells the order first; whoever acts on the position in between would act on one that is
+        gone.
+        """
+        signed = 0
+        for key in self.state.owed:
+            order = self.find(key)
+            if order is not None and order.contract == contract:
+                signed += order.side * (order.filled - order.traded)
+        return signed
 
     def read_soon(self, within_ns: Nanos = 0, after: int | None = None) -> None:
         """A read should begin within `within_ns` of real time, unless one is under way that began

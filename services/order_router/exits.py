@@ -44,8 +44,9 @@ PATIENCE_S = 2.0
 def wish(desk: Desk, approval: OrderApproved) -> None:
     """Carry out an approved exit, or let it wait for the one before it."""
     book = desk.book(approval.contract)
-    if book.lots * approval.side >= 0:
-        refuse(desk, approval, f"nothing to close: the position is {book.lots:+d}")
+    lots = book.lots + desk.coming(book.contract)
+    if lots * approval.side >= 0:
+        refuse(desk, approval, f"nothing to close: the position is {lots:+d}")
         return
     waiting = desk.state.exits.pop(approval.contract, None)
     if waiting is not None:
@@ -62,11 +63,15 @@ def wish(desk: Desk, approval: OrderApproved) -> None:
 
 
 def _go(desk: Desk, approval: OrderApproved, book: Book) -> None:
-    size = min(approval.size, abs(book.lots))
-    full = size == abs(book.lots)
+    lots = abs(book.lots + desk.coming(book.contract))
+    size = min(approval.size, lots)
+    full = size == lots
     legs = [
         o for o in desk.live(book.contract) if o.purpose in (Purpose.STOP_LOSS, Purpose.TAKE_PROFIT)
     ]
+    if full and any(not leg.still for leg in legs):
+        desk.state.exits[book.contract] = approval  # a change of a leg is under way: it waits
+        return
     pair = _pair(legs, size) if full else None
     if pair is not None and not _net_stop(desk, book):
         _through_leg(desk, approval, *pair)

@@ -161,12 +161,17 @@ def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
         return
     refusals = book.close.refusals if book.close else 0
     lots = book.lots or book.stream or 0
-    if refusals >= 2 and refusals % 2 == 0 and book.last_price and book.lots:
+    if refusals >= 2 and refusals % 2 == 0 and book.last_price and _whole(desk, book):
         _close_by_limit(desk, book, refusals)
         return
     close = Close(close_id=desk.request_id(), lots=lots, sent_ns=desk.now_ns, refusals=refusals)
     book.close = close
     desk.say(CloseContract(close_id=close.close_id, contract=book.contract))
+
+
+def _whole(desk: Desk, book: Book) -> bool:
+    """Whether our own count of the position is complete enough to size an order by it."""
+    return bool(book.lots) and not desk.coming(book.contract)
 
 
 def _something_closes(desk: Desk, saga: Saga, book: Book) -> bool:

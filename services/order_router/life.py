@@ -111,7 +111,6 @@ class Life:
             protection.openers_go(desk, "the governor is silent")
         for contract, book in state.books.items():
             if book.lots or any(desk.live(contract)):
-                protection.trim(desk, book)
                 desk.touch(contract)
         self.status.pulse()
 

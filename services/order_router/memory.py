@@ -137,11 +137,12 @@ class Book(Struct):
     stream_step: int = 0
     differs_real_ns: Nanos = 0
     flat_real_ns: Nanos = 0
+    moved_by: Purpose | None = None  # what the last fill was for
     excess_real_ns: Nanos = 0
     naked_ns: Nanos = 0
     naked_real_ns: Nanos = 0
     told: tuple[Lots, int, Lots, Nanos] = (0, 0, 0, 0)
-    stop_trouble: str = ""
+    stop_trouble: bool = False  # the venue refused our stop: the market is beyond it
     close: Close | None = None
 
     @property

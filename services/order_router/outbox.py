@@ -168,24 +168,24 @@ def send_own(
     return order
 
 
-def on_place_answer(desk: Desk, answer: PlaceAnswer) -> Order | None:
-    """Fold our own request's outcome; the order it was about, if it is still known."""
+def on_place_answer(desk: Desk, answer: PlaceAnswer) -> None:
+    """Fold our own request's outcome."""
     order = desk.find(answer.tag)
     if order is None:
-        return None
+        return
     desk.link(order, answer.order_id)
     match answer.outcome:
         case Outcome.DONE:
             order.seen = desk.state.step
             happen(desk, order, Happening.ACCEPTED)
         case Outcome.REFUSED:
-            happen(desk, order, Happening.REJECTED, answer.text)
+            if not happen(desk, order, Happening.REJECTED, answer.text):
+                desk.tell(order, answer.text)  # the hub was faster, but knows no reasons
         case Outcome.NOT_SENT:
             happen(desk, order, Happening.NEVER_LEFT, answer.text)
         case Outcome.UNKNOWN:
             _ended(desk, order)
             happen(desk, order, Happening.LOST, answer.text)
-    return order
 
 
 def _ended(desk: Desk, order: Order) -> None:

@@ -34,6 +34,8 @@ LEGS = frozenset({Purpose.STOP_LOSS, Purpose.TAKE_PROFIT})
 
 def guard(desk: Desk, book: Book) -> None:
     """Look at one contract: measure, tell, and do what is missing."""
+    if desk.coming(book.contract):
+        return  # its trade is on the way and brings us back here
     naked = _measure(desk, book)
     if desk.saga_over(book.contract) is not None or not desk.state.account_id:
         return
@@ -41,6 +43,7 @@ def guard(desk: Desk, book: Book) -> None:
         _drop_what_opens(desk, book, order)
     want = _wanted(desk, book, grace=True)
     _keep_net_stop(desk, book, want)
+    _trim(desk, book)
     allowed_s = desk.settings.risk_governor.unprotected_real_s
     if (
         naked
@@ -126,12 +129,13 @@ def _keep_net_stop(desk: Desk, book: Book, want: Lots) -> None:
     """One stop over `want` contracts: place it, change it, or let it go."""
     stops = [o for o in _net_stops(desk, book) if o.state is not OrderState.CANCELLING]
     if not want or not book.lots:
+        book.stop_trouble = False
         for order in stops:
             want_cancel(desk, order, "nothing left to protect")
         return
     if book.stop_trouble:
-        trouble, book.stop_trouble = book.stop_trouble, ""
-        _close(desk, book, f"the stop was refused: {trouble}")
+        book.stop_trouble = False
+        _close(desk, book, "the stop was refused")
         return
     right = [o for o in stops if opposing(o, book) and not o.cancel]
     for order in [o for o in stops if o not in right] + right[1:]:
@@ -174,14 +178,20 @@ def _drop_what_opens(desk: Desk, book: Book, order: Order) -> None:
             want_cancel(desk, order, "nothing left to close")
         elif order.left > abs(book.lots):
             want_cancel(desk, order, "larger than the position")
-    elif order.purpose in LEGS and not _entry_lives(desk, order):
-        wrong_side = book.lots and not opposing(order, book)
-        gone = not book.lots and desk.real_after(max(book.flat_real_ns, 1), SWEEP_S)
-        suspended = order.state is OrderState.SUSPENDED
-        if (wrong_side and not suspended) or (
-            gone and desk.real_after(order.sent_real_ns or 1, SWEEP_S)
-        ):
-            want_cancel(desk, order, "its position is gone")
+    elif order.purpose in LEGS and not _entry_lives(desk, order) and _is_orphan(desk, book, order):
+        want_cancel(desk, order, "its position is gone")
+
+
+def _is_orphan(desk: Desk, book: Book, leg: Order) -> bool:
+    """A leg whose fill could only open something. Where its sibling closed the position the venue
+    is cancelling it already and gets a moment; where an exit or a hand did, nobody else will.
+    """
+    if book.lots:
+        return not opposing(leg, book) and leg.state is not OrderState.SUSPENDED
+    if book.moved_by is not None and book.moved_by not in LEGS and leg.state in RESTING:
+        return True
+    since_ns = max(book.flat_real_ns, leg.sent_real_ns, 1)
+    return desk.real_after(since_ns, SWEEP_S)
 
 
 def _entry_lives(desk: Desk, leg: Order) -> bool:
@@ -192,16 +202,15 @@ def _entry_lives(desk: Desk, leg: Order) -> bool:
     return entry is not None and (entry.live or entry.traded < entry.filled)
 
 
-def trim(desk: Desk, book: Book) -> None:
-    """On a pulse: legs that cover more than the position for a while are cut, the newest first."""
-    excess = 0
-    if book.lots and desk.saga_over(book.contract) is None:
-        excess = max(_excess(desk, book, purpose) for purpose in LEG_ORDER)
-    if not excess:
+def _trim(desk: Desk, book: Book) -> None:
+    """Legs that cover more than the position are cut, the newest first: at once after an exit,
+    after a moment where a leg filled, since then the venue may be cutting its sibling itself.
+    """
+    if not book.lots or not any(_excess(desk, book, purpose) for purpose in LEG_ORDER):
         book.excess_real_ns = 0
         return
-    book.excess_real_ns = book.excess_real_ns or desk.state.real_ns
-    if not desk.real_after(book.excess_real_ns, SWEEP_S):
+    book.excess_real_ns = book.excess_real_ns or desk.state.real_ns or 1
+    if book.moved_by in LEGS and not desk.real_after(book.excess_real_ns, SWEEP_S):
         return
     for purpose in LEG_ORDER:
         _cut(desk, book, purpose, _excess(desk, book, purpose))
@@ -222,7 +231,17 @@ def _excess(desk: Desk, book: Book, purpose: Purpose) -> Lots:
     legs = _legs(desk, book, purpose)
     if any(_entry_lives(desk, leg) for leg in legs):
         return 0
-    return max(0, sum(leg.left for leg in legs) - abs(book.lots))
+    covered = sum(leg.left for leg in legs)
+    if purpose is Purpose.TAKE_PROFIT:
+        covered += min(_leaving(desk, book), covered - 1 if covered else 0)
+    return max(0, covered - abs(book.lots))
+
+
+def _leaving(desk: Desk, book: Book) -> Lots:
+    """Lots that resting exits will take at a profit: the take-profits must leave them room. One lot
+    of target stays, because taking a leg away might take its stop along.
+    """
+    return sum(o.left for o in desk.live(book.contract) if o.purpose is Purpose.EXIT and not o.via)
 
 
 def _cut(desk: Desk, book: Book, purpose: Purpose, excess: Lots) -> None:

@@ -84,6 +84,8 @@ class Requests:
                 return f"{where.value}: {why}" if why else where.value
             if state.silent:
                 return "the governor is silent"
+            if not state.can_trade:
+                return "the venue says that the account may not trade"
         return ""
 
     def on_modify(self, approval: ModifyApproved) -> None:

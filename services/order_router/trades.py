@@ -90,6 +90,7 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
         _apply(desk, book, row.price, part)
         trade_id = row.trade_id if index == 0 else -row.trade_id
         _say_fill(desk, order, row, trade_id=trade_id, part=part)
+    book.moved_by = order.purpose
     _advance(desk, order, row.size)
     desk.touch(row.contract)
 

@@ -1,9 +1,10 @@
 """A small venue in integers and a bench that hosts the real router core before it.
 
-The venue does what the real one is known to do: brackets with suspended legs, one-cancels-other, closes
-without an order id, rejected orders with an id, tags used once. The bench queues every request, answer and
-hub event, so that a test (or a seed) decides what arrives, in which order, twice, or never. It also keeps
-the router's journal: `restart` is snapshot plus re-run, and any difference fails.
+The venue does what the real one is known to do: brackets with suspended legs, one-cancels-other,
+closes without an order id, rejected orders with an id, tags used once. The bench queues every
+request, answer and hub event, so that a test (or a seed) decides what arrives, in which order,
+twice, or never. It also keeps the router's journal: `restart` is snapshot plus re-run, and any
+difference fails.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from shared.events import (
     Pulse,
     Purpose,
     Reconciled,
-    RiskState,
     RiskLevel,
+    RiskState,
     Side,
     Started,
     VenueStatus,
@@ -69,6 +70,7 @@ class Venue:
         self.refuse_closes = 0
         self.refuse_changes = 0
         self.slow_close = False  # market closes rest until `fill` is called
+        self.brackets_work = True
         self.partly = 0  # at most so many contracts of a resting order fill at once
         self.brackets: dict[int, tuple[int, int]] = {}
         self.tag_attempts: list[str] = []
@@ -96,7 +98,7 @@ class Venue:
             return w.PlaceAnswer(
                 tag=word.tag, outcome=w.Outcome.REFUSED, order_id=row.order_id, text=text
             )
-        if word.stop_loss_ticks:
+        if word.stop_loss_ticks and self.brackets_work:
             self.brackets[row.order_id] = (word.stop_loss_ticks, word.take_profit_ticks)
             self._legs(row, word)
         self._show(row)
@@ -107,9 +109,7 @@ class Venue:
     def cancel(self, word: w.CancelOrder) -> w.CancelAnswer:
         row = self.orders.get(word.order_id)
         if row is None or row.status not in LIVE:
-            return w.CancelAnswer(
-                order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 5"
-            )
+            return w.CancelAnswer(order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 5")
         self._put(row.order_id, status=Status.CANCELLED, changed=True)
         for leg in self._children(row.order_id):
             if leg.status is Status.SUSPENDED:
@@ -120,9 +120,7 @@ class Venue:
         row = self.orders.get(word.order_id)
         if self.refuse_changes or row is None or row.status not in LIVE:
             self.refuse_changes = max(0, self.refuse_changes - 1)
-            return w.ModifyAnswer(
-                order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 3"
-            )
+            return w.ModifyAnswer(order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 3")
         self._put(
             row.order_id,
             changed=True,
@@ -366,9 +364,9 @@ class Bench:
                 self.said.append(word)
         return said
 
-    def start(self, *, fresh: bool = True) -> Bench:
+    def start(self, *, fresh: bool = True, changed: bool = False) -> Bench:
         self.epoch += 1
-        self.tell(Started(epoch=1_700_000_000 + self.epoch, fresh=fresh))
+        self.tell(Started(epoch=1_700_000_000 + self.epoch, fresh=fresh, changed=changed))
         self.tell(RiskState(halt_no=self.halt_no, level=RiskLevel.ACTIVE, cause="", since_ns=0))
         self.pulse()
         self.tell(w.AccountsSeen(accounts=(account_row(),)))
@@ -381,19 +379,31 @@ class Bench:
             self.venue.now_ns = max(self.venue.now_ns, self.now_ns)
             self.tell(Pulse(real_ns=self.real_ns))
 
-    def restart(self) -> None:
-        """kill -9 and start again: what was on its way to us is lost, what left has left."""
+    def restart(self, *, changed: bool = False, unsent: bool = True) -> None:
+        """kill -9 and start again: what was on its way to us is lost, what left has left.
+
+        `changed`: as if by other code, so our own words are given back instead of compared.
+        `unsent`: requests not yet at the venue die with the process; else they still arrive there.
+        """
         again = Router(self.config)
         again.restore(self.base)
         for now_ns, event, said in self.tape:
-            assert list(again.on(now_ns, event)) == said, event
-        assert again.snapshot() == self.router.snapshot()
+            answers = list(again.on(now_ns, event))
+            if changed:
+                for word in said:
+                    again.recall(now_ns, word)
+            else:
+                assert answers == said, event
+        assert changed or again.snapshot() == self.router.snapshot()
+        if not unsent:
+            for request in self.requests:
+                self.serve(request)
         self.router = again
         self.base, self.tape = again.snapshot(), []
         self.arriving.clear()
         self.requests.clear()
         self.restarts += 1
-        self.start(fresh=False)
+        self.start(fresh=False, changed=changed)
 
     # -- delivering ----------------------------------------------------------------------------
 
@@ -565,16 +575,16 @@ class Bench:
         by_fills: dict[str, int] = {}
         for fill in self.fills():
             sign = -1 if fill.voided else 1
-            by_fills[fill.contract] = (
-                by_fills.get(fill.contract, 0) + sign * fill.side * fill.size
-            )
+            by_fills[fill.contract] = by_fills.get(fill.contract, 0) + sign * fill.side * fill.size
         for contract, book in state.books.items():
             assert by_fills.get(contract, 0) == book.lots, "the fills do not add up to the book"
             assert sum(book.shares.values()) == book.lots
 
 
 class Storm:
-    """Delivers the bench's traffic as a seed pleases: lost, late, twice, out of order, with kills."""
+    """Delivers the bench's traffic as a seed pleases: lost, late, twice, out of order, with
+    kills.
+    """
 
     def __init__(self, bench: Bench, seed: int, *, kills: float = 0.01) -> None:
         self.bench, self.dice, self.kills = bench, Random(seed), kills
@@ -587,7 +597,7 @@ class Storm:
         """One thing happens."""
         bench, dice = self.bench, self.dice
         if self.kills and dice.random() < self.kills:
-            bench.restart()
+            bench.restart(changed=dice.random() < 0.3, unsent=dice.random() < 0.5)
             return
         queues = [bench.requests] * bool(bench.requests) + [bench.arriving] * bool(bench.arriving)
         if not queues:
