@@ -225,6 +225,13 @@ def test_an_order_that_is_not_working_is_not_modified(stage):
     assert do(stage, lambda s: s.modify(handle, limit=96)) != [""]
 
 
+def test_an_order_that_is_being_cancelled_is_not_modified(stage):
+    (handle,) = do(stage, lambda s: s.buy(limit=95, sl_ticks=8))
+    stage.mute = True
+    got = do(stage, lambda s: s.cancel(handle), lambda s: s.modify(handle, limit=96))
+    assert got == [None, ""]
+
+
 def test_close_leaves_with_everything_once(stage):
     do(stage, lambda s: s.buy(2, sl_ticks=8))
     assert stage.position.lots == 2

@@ -700,6 +700,28 @@ def test_an_order_the_books_no_longer_list_is_forgotten_after_a_while():
     assert order.intent_id not in stage.host.memory.orders
 
 
+def test_a_book_older_than_an_orders_own_news_raises_no_doubt():
+    stage = ready()
+    old = stage.book()
+    stage.no += 5
+    stage.update(stage.orders["trend.100.1"], OrderState.WORKING)
+    stage.tell(msgspec.structs.replace(old, working=()))
+    for number in range(1, 60):
+        stage.now_ns += SECOND
+        stage.pulse(100 + number)
+    assert "trend.100.1" in stage.host.memory.orders
+
+
+def test_after_the_last_words_nothing_is_said():
+    stage = ready()
+    stage.tell(Stopping(reason="SIGTERM"))
+    count = len(words(stage))
+    for order in list(stage.orders):
+        stage.cancel(order)
+    stage.seconds(103, 104)
+    assert len(words(stage)) == count
+
+
 # -- a sleeve that raises --------------------------------------------------------------------------
 
 
