@@ -30,9 +30,9 @@ def last(bench: Bench) -> float:
 
 
 def test_account_then_contract_come_first_and_make_no_order(bench: Bench) -> None:
-    wrong = bench.place("CON.F.US.XXX.Z26", account_id=1)
+    wrong = bench.place("CON.F.US.QQQ.Z26", account_id=1)
     assert (wrong.success, wrong.error_code, wrong.order_id) == (False, 1, None)
-    for contract in ("CON.F.US.XXX.Z26", "MES", "", "CON.F.US.MES.Z31", "CON.F.US.MES.X26"):
+    for contract in ("CON.F.US.QQQ.Z26", "MES", "", "CON.F.US.MES.Z31", "CON.F.US.MES.X26"):
         unknown = bench.place(contract, type=999)
         assert (unknown.error_code, unknown.order_id) == (8, None)
     expired = bench.place("CON.F.US.MES.U26", type=999)
