@@ -65,7 +65,7 @@ class Fault(Word, frozen=True, kw_only=True):
 # -- out -------------------------------------------------------------------------------------------
 
 
-class Holding(Struct, frozen=True, kw_only=True):
+class Holding(Struct, frozen=True, kw_only=True, rename="camel"):
     """A position as the simulator's own books have it. `lots` signed, `cost` in tick-lots."""
 
     contract: str
@@ -74,7 +74,7 @@ class Holding(Struct, frozen=True, kw_only=True):
     realised: int  # tick-lots since the contract was first traded
 
 
-class Faults(Struct, kw_only=True):
+class Faults(Struct, kw_only=True, rename="camel"):
     """What is ordered and not yet used up, in the units of FaultKind."""
 
     frozen_until_ns: Nanos = 0
