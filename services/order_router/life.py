@@ -79,9 +79,8 @@ class Life:
         for book in state.books.values():
             if book.close is not None and book.close.outcome is None:
                 flatten.end_close(desk, book.close, Outcome.UNKNOWN)
-            book.naked_real_ns = book.flat_real_ns = book.excess_real_ns = 0
+            book.bare_real_ns = book.flat_real_ns = book.excess_real_ns = 0
             book.differs_real_ns = 0
-            book.naked_ns = 0
             desk.touch(book.contract)
         self._forget_real_time()
 
@@ -126,8 +125,8 @@ class Life:
                 book.close.ended_real_ns = book.close.ended_real_ns or state.real_ns
             if not book.lots:
                 book.flat_real_ns = book.flat_real_ns or state.real_ns
-            if book.naked_ns:
-                book.naked_real_ns = state.real_ns
+            book.bare_real_ns = state.real_ns if book.bare_real_ns else 0
+            book.excess_real_ns = state.real_ns if book.excess_real_ns else 0
 
     def on_clock_jump(self, event: ClockJump) -> None:
         """The computer slept: nothing believed before is fresh, and what still waits must not

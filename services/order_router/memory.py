@@ -122,8 +122,8 @@ class Book(Struct):
     position.
 
     `stream`: the position as the hub last told it. `since_real_ns`: since when it has been flat
-    (its legs may still be on their way out). `naked_*`: since when it has not been covered by
-    stops.
+    (its legs may still be on their way out). `naked_ns`: since when it has not been covered by
+    stops (market time); `bare_real_ns`: since when our own part of it has not.
     """
 
     contract: str
@@ -140,7 +140,7 @@ class Book(Struct):
     moved_by: Purpose | None = None  # what the last fill was for
     excess_real_ns: Nanos = 0
     naked_ns: Nanos = 0
-    naked_real_ns: Nanos = 0
+    bare_real_ns: Nanos = 0
     told: tuple[Lots, int, Lots, Nanos] = (0, 0, 0, 0)
     stop_trouble: bool = False  # the venue refused our stop: the market is beyond it
     close: Close | None = None

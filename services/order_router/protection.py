@@ -36,20 +36,16 @@ def guard(desk: Desk, book: Book) -> None:
     """Look at one contract: measure, tell, and do what is missing."""
     if desk.coming(book.contract):
         return  # its trade is on the way and brings us back here
-    naked = _measure(desk, book)
+    bare = _measure(desk, book)
     if desk.saga_over(book.contract) is not None or not desk.state.account_id:
         return
     for order in list(desk.live(book.contract)):
         _drop_what_opens(desk, book, order)
-    want = _wanted(desk, book, grace=True)
+    want = _wanted(desk, book)
     _keep_net_stop(desk, book, want)
     _trim(desk, book)
     allowed_s = desk.settings.risk_governor.unprotected_real_s
-    if (
-        naked
-        and desk.real_after(book.naked_real_ns, allowed_s)
-        and _wanted(desk, book, grace=False)
-    ):
+    if bare and desk.real_after(book.bare_real_ns, allowed_s):
         _close(desk, book, f"unprotected for {allowed_s:g} s")
 
 
@@ -68,7 +64,8 @@ def ours(book: Book) -> Lots:
 
 
 def _measure(desk: Desk, book: Book) -> bool:
-    """Publish position and protection when they changed. Returns whether something is uncovered."""
+    """Publish position and protection when they changed. Returns whether something of ours
+    is uncovered."""
     covered = 0
     if book.lots:
         covered = sum(
@@ -77,11 +74,12 @@ def _measure(desk: Desk, book: Book) -> bool:
             if order.purpose in STOPS and order.state in RESTING and opposing(order, book)
         )
     covered = min(covered, abs(book.lots))
-    naked = covered < abs(book.lots)
-    if not naked:
-        book.naked_ns = book.naked_real_ns = 0
+    if covered >= abs(book.lots):
+        book.naked_ns = 0
     elif not book.naked_ns:
-        book.naked_ns, book.naked_real_ns = desk.now_ns, desk.state.real_ns or 1
+        book.naked_ns = desk.now_ns
+    bare = covered < abs(ours(book))
+    book.bare_real_ns = (book.bare_real_ns or desk.state.real_ns or 1) if bare else 0
     now = (book.lots, book.position.cost, covered, book.naked_ns)
     if now != book.told:
         book.told = now
@@ -95,18 +93,18 @@ def _measure(desk: Desk, book: Book) -> bool:
                 unprotected_since_ns=book.naked_ns,
             )
         )
-    return naked
+    return bare
 
 
-def _wanted(desk: Desk, book: Book, *, grace: bool) -> Lots:
+def _wanted(desk: Desk, book: Book) -> Lots:
     """Contracts for which the net stop has to stand in."""
     need = abs(ours(book))
     if not need:
         return 0
     allowed_s = desk.settings.risk_governor.unprotected_real_s * GRACE
-    patient = grace and book.bracketed and not desk.real_after(book.naked_real_ns, allowed_s)
-    if patient and book.naked_real_ns:
-        return sum(o.left for o in _net_stops(desk, book) if opposing(o, book))
+    if book.bracketed and book.bare_real_ns and not desk.real_after(book.bare_real_ns, allowed_s):
+        kept = [o for o in _net_stops(desk, book) if opposing(o, book) and not o.cancel]
+        return sum(o.left for o in kept)
     legs = sum(
         o.left
         for o in desk.live(book.contract)
