@@ -20,6 +20,7 @@ from shared.events import PUBLIC, TICKS, Armed, Event, Flatten, RiskState, Sessi
 from shared.runtime import lanes, records, wire
 from shared.runtime.bus import Bus
 from shared.runtime.journal import JournalUnwritable
+from shared.runtime.narrator import Narrator
 from shared.runtime.ports import Port
 from shared.runtime.recorder import Recorder
 
@@ -54,6 +55,7 @@ class Mouth:
             (*_HALTS, *(kind for kind in core.words if getattr(kind, "durable", False)))
         )
         self._halt_no = -1
+        self._narrator = Narrator(core.publishes)
         self.bus: Bus | None = None
         self.epoch = 0
         self.seq: dict[str, int] = {}
@@ -86,6 +88,8 @@ class Mouth:
             self._recorder.sync()
         for event, frame in out:
             self._let_out(event, frame, written)
+        for event, _ in out:
+            self._narrator.tell(event)
 
     def _seal(self, lane: str, topic: str, said: tuple[int, str, Event]) -> bytes:
         """The next envelope of a lane."""
