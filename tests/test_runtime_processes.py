@@ -36,7 +36,8 @@ def all_said(cast: Cast, pokes: int) -> None:
     """Everyone has said what one thread would have said, once each, and it replays."""
     cast.wait(lambda: cast.count("last") >= pokes, f"{pokes} vetoes")
     for name in CHAIN:
-        assert cast.stop(name) == Exit.CLEAN, cast.log(name)
+        cast.wait(lambda name=name: cast.beating(name), f"{name} to be up")
+        assert cast.stop(name) == Exit.CLEAN, cast.log(name)[-2000:]
     for name, said in toys.expected(pokes).items():
         assert cast.said(name) == said, name
     for name in CHAIN:

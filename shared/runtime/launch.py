@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -43,6 +44,7 @@ def launch(name: str, make: Callable[[Settings], Made]) -> NoReturn:
     `make` builds its core (or an observer: whatever has `observe`) and its port from the settings.
     """
     arguments(name)
+    signal.signal(signal.SIGTERM, _nothing_begun)
     try:
         parent = Parent()
         settings = load()
@@ -138,6 +140,11 @@ def _hide_secrets(settings: Settings) -> None:
     except SettingsError:
         return  # whoever needs them says what is missing
     log.hide(secrets.api_key, secrets.username)
+
+
+def _nothing_begun(_number: int, _frame: object) -> NoReturn:
+    """Asked to stop before there is anything to stop; the loop's own handler takes over later."""
+    os._exit(Exit.CLEAN)
 
 
 def _die(name: str, why: str, code: Exit) -> NoReturn:
