@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
@@ -34,6 +35,11 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> Exit: ...
 
 
+INTERRUPTED = 130  # what shells use for Ctrl-C: a command cut short has not succeeded
+ENDLESS = ("logs", "journal")
+"""Verbs that Ctrl-C is the normal end of."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse ends with 2 on wrong usage; here 2 means a failed check and 1 means usage."""
 
@@ -63,11 +69,11 @@ def main(argv: list[str] | None = None) -> int:
     except SettingsError as error:
         print(f"tsq {args.verb}: {error}", file=sys.stderr)
         return int(Exit.USAGE)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # `| head` has seen enough; nothing may be flushed at our end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.OK)
     except KeyboardInterrupt:
-        return int(Exit.OK)
+        return int(Exit.OK) if args.verb in ENDLESS else INTERRUPTED
 
 
 if __name__ == "__main__":

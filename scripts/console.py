@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from shared.runtime.exits import Fatal
 from shared.runtime.paths import (
     flatten_progress_path,
     flatten_request_path,
@@ -42,6 +44,21 @@ class CommandError(Exception):
         self.code = code
 
 
+def natural(text: str) -> int:
+    """For `type=`: a whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def who() -> str:
+    """The person's name for the journal; a user without one (containers) is stopped by nothing."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"user {os.getuid()}"
+
+
 def report(args: argparse.Namespace, human: str, data: dict[str, Any]) -> None:
     """Print for people, or one JSON object when `--json` was given."""
     print(json.dumps(data, default=str) if args.json else human, flush=True)
@@ -52,10 +69,23 @@ def var_of(args: argparse.Namespace) -> Path:
     return Path(args.var).resolve() if args.var else var_dir()
 
 
+def run_of(var: Path) -> Path:
+    """The run directory. Raises CommandError(UNSAFE) if it is not ours alone: then nobody of ours
+    can be reached through it.
+    """
+    try:
+        return run_dir(var)
+    except Fatal as error:
+        raise CommandError(error.why, Exit.UNSAFE) from None
+
+
 def write_request(var: Path, cause: str, who: str) -> str:
-    """Leave a `flatten.request` for router, governor and sentinel. Returns its id."""
+    """Leave a `flatten.request` for router, governor and sentinel. Returns its id.
+
+    Raises OSError when the disk would not take it.
+    """
     request_id = uuid.uuid4().hex
-    where = flatten_request_path(run_dir(var))
+    where = flatten_request_path(run_of(var))
     body = json.dumps({"id": request_id, "cause": cause, "who": who})
     handle, temporary = tempfile.mkstemp(dir=where.parent, prefix=".flatten")
     with os.fdopen(handle, "w") as file:
@@ -69,22 +99,24 @@ def write_request(var: Path, cause: str, who: str) -> str:
 def read_progress(var: Path) -> dict[str, Any]:
     """The last `flatten.progress`, or an empty dict while there is none."""
     try:
-        found: dict[str, Any] = json.loads(flatten_progress_path(run_dir(var)).read_text())
+        found: dict[str, Any] = json.loads(flatten_progress_path(run_of(var)).read_text())
     except (OSError, ValueError):
         return {}
     return found
 
 
-def ask_governor(var: Path, verb: str, **arguments: str) -> dict[str, Any]:
+def ask_governor(
+    var: Path, verb: str, arguments: dict[str, str], patience_s: float = GOVERNOR_TIMEOUT_S
+) -> dict[str, Any]:
     """Say one operator command at the governor's socket and return its answer.
 
     Raises CommandError(UNSAFE) when nobody answers: a silence is never taken for consent.
     """
-    where = governor_socket_path(run_dir(var))
+    where = governor_socket_path(run_of(var))
     line = json.dumps({"verb": verb, **arguments}).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(GOVERNOR_TIMEOUT_S)
+            connection.settimeout(patience_s)
             connection.connect(str(where))
             connection.sendall(line)
             answer = b""

@@ -12,6 +12,7 @@ import asyncio
 import os
 import platform
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -61,8 +62,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     try:
         settings = load()
-    except SettingsError as error:
-        return finish(args, [Finding("settings", Grade.FAILED, str(error), "mend the file named")])
+        calendar(settings.session)
+    except (SettingsError, ValueError) as error:
+        return finish(args, [Finding("settings", Grade.FAILED, str(error), "mend what it names")])
     var = var_of(args)
     findings = [check for part in LOCAL for check in part(settings, var)]
     if not args.offline:
@@ -151,6 +153,7 @@ def running(settings: Settings, var: Path) -> Iterator[Finding]:
     found = programs(var)
     if not found:
         yield Finding("cast", Grade.WARNING, "not running", "./scripts/up")
+        yield from ports(settings)
         return
     down = [program.name for program in found if program.state != "RUNNING"]
     yield Finding(
@@ -159,6 +162,23 @@ def running(settings: Settings, var: Path) -> Iterator[Finding]:
         f"{len(found) - len(down)} of {len(found)} processes run",
         f"tsq logs {down[0]}" if down else "",
     )
+
+
+def ports(settings: Settings) -> Iterator[Finding]:
+    """The addresses that will be wanted must be free while nothing of ours runs."""
+    wanted = {"metrics_exporter": (settings.metrics_exporter.host, settings.metrics_exporter.port)}
+    if settings.simulated():
+        wanted["simulator"] = (settings.simulator.host, settings.simulator.port)
+    for name, (host, port) in wanted.items():
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+            yield Finding("port", Grade.OK, f"{host}:{port} is free for {name}")
+        except OSError as error:
+            yield Finding(
+                "port", Grade.FAILED, f"{host}:{port} of {name}: {error.strerror}", f"[{name}] port"
+            )
 
 
 LOCAL: tuple[Callable[[Settings, Path], Iterator[Finding]], ...] = (
@@ -216,6 +236,9 @@ async def account(client: VenueClient, settings: Settings) -> Finding:
 
 
 async def contract(client: VenueClient, root: str) -> Finding:
+    if root not in PRODUCTS:
+        known = ", ".join(PRODUCTS)
+        return Finding(root, Grade.FAILED, f"no product of ours; there are {known}", "roots")
     outcome = await client.contracts(root)
     if not isinstance(outcome, Answered) or not outcome.response.success:
         return Finding(root, Grade.VENUE, f"{outcome}", "is the venue up?")

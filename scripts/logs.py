@@ -1,42 +1,75 @@
-"""`tsq logs [PROCESS] [-f]`: the JSON lines of one process, or of all, made readable."""
+"""`tsq logs [PROCESS] [-f]`: the JSON lines of one process, or of all by time, made readable.
+
+What is no JSON of ours (supervisord's own log, a crash of Python itself) is shown as it stands.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from scripts.console import CommandError, Exit, var_of
+from scripts.console import CommandError, Exit, natural, var_of
 
 TAIL_BYTES = 64 * 1024
+FOLLOW_S = 0.2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("process", nargs="?", help="a program's name; all of them when left out")
     parser.add_argument("-f", "--follow", action="store_true", help="keep reading until Ctrl-C")
-    parser.add_argument("-n", "--lines", type=int, default=20, help="lines to begin with")
+    parser.add_argument(
+        "-n", "--lines", type=natural, default=20, help="lines of each to begin with"
+    )
 
 
 def run(args: argparse.Namespace) -> Exit:
     folder = var_of(args) / "log"
-    wanted = f"{args.process}.log" if args.process else "*.log"
-    files = sorted(folder.glob(wanted))
+    every = sorted(folder.glob("*.log"))
+    files = [path for path in every if args.process in (None, path.stem)]
     if not files:
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
-        raise CommandError(f"no log {wanted} under {folder}; there are: {known}", Exit.USAGE)
-    places = {}
+        known = ", ".join(path.stem for path in every) or "none yet"
+        raise CommandError(
+            f"no log {args.process or ''} under {folder}; there are: {known}", Exit.USAGE
+        )
+    places, found = {}, []
     for path in files:
-        begin = max(0, path.stat().st_size - TAIL_BYTES)
-        text = path.read_bytes()[begin:].decode(errors="replace")
-        for line in text.splitlines()[-args.lines :]:
-            show(args, path, line)
-        places[path] = path.stat().st_size
+        lines, places[path] = tail(path, args.lines)
+        found += dated(path, lines)
+    for _, path, line in sorted(found, key=lambda one: one[0]):
+        show(args, path, line)
     while args.follow:
-        time.sleep(0.2)
+        sys.stdout.flush()
+        time.sleep(FOLLOW_S)
         for path, place in places.items():
             places[path] = follow(args, path, place)
     return Exit.OK
+
+
+def tail(path: Path, wanted: int) -> tuple[list[str], int]:
+    """The last lines of a file, and where it ended when they were read."""
+    with path.open("rb") as file:
+        begin = max(0, file.seek(0, 2) - TAIL_BYTES)
+        file.seek(begin)
+        data = file.read()
+    lines = data.decode(errors="replace").splitlines()
+    if begin:
+        del lines[0]  # most likely the end of a line only
+    return lines[-wanted:] if wanted else [], begin + len(data)
+
+
+def dated(path: Path, lines: list[str]) -> list[tuple[str, Path, str]]:
+    """Each line with its time to sort by; one without (a traceback) stays behind the one before."""
+    found, stamp = [], ""
+    for line in lines:
+        row = row_of(line)
+        told = str(row["time"]) if row else line[:23].replace(" ", "T").replace(",", ".")
+        stamp = told if told[:2].isdecimal() else stamp
+        found.append((stamp, path, line))
+    return found
 
 
 def follow(args: argparse.Namespace, path: Path, place: int) -> int:
@@ -55,16 +88,27 @@ def follow(args: argparse.Namespace, path: Path, place: int) -> int:
     return place + len(whole)
 
 
-def show(args: argparse.Namespace, path: Path, line: str) -> None:
-    """JSON lines become `time LEVEL actor message key=value`; anything else is shown as it is."""
-    if args.json:
-        print(line)
-        return
+def row_of(line: str) -> dict[str, Any] | None:
+    """The line as ours, or None."""
     try:
         row = json.loads(line)
-        extra = " ".join(f"{key}={value}" for key, value in row.get("extra", {}).items())
-        print(
-            f"{row['time']} {row['level']:<7} {row['actor']:<22} {row['message']} {extra}".rstrip()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return row if {"time", "level", "message"} <= row.keys() else None
+    except (ValueError, AttributeError):
+        return None
+
+
+def show(args: argparse.Namespace, path: Path, line: str) -> None:
+    """Ours become `time LEVEL process message key=value` (`--json`: as they are)."""
+    row = row_of(line)
+    if args.json:
+        print(line if row else json.dumps({"process": path.stem, "message": line}))
+        return
+    if row is None:
         print(f"{path.stem:<22} {line}")
+        return
+    when, level, message = (row.pop(name) for name in ("time", "level", "message"))
+    actor, traceback = row.pop("actor", path.stem), row.pop("traceback", "")
+    extra = " ".join(f"{key}={value}" for key, value in row.items())
+    print(f"{when} {level:<8} {actor:<22} {message} {extra}".rstrip())
+    if traceback:
+        print(traceback.rstrip())

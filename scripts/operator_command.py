@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 
-from scripts.console import Exit, ask_governor, report, var_of
+from scripts.console import Exit, ask_governor, report, var_of, who
 
 
 def add_cause(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +14,7 @@ def add_cause(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace, verb: str, **arguments: str) -> Exit:
     """Ask the governor and print its answer. Refusals are exit code 4, silence is 5."""
     answer = ask_governor(
-        var_of(args), verb, who=getpass.getuser(), cause=getattr(args, "cause", verb), **arguments
+        var_of(args), verb, {"who": who(), "cause": getattr(args, "cause", verb), **arguments}
     )
     done = bool(answer.get("done"))
     report(args, f"{'done' if done else 'refused'}: {answer.get('text', '')}", answer)

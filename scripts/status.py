@@ -27,7 +27,9 @@ def run(args: argparse.Namespace) -> Exit:
     var = var_of(args)
     found = programs(var)
     beats = ages(var)
-    safety = verdict_of(load())
+    settings = load()
+    face = next((p.state for p in found if p.name == "metrics_exporter"), "")
+    safety = verdict_of(settings) if face == "RUNNING" else {}  # else the answer is a stranger's
     lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
     reasons = "; ".join(safety.get("reasons", ["the exporter does not answer"]))
     lines.append(f"safety: {safety.get('level', 'UNKNOWN')} {reasons}".rstrip())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import xmlrpc.client  # nosec B411 - spoken over our own unix socket in a private folder only
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,49 @@ def programs(var: Path) -> list[Program]:
     ]
 
 
+def running(var: Path) -> bool:
+    """Whether a supervisord lives on `var`; one that is stopping answers with a fault only."""
+    try:
+        call(var, "getState")
+    except xmlrpc.client.Error:
+        return True
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
+
+
+def log_size(var: Path) -> int:
+    """Where supervisord's log ends now, for `router_end`."""
+    path = log_path(var)
+    return path.stat().st_size if path.exists() else 0
+
+
+def log_path(var: Path) -> Path:
+    return var / "log" / "supervisord.log"
+
+
+def router_end(var: Path, since: int) -> str:
+    """How the order router ended after byte `since` of supervisord's log: empty when it ended well.
+
+    Its exit status is its word on the flatten at a stop: anything but 0 means that nobody proved
+    the account flat, and neither did a router that was not there to be stopped.
+    """
+    try:
+        text = log_path(var).read_bytes()[since if since <= log_size(var) else 0 :].decode()
+    except (OSError, ValueError) as error:
+        return f"its log could not be read ({error})"
+    found = re.findall(r"(?:stopped|exited): order_router \(([^;)]*)", text)
+    if not found:
+        return "it was not running"
+    return "" if found[-1] == "exit status 0" else str(found[-1])
+
+
 def shutdown(var: Path) -> bool:
     """Ask supervisord to stop everything. False when none runs."""
     try:
         call(var, "shutdown")
-    except TROUBLE:
+    except xmlrpc.client.Error:
+        return True  # it is stopping already
+    except (OSError, http.client.HTTPException):
         return False
     return True

@@ -17,11 +17,19 @@ import sys
 import time
 from pathlib import Path
 
-from shared.runtime.parent import die_with_parent
-
 from scripts.console import CommandError, Exit, report, var_of
+from scripts.down import told_end
 from scripts.status import ages, line_of
-from scripts.supervise import Program, configuration, programs, socket_path
+from scripts.supervise import (
+    Program,
+    configuration,
+    log_size,
+    programs,
+    router_end,
+    running,
+    socket_path,
+)
+from shared.runtime.parent import die_with_parent
 from shared.settings import Settings, load
 
 POLL_S = 0.25
@@ -38,11 +46,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     settings = environment_of(args)
     var = var_of(args)
-    if programs(var):
-        raise CommandError(f"already running on {var} (tsq status, tsq down)", Exit.USAGE)
+    if running(var):
+        raise CommandError(
+            f"already running on {var} or still stopping (tsq status, tsq down)", Exit.USAGE
+        )
     if args.fresh:
         put_aside(var, settings)
     make_folders(var)
+    since = log_size(var)
     child = start(var, settings)
     stops: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -52,14 +63,18 @@ def run(args: argparse.Namespace) -> Exit:
     narrate(args, var, child, stops)
     while child.poll() is None and not stops:
         time.sleep(POLL_S)
-    return stop(args, child) if stops else ended(child, var)
+    return stop(args, child, var, since) if stops else ended(args, child, var, since)
 
 
 def environment_of(args: argparse.Namespace) -> Settings:
-    """Options become environment, so that every process of the cast reads the same settings."""
-    if args.settings:
-        os.environ["TSQ_SETTINGS"] = str(Path(args.settings).resolve())
-    if args.speed:
+    """Options become environment, so that every process of the cast reads the same settings.
+
+    A file is named by its full path, because those processes live in another folder than we.
+    """
+    file = args.settings or os.environ.get("TSQ_SETTINGS")
+    if file:
+        os.environ["TSQ_SETTINGS"] = str(Path(file).resolve())
+    if args.speed is not None:
         os.environ["TSQ__SIMULATOR__SPEED"] = repr(float(args.speed))
     return load()
 
@@ -138,7 +153,7 @@ def narrate(
         report(args, f"{name:<24} NOT UP: tsq logs {name}", {"process": name, "pid": 0})
 
 
-def stop(args: argparse.Namespace, child: subprocess.Popen[bytes]) -> Exit:
+def stop(args: argparse.Namespace, child: subprocess.Popen[bytes], var: Path, since: int) -> Exit:
     """SIGTERM to supervisord, then its own order; a second Ctrl-C never skips safety."""
     report(args, "stopping: the router flattens, then every process ends", {"stopping": True})
     with contextlib.suppress(ProcessLookupError):
@@ -148,14 +163,13 @@ def stop(args: argparse.Namespace, child: subprocess.Popen[bytes]) -> Exit:
     except subprocess.TimeoutExpired:
         report(args, f"supervisord (pid {child.pid}) has not ended; look at its log", {})
         return Exit.UNSAFE
-    report(args, "stopped", {"stopped": True})
-    return Exit.OK
+    return told_end(args, router_end(var, since))
 
 
-def ended(child: subprocess.Popen[bytes], var: Path) -> Exit:
+def ended(args: argparse.Namespace, child: subprocess.Popen[bytes], var: Path, since: int) -> Exit:
     """supervisord ended by itself: after `tsq down`, or because it could not start."""
     if child.returncode == 0:
-        return Exit.OK
+        return told_end(args, router_end(var, since))
     raise CommandError(
         f"supervisord ended with {child.returncode}; see {var / 'log' / 'supervisord.log'}",
         Exit.CHECK_FAILED,
