@@ -231,7 +231,9 @@ def _prove_absent(desk: Desk, order: Order, reading: Reading) -> None:
 
 
 def _compare(desk: Desk, positions: dict[str, Lots]) -> bool:
-    """Believe a difference only when it stays. Returns whether there is something to be told."""
+    """Believe a difference only when it stays. Returns whether what is known is certain enough to
+    be told with a periodic read.
+    """
     state = desk.state
     contracts = sorted({*positions, *state.books})
     parts = [
@@ -258,7 +260,8 @@ def _compare(desk: Desk, positions: dict[str, Lots]) -> bool:
     if state.differences >= SURVIVES and not state.quarantine_real_ns:
         state.quarantine_real_ns = state.real_ns or 1
         state.reconciled = True
-        return True
+        _tell(desk)
+        return False
     return bool(state.quarantine_real_ns)
 
 

@@ -1,0 +1,377 @@
+"""The flatten saga: latched, one close at a time, proven by two reads, never stopped by a kill."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from services.order_router import words as w
+from shared.events import (
+    Flatten,
+    FlattenProgress,
+    FlattenStage,
+    OrderState,
+    OrderType,
+    Phase,
+    Purpose,
+    RiskLevel,
+    RiskState,
+    Scope,
+    Side,
+    Stopping,
+)
+from shared.units import SECOND
+from tests.support.router_venue import M2K, MNQ, Bench, settings
+
+S = OrderState
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench().start().run(1)
+
+
+def flatten(bench: Bench, scope: Scope = Scope.ACCOUNT, **fields: str) -> None:
+    bench.halt_no += 1
+    bench.tell(Flatten(halt_no=bench.halt_no, scope=scope, cause="test", **fields))
+
+
+def stages(bench: Bench) -> list[str]:
+    found = [e.stage.value for e in bench.said if isinstance(e, FlattenProgress)]
+    return [stage for i, stage in enumerate(found) if i == 0 or found[i - 1] != stage]
+
+
+def closes(bench: Bench) -> list[w.CloseContract]:
+    said = [word for _, _, said in bench.tape for word in said]
+    return [word for word in said if isinstance(word, w.CloseContract)]
+
+
+def test_a_book_full_of_everything_is_flat_without_a_single_pulse(bench: Bench) -> None:
+    bench.enter(size=2)
+    bench.quote(Side.BUY, 20_000)
+    bench.quote(Side.SELL, 20_010)
+    bench.run(1)
+    flatten(bench)
+    bench.deliver()  # answers only: no time passes
+    assert stages(bench)[-1] == "FLAT"
+    assert bench.resting(MNQ) == bench.resting(M2K) == []
+    bench.check_agreed()
+
+
+def test_protection_goes_last(bench: Bench) -> None:
+    bench.enter()
+    bench.quote(Side.BUY, 19_990)
+    bench.run(1)
+    flatten(bench)
+    order = []
+    while bench.requests or bench.arriving:
+        while bench.arriving:
+            bench.tell(bench.arriving.pop(0))
+        if bench.requests:
+            request = bench.requests.pop(0)
+            if isinstance(request, w.CancelOrder):
+                row = bench.venue.orders[request.order_id]
+                order.append("leg" if row.parent_id else "quote")
+            elif isinstance(request, w.CloseContract):
+                order.append("close")
+            bench.arriving.append(bench.serve(request))
+    assert order[0] == "quote"
+    assert order.index("close") < order.index("leg")
+
+
+def test_entries_are_refused_while_it_lasts_and_after_by_an_old_number(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    flatten(bench)
+    refused = bench.enter()
+    assert "flatten is under way" in bench.updates(refused.intent_id)[-1].reason
+    bench.run(1)
+    old = bench.enter(halt_no=bench.halt_no - 1)
+    assert bench.state(old.intent_id) is S.REFUSED
+    assert bench.state(bench.enter().intent_id) is S.SENT
+
+
+def test_a_flatten_by_file_voids_every_number_known_so_far(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    bench.tell(w.FlattenRequested(request_id="r7", cause="stop it", who="me"))
+    bench.tell(w.FlattenRequested(request_id="r7", cause="stop it", who="me"))
+    bench.run(0.5)
+    assert [p.stage for p in bench.progress][-1] == "FLAT"
+    assert bench.progress[-1].done
+    assert {p.request_id for p in bench.progress} == {"r7"}
+    beats = [p.beat for p in bench.progress]
+    assert beats == sorted(set(beats))
+    refused = bench.enter()
+    assert "flatten by hand" in bench.updates(refused.intent_id)[-1].reason
+    bench.halt_no += 1
+    bench.tell(RiskState(halt_no=bench.halt_no, level=RiskLevel.ACTIVE, cause="", since_ns=0))
+    assert bench.state(bench.enter().intent_id) is S.SENT
+
+
+def test_progress_beats_at_least_once_a_second(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    bench.venue.slow_close = True
+    bench.tell(w.FlattenRequested(request_id="r8", cause="c", who="me"))
+    bench.run(5)
+    assert len(bench.progress) >= 5
+    assert not bench.progress[-1].done
+
+
+def test_two_flattens_at_once_close_once(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    flatten(bench)
+    bench.tell(w.FlattenRequested(request_id="r9", cause="c", who="me"))
+    flatten(bench, Scope.CONTRACT, contract=MNQ)
+    flatten(bench, Scope.SLEEVE, sleeve="trend")
+    bench.run(1)
+    assert len(closes(bench)) == 1
+    assert not bench.router.desk.state.sagas
+    bench.check_agreed()
+
+
+def test_one_sleeve_leaves_the_others_alone(bench: Bench) -> None:
+    bench.enter()
+    bench.quote(Side.BUY, 20_000)
+    resting = bench.quote(Side.SELL, 20_030)
+    bench.run(1)
+    flatten(bench, Scope.SLEEVE, sleeve="trend")
+    bench.run(1)
+    assert bench.lots(MNQ) == 0
+    assert bench.lots(M2K) == 1
+    assert bench.state(resting.intent_id) is S.WORKING
+    bench.check_agreed()
+
+
+def test_what_is_made_by_hand_is_in_the_accounts_scope_only(bench: Bench) -> None:
+    bench.venue.human(M2K, 2)
+    bench.run(1)
+    flatten(bench, Scope.SLEEVE, sleeve="market_maker")
+    bench.run(1)
+    assert bench.lots(M2K) == 2
+    flatten(bench)
+    bench.run(1)
+    assert bench.lots(M2K) == 0
+    bench.check_agreed()
+
+
+# -- one close at a time -------------------------------------------------------------------------
+
+
+def test_no_second_close_while_one_is_unknown(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    bench.venue.slow_close = True
+    flatten(bench)
+    close = next(r for r in bench.requests if isinstance(r, w.CloseContract))
+    bench.requests.remove(close)
+    bench.deliver()
+    bench.run(10)
+    assert len(closes(bench)) == 1, "in flight for ten seconds"
+    bench.venue.close(close)  # accepted, but the answer is lost
+    bench.arriving.clear()
+    bench.tell(bench.lost(close))
+    bench.run(5)
+    assert len(closes(bench)) == 1, "the read shows its order working"
+    row = next(o for o in bench.resting() if o.type is OrderType.MARKET)
+    bench.venue.slow_close = False
+    bench.venue.fill(row.order_id, 1)
+    bench.run(1)
+    assert bench.lots() == 0
+    assert stages(bench)[-1] == "FLAT"
+    bench.check_agreed()
+
+
+def test_an_unknown_close_that_did_nothing_is_repeated_after_a_look(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    flatten(bench)
+    close = next(r for r in bench.requests if isinstance(r, w.CloseContract))
+    bench.requests.remove(close)
+    bench.tell(bench.lost(close))
+    bench.deliver()
+    assert len(closes(bench)) == 1, "no retry in the same breath"
+    bench.run(4)
+    assert len(closes(bench)) == 2
+    assert bench.lots() == 0
+    bench.check_agreed()
+
+
+def test_refused_closes_are_repeated_with_a_limit_between(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    bench.venue.refuse_closes = 2
+    flatten(bench)
+    bench.run(8)
+    assert bench.lots() == 0
+    limits = [
+        o
+        for o in bench.venue.orders.values()
+        if o.type is OrderType.LIMIT and o.tag.startswith("t1.router")
+    ]
+    assert [o.limit_price for o in limits] == [80_000 - 40]
+    assert bench.fills()[-1].purpose is Purpose.FLATTEN
+    assert bench.fills()[-1].sleeve == "trend"
+    bench.check_agreed()
+
+
+def test_an_exit_under_way_is_waited_for(bench: Bench) -> None:
+    bench.quote(Side.BUY, 20_000)
+    bench.run(0.5)
+    bench.exit(Side.SELL, contract=M2K, sleeve="market_maker")
+    flatten(bench)
+    assert not closes(bench), "a close beside it could sell twice"
+    bench.run(1)
+    assert bench.lots(M2K) == 0
+    bench.check_agreed()
+
+
+def test_an_entry_that_fills_late_is_closed_too(bench: Bench) -> None:
+    entry = bench.enter(type=OrderType.STOP, stop_price=80_050)
+    bench.run(0.5)
+    flatten(bench)
+    cancel = next(r for r in bench.requests if isinstance(r, w.CancelOrder))
+    bench.requests.remove(cancel)
+    bench.venue.move(MNQ, 80_050)  # it fills before the cancel arrives
+    bench.arriving.append(bench.serve(cancel))
+    bench.run(2)
+    assert bench.state(entry.intent_id) is S.FILLED
+    assert bench.lots() == 0
+    assert stages(bench)[-1] == "FLAT"
+    bench.check_agreed()
+
+
+# -- proof ---------------------------------------------------------------------------------------
+
+
+def test_flat_needs_two_reads_begun_after_the_last_happening(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    flatten(bench)
+    reads = 0
+    while stages(bench)[-1] != "FLAT":
+        if bench.arriving:
+            bench.tell(bench.arriving.pop(0))
+            continue
+        request = bench.requests.pop(0)
+        reads = reads + 1 if isinstance(request, w.ReadBooks) else 0
+        bench.arriving.append(bench.serve(request))
+    assert reads >= 2
+
+
+def test_a_position_that_appears_between_the_reads_spoils_the_proof(bench: Bench) -> None:
+    flatten(bench)
+    first = next(r for r in bench.requests if isinstance(r, w.ReadBooks))
+    bench.requests.remove(first)
+    bench.tell(bench.venue.books(first))
+    assert stages(bench)[-1] == "PROVING"
+    bench.venue.human(MNQ, 1)
+    bench.run(2)
+    assert bench.lots() == 0
+    assert stages(bench)[-1] == "FLAT"
+    bench.check_agreed()
+
+
+def test_an_unknown_order_holds_the_proof_until_its_absence_is_proven(bench: Bench) -> None:
+    quote = bench.quote(Side.BUY, 19_990)
+    bench.requests.clear()
+    bench.tell(w.PlaceAnswer(tag=quote.tag, outcome=w.Outcome.UNKNOWN, text="timeout"))
+    flatten(bench)
+    bench.run(5)
+    assert stages(bench)[-1] != "FLAT"
+    bench.run(15)
+    assert bench.state(quote.intent_id) is S.ABSENT
+    assert stages(bench)[-1] == "FLAT"
+
+
+def test_it_waits_for_a_venue_that_is_away_and_survives_restarts(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    flatten(bench)
+    bench.requests.clear()
+    bench.restart()
+    assert bench.router.desk.state.sagas
+    bench.restart()
+    bench.run(6)
+    assert bench.lots() == 0
+    assert stages(bench)[-1] == "FLAT"
+    bench.check_agreed()
+
+
+def test_after_the_flat_by_time_it_waits_to_see_whether_the_firm_has_closed(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    state = RiskState(
+        halt_no=bench.halt_no, level=RiskLevel.ACTIVE, cause="", since_ns=0, phase=Phase.FLAT
+    )
+    bench.tell(state)
+    bench.tell(replace(state, phase=Phase.CLOSED))
+    flatten(bench)
+    bench.run(4)
+    assert not closes(bench)
+    bench.run(4)
+    assert len(closes(bench)) == 1
+    assert bench.lots() == 0
+
+
+# -- stopping ------------------------------------------------------------------------------------
+
+
+def test_asked_to_stop_it_flattens_what_is_ours_and_says_when_it_is_proven(bench: Bench) -> None:
+    bench.enter()
+    bench.quote(Side.BUY, 19_990)
+    bench.run(1)
+    bench.tell(Stopping(reason="SIGTERM"))
+    assert not any(p.done for p in bench.progress)
+    bench.run(1)
+    assert bench.progress[-1].done
+    assert bench.progress[-1].stage == "FLAT"
+    assert bench.lots() == 0
+    refused = bench.enter()
+    assert bench.state(refused.intent_id) is S.REFUSED
+    assert bench.router.may_stop()
+
+
+def test_asked_to_stop_it_leaves_what_was_made_by_hand(bench: Bench) -> None:
+    bench.venue.human(M2K, 1)
+    bench.run(1)
+    bench.tell(Stopping(reason="SIGTERM"))
+    bench.run(1)
+    assert bench.progress[-1].done
+    assert bench.lots(M2K) == 1
+
+
+def test_with_nothing_to_flatten_it_may_leave_at_once() -> None:
+    bench = Bench().start()
+    bench.tell(Stopping(reason="SIGTERM"))
+    assert bench.progress[-1].done
+
+
+def test_the_setting_flatten_on_stop_decides() -> None:
+    bench = Bench(settings(order_router__flatten_on_stop="false")).start().run(1)
+    bench.enter()
+    bench.run(1)
+    bench.tell(Stopping(reason="SIGTERM"))
+    assert bench.progress[-1].done
+    assert bench.progress[-1].stage == "LEFT"
+    bench.run(1)
+    assert bench.lots() == 1
+    assert not bench.router.may_stop()
+
+
+def test_a_flatten_of_a_flat_account_is_proven_all_the_same(bench: Bench) -> None:
+    flatten(bench)
+    bench.deliver()
+    last = [e for e in bench.said if isinstance(e, FlattenProgress)][-1]
+    assert last.stage is FlattenStage.FLAT
+    assert (last.halt_no, last.scope) == (bench.halt_no, Scope.ACCOUNT)
+    assert not closes(bench)
+
+
+def test_a_deadline_of_real_time_is_not_market_time(bench: Bench) -> None:
+    approval = bench.approve(Purpose.ENTRY, Side.BUY)
+    bench.now_ns += 3_600 * SECOND  # the market ran on; the wall did not
+    bench.tell(approval)
+    assert bench.state(approval.intent_id) is S.SENT
