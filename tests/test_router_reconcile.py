@@ -11,6 +11,7 @@ from shared.events import (
     Flatten,
     OrderState,
     OrderType,
+    PeerSilent,
     Purpose,
     Reconciled,
     Scope,
@@ -106,6 +107,19 @@ def test_a_lost_cancel_is_repeated_only_after_a_read_shows_the_order(bench: Benc
     bench.tell(bench.lost(cancels[0]))
     assert not any(isinstance(r, w.CancelOrder) for r in bench.requests)
     bench.run(3)
+    assert bench.state(quote.intent_id) is S.CANCELLED
+    bench.check_agreed()
+
+
+def test_a_refused_cancel_is_repeated_only_after_a_read_shows_the_order(bench: Bench) -> None:
+    quote = bench.quote(Side.BUY, 19_990)
+    bench.run(0.5)
+    bench.venue.refuse_cancels = 2
+    bench.tell(PeerSilent(actor="risk_governor"))
+    bench.deliver()
+    assert bench.state(quote.intent_id) is S.WORKING
+    assert bench.venue.refuse_cancels == 1, "not in the same breath"
+    bench.run(5)
     assert bench.state(quote.intent_id) is S.CANCELLED
     bench.check_agreed()
 

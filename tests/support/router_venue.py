@@ -69,6 +69,7 @@ class Venue:
         self.refuse: list[str] = []  # texts with which the next places are refused
         self.refuse_closes = 0
         self.refuse_changes = 0
+        self.refuse_cancels = 0
         self.slow_close = False  # market closes rest until `fill` is called
         self.brackets_work = True
         self.partly = 0  # at most so many contracts of a resting order fill at once
@@ -108,7 +109,8 @@ class Venue:
 
     def cancel(self, word: w.CancelOrder) -> w.CancelAnswer:
         row = self.orders.get(word.order_id)
-        if row is None or row.status not in LIVE:
+        if self.refuse_cancels or row is None or row.status not in LIVE:
+            self.refuse_cancels = max(0, self.refuse_cancels - 1)
             return w.CancelAnswer(order_id=word.order_id, outcome=w.Outcome.REFUSED, text="code 5")
         self._put(row.order_id, status=Status.CANCELLED, changed=True)
         for leg in self._children(row.order_id):
