@@ -211,11 +211,13 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
 
 
 def _override(table: dict[str, Any], key: str, text: str) -> None:
-    """TSQ__SIMULATOR__PORT=9000: the text is TOML where it parses, else the text itself."""
+    """TSQ__SIMULATOR__PORT=9000: a number, truth value, list or table of TOML, else the text."""
     *path, last = key.removeprefix("TSQ__").lower().split("__")
     try:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
+        value = text
+    if not isinstance(value, bool | int | float | list | dict):
         value = text
     for part in path:
         table = table.setdefault(part, {})

@@ -49,6 +49,12 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
         load(mine, env={})
 
 
+def test_the_environment_may_hold_an_instant_or_quotes() -> None:
+    start = "2026-11-18T16:59:00-06:00"
+    assert load(env={"TSQ__SIMULATOR__START": start}).simulator.start == start
+    assert load(env={"TSQ__SIMULATOR__ACCOUNT": "A B"}).simulator.account == "A B"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.toml"):
         load(tmp_path / "absent.toml", env={})
