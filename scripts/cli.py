@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
-from scripts.console import CommandError, Exit
+from scripts.console import CommandError, Exit, complain
 from shared.settings import SettingsError
 
 VERBS = {
@@ -64,11 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(cast(Verb, import_module(VERBS[args.verb][0])).run(args))
     except CommandError as error:
-        print(f"tsq {args.verb}: {error}", file=sys.stderr)
-        return int(error.code)
+        return int(complain(args, error, error.code))
     except SettingsError as error:
-        print(f"tsq {args.verb}: {error}", file=sys.stderr)
-        return int(Exit.USAGE)
+        return int(complain(args, error, Exit.USAGE))
     except BrokenPipeError:  # `| head` has seen enough; nothing may be flushed at our end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.OK)

@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 import socket
-import tempfile
+import sys
 import uuid
 from enum import IntEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from shared.runtime.paths import (
     flatten_progress_path,
     flatten_request_path,
     governor_socket_path,
+    replace,
     run_dir,
 )
 from shared.settings import var_dir
@@ -64,6 +65,14 @@ def report(args: argparse.Namespace, human: str, data: dict[str, Any]) -> None:
     print(json.dumps(data, default=str) if args.json else human, flush=True)
 
 
+def complain(args: argparse.Namespace, error: Exception, code: Exit) -> Exit:
+    """Say on stderr why a command ends, with `--json` in JSON on stdout too. Returns `code`."""
+    print(f"tsq {args.verb}: {error}", file=sys.stderr)
+    if args.json:
+        print(json.dumps({"error": str(error), "exit": int(code)}), flush=True)
+    return code
+
+
 def var_of(args: argparse.Namespace) -> Path:
     """The run-time folder this command is about: `--var`, TSQ_VAR or `var` beside the sources."""
     return Path(args.var).resolve() if args.var else var_dir()
@@ -85,24 +94,18 @@ def write_request(var: Path, cause: str, who: str) -> str:
     Raises OSError when the disk would not take it.
     """
     request_id = uuid.uuid4().hex
-    where = flatten_request_path(run_of(var))
     body = json.dumps({"id": request_id, "cause": cause, "who": who})
-    handle, temporary = tempfile.mkstemp(dir=where.parent, prefix=".flatten")
-    with os.fdopen(handle, "w") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, where)
+    replace(flatten_request_path(run_of(var)), body.encode())
     return request_id
 
 
 def read_progress(var: Path) -> dict[str, Any]:
     """The last `flatten.progress`, or an empty dict while there is none."""
     try:
-        found: dict[str, Any] = json.loads(flatten_progress_path(run_of(var)).read_text())
+        found = json.loads(flatten_progress_path(run_of(var)).read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def ask_governor(
@@ -125,7 +128,7 @@ def ask_governor(
                 if not chunk:
                     break
                 answer += chunk
-        found: dict[str, Any] = json.loads(answer)
-    except (OSError, ValueError) as error:
+        found: dict[str, Any] = dict(json.loads(answer))
+    except (OSError, ValueError, TypeError) as error:
         raise CommandError(f"the risk governor did not answer ({error})", Exit.UNSAFE) from None
     return found
