@@ -117,7 +117,7 @@ def _next(desk: Desk, saga: Saga) -> tuple[FlattenStage, str]:
     if orders:
         desk.read_soon(_pace(desk, saga))
         stage = FlattenStage.CANCELLING if opening else FlattenStage.PROVING
-        return _late(desk, saga, stage), f"{len(orders)} orders left, {orders[0].key} first"
+        return _late(desk, saga, stage), f"orders left: {len(orders)}, first {orders[0].key}"
     return _prove(desk, saga)
 
 
@@ -310,7 +310,7 @@ def _tell(desk: Desk, saga: Saga, stage: FlattenStage, detail: str) -> None:
     changed = saga.stage != stage.value
     if not changed and saga.told_real_ns and not desk.real_after(saga.told_real_ns, TOLD_EVERY_S):
         return
-    saga.stage, saga.detail = stage.value, detail
+    saga.stage = stage.value
     saga.told_real_ns = desk.state.real_ns or 1
     saga.beat += 1
     for request in saga.requests or [""]:

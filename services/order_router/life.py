@@ -52,7 +52,6 @@ class Life:
     def on_started(self, event: Started) -> None:
         """What had no answer when we died has an unknown outcome; every connection is closed."""
         desk, state = self.desk, self.desk.state
-        state.epoch = event.epoch
         state.incarnation = state.incarnation or event.epoch
         state.account_id, state.up, state.reconciled = 0, False, False
         state.reason, state.status, state.stopping = NOT_YET, None, False
@@ -189,7 +188,7 @@ class Life:
             return
         row = found[0]
         if state.account_id != row.account_id:
-            state.account_id, state.account = row.account_id, row.name
+            state.account_id = row.account_id
             desk.say(Join(account_id=row.account_id, name=row.name))
         desk.say(KnowHalt(halt_no=state.halt_no))
         reconcile.see_account(desk, row)

@@ -191,7 +191,6 @@ class Saga(Struct):
     human: bool = False
     requests: list[str] = []
     stage: str = ""
-    detail: str = ""
     beat: int = 0
     began_real_ns: Nanos = 0
     told_real_ns: Nanos = 0
@@ -203,7 +202,6 @@ class Saga(Struct):
 class State(Struct):
     """All memory of the router."""
 
-    epoch: int = 0
     incarnation: int = 0
     step: int = 0
     real_ns: Nanos = 0
@@ -224,7 +222,6 @@ class State(Struct):
     books: dict[str, Book] = {}
     sagas: dict[str, Saga] = {}
     account_id: int = 0
-    account: str = ""
     balance: Micros = 0
     can_trade: bool = True
     account_told: tuple[int, Micros, bool] | None = None
