@@ -35,6 +35,10 @@ class SettingsError(Exception):
     """The settings cannot be used; the message names file, path and value."""
 
 
+class CredentialsMissing(SettingsError):
+    """There is no venue login; the message names where one is looked for."""
+
+
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; an unknown key in it is an error."""
 
@@ -164,6 +168,10 @@ class Settings(Section, frozen=True, kw_only=True):
     def simulated(self) -> bool:
         return self.venue.environment == "SIM"
 
+    def pace(self) -> float:
+        """How much faster than the wall a rehearsal runs: request budgets shrink their windows."""
+        return max(1.0, self.simulator.speed) if self.simulated() else 1.0
+
     def rest_url(self) -> str:
         return self.venue.rest_url or f"http://{self.simulator.host}:{self.simulator.port}"
 
@@ -250,14 +258,16 @@ _ALIASES = (
 
 
 def credentials(settings: Settings, env: Mapping[str, str] | None = None) -> Credentials:
-    """The venue login; the simulator takes any. Raises SettingsError naming what is missing."""
+    """The venue login; the simulator takes any. Raises CredentialsMissing."""
     env = {**_dotenv(REPO / ".env"), **(os.environ if env is None else env)}
     for user, key in _ALIASES:
         if env.get(user) and env.get(key):
             return Credentials(env[user], env[key])
     if settings.simulated():
         return Credentials("simulated", "simulated")
-    raise SettingsError("no credentials: set TOPSTEPX_USERNAME and TOPSTEPX_API_KEY, or use .env")
+    raise CredentialsMissing(
+        "no credentials: set TOPSTEPX_USERNAME and TOPSTEPX_API_KEY, or use .env"
+    )
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -70,3 +70,11 @@ def test_no_minute_holds_more_than_all_shares(story):
         recent = [one for when, one in taken if when > now - 60 * SECOND and one in COMMON]
         assert len(recent) <= sum(SHARES[one] for one in COMMON)
         assert recent.count(Reserve.TRADING) <= SHARES[Reserve.TRADING]
+
+
+def test_a_rehearsal_at_ten_times_the_speed_has_ten_times_the_minutes() -> None:
+    quota = Quota({Reserve.TRADING: 2}, pace=10.0)
+    assert quota.take(Reserve.TRADING, 0)
+    assert quota.take(Reserve.TRADING, 0)
+    assert not quota.take(Reserve.TRADING, 5 * SECOND)
+    assert quota.take(Reserve.TRADING, 6 * SECOND)

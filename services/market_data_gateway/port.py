@@ -34,6 +34,7 @@ from shared.settings import Settings, credentials
 from shared.venue import answers, words
 from shared.venue.client import VenueClient
 from shared.venue.outcome import Answered, NotSent, Outcome, Unknown
+from shared.venue.quota import Quota
 from shared.venue.signalr import HubSession, HubState
 
 HUB_PATH: Final = "/hubs/market"
@@ -73,6 +74,7 @@ class GatewayPort:
             self._settings.rest_url(),
             self._credentials,
             venue.request_timeout_real_s,
+            quota=Quota(pace=self._settings.pace()),
             renew_share=venue.login_before_expiry,
         )
         session = self._session = HubSession(

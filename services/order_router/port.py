@@ -105,7 +105,7 @@ class RouterPort:
             self._settings.rest_url(),
             self._credentials,
             venue.request_timeout_real_s,
-            quota=quota_of(limits.quota_per_minute, limits.safety_reserve),
+            quota=quota_of(limits.quota_per_minute, limits.safety_reserve, self._settings.pace()),
             renew_share=venue.login_before_expiry,
         )
         self._asker = Asker(client)

@@ -60,7 +60,14 @@ class SimulatorPort:
         """Listen, and let market time pass. A busy port ends the process with a clear word."""
         self._host = host
         mint = Mint(load_key(host.var_dir / KEY_FILE), self._settings.token_life_real_s)
-        rest = Rest(mint, self._ask, self._clock, faults=self._faults, hubs=self._hubs)
+        rest = Rest(
+            mint,
+            self._ask,
+            self._clock,
+            faults=self._faults,
+            hubs=self._hubs,
+            pace=max(1.0, self._settings.speed),
+        )
         self._runner = web.AppRunner(
             rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_S
         )

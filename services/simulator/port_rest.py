@@ -45,7 +45,10 @@ Ask = Callable[[Callable[[int], Word]], Awaitable[tuple[words.Body | None, float
 
 
 class Rest:
-    """Routes and answers. `ask` reaches the core, `clock` tells (market ns, speed)."""
+    """Routes and answers. `ask` reaches the core, `clock` tells (market ns, speed).
+
+    `pace`: at N times the speed of the wall a minute of the market is as long as it was to clients.
+    """
 
     def __init__(
         self,
@@ -55,14 +58,15 @@ class Rest:
         *,
         faults: WireFaults,
         hubs: Hubs,
+        pace: float = 1.0,
     ) -> None:
         self._mint = mint
         self._ask = ask
         self._clock = clock
         self._faults = faults
         self._hubs = hubs
-        self._rate = Window(*RATE)
-        self._history_rate = Window(*HISTORY_RATE)
+        self._rate = Window(RATE[0], RATE[1] / pace)
+        self._history_rate = Window(HISTORY_RATE[0], HISTORY_RATE[1] / pace)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX)

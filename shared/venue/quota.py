@@ -29,9 +29,14 @@ _COMMON: Final = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
 
 
 class Quota:
-    """Sliding windows per reserve. The caller brings a monotonic `now`, nanoseconds."""
+    """Sliding windows per reserve. The caller brings a monotonic `now`, nanoseconds.
 
-    def __init__(self, shares: Mapping[Reserve, int] = SHARES) -> None:
+    `pace`: a rehearsal at N times the speed of the wall has N times the requests in a minute, and
+    the simulator allows them; at the venue it is 1.
+    """
+
+    def __init__(self, shares: Mapping[Reserve, int] = SHARES, pace: float = 1.0) -> None:
+        self._pace = pace
         self._shares = {reserve: shares.get(reserve, 0) for reserve in Reserve}
         self._spent: dict[Reserve, deque[Nanos]] = {reserve: deque() for reserve in Reserve}
 
@@ -57,13 +62,13 @@ class Quota:
 
     def _count(self, reserve: Reserve, now: Nanos) -> int:
         spent = self._spent[reserve]
-        window = HISTORY_WINDOW if reserve is Reserve.HISTORY else WINDOW
+        window = (HISTORY_WINDOW if reserve is Reserve.HISTORY else WINDOW) / self._pace
         while spent and spent[0] <= now - window:
             spent.popleft()
         return len(spent)
 
 
-def quota_of(per_minute: int, safety_reserve: int) -> Quota:
+def quota_of(per_minute: int, safety_reserve: int, pace: float = 1.0) -> Quota:
     """The router's quota from its two settings; trading gets what safety and reconciling leave."""
     reconcile = SHARES[Reserve.RECONCILE]
     trading = max(0, min(SHARES[Reserve.TRADING], per_minute - safety_reserve - reconcile))
@@ -73,5 +78,6 @@ def quota_of(per_minute: int, safety_reserve: int) -> Quota:
             Reserve.SAFETY: safety_reserve,
             Reserve.RECONCILE: min(reconcile, max(0, per_minute - safety_reserve)),
             Reserve.TRADING: trading,
-        }
+        },
+        pace,
     )
