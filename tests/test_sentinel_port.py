@@ -197,7 +197,7 @@ def router(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def settings_for(venue: FakeVenue) -> Settings:
-    return load(env={"TSQ__VENUE__REST_URL": f"'{venue.url}'"})
+    return load(env={"TSQ__VENUE__REST_URL": venue.url})
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from shared.events import Heartbeat
 from shared.runtime import paths
 from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
-from shared.settings import Settings
+from shared.settings import Settings, credentials
 
 LOOK_S: Final = 0.25
 STOP_S: Final = 28.0  # above the core's own patience, below supervisord's
@@ -34,6 +34,8 @@ class SentinelPort:
     """Meets `shared.runtime.ports.Port`."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError when the credentials are missing."""
+        credentials(settings)  # asked for again where they are used; missing ones end us here
         self._settings = settings
         self._host: Host | None = None
         self._account: Account | None = None

@@ -30,7 +30,6 @@ class Exit(IntEnum):
     LAGGED = 19
     BUSY_PORT = 20
     PORT_FAILED = 21
-    VENUE_REFUSED = 22
     PARENT_GONE = 23
     NOT_FLAT = 24
 
@@ -44,7 +43,7 @@ _SENTENCES: Final[dict[Exit, str]] = {
     Exit.CRASHED: "A law of ours was broken (assertion, bug); the log has the traceback.",
     Exit.USAGE: "The command line was wrong.",
     Exit.SETTINGS: "The settings cannot be used; the message names file, path and value.",
-    Exit.CREDENTIALS: "The venue login is missing or was refused.",
+    Exit.CREDENTIALS: "The venue login is missing (a refused one is only told, and tried again).",
     Exit.LOCKED: "Another copy of this actor holds the lock, or the sentinel has its hands on it.",
     Exit.RUN_DIR: "The run directory belongs to someone else or is open to others.",
     Exit.VAR_DIR: "The var directory is missing and cannot be made, or cannot be written.",
@@ -55,7 +54,6 @@ _SENTENCES: Final[dict[Exit, str]] = {
     Exit.LAGGED: "It fell further behind than its limit and starts again instead of acting late.",
     Exit.BUSY_PORT: "Its network address is taken by another process.",
     Exit.PORT_FAILED: "Its port to the outside world raised; the log has the traceback.",
-    Exit.VENUE_REFUSED: "The venue's account may not be traded (wrong name, live, or locked).",
     Exit.PARENT_GONE: "Its supervisor died; nothing of ours runs unsupervised.",
     Exit.NOT_FLAT: "It had to end although it could not prove that the account is flat.",
 }

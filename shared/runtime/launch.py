@@ -29,7 +29,14 @@ from shared.runtime.host import ProcessHost
 from shared.runtime.observer import Observer, Watcher
 from shared.runtime.parent import Parent
 from shared.runtime.ports import Port
-from shared.settings import Settings, SettingsError, credentials, load, var_dir
+from shared.settings import (
+    CredentialsMissing,
+    Settings,
+    SettingsError,
+    credentials,
+    load,
+    var_dir,
+)
 from shared.units import SECOND
 
 CLOCK_KEEPER: Final = "simulator"
@@ -103,7 +110,7 @@ def assemble(
     name: str, settings: Settings, make: Callable[[Settings], Any], *, var: Path, run: Path
 ) -> ProcessHost:
     """The host that fits what `make` builds, with its clock."""
-    made = make(settings)
+    made, days = built(settings, make)
     first = [made]
 
     def once(given: Settings) -> Any:
@@ -114,9 +121,23 @@ def assemble(
     if hasattr(made[0], "observe"):
         host = Observer(name, settings, once, var=var, run=run)
     else:
-        host = Actor(name, settings, once, var=var, run=run, day_of=day_of(settings))
+        host = Actor(name, settings, once, var=var, run=run, day_of=days)
     host.clock = clock_for(name, settings, run)
     return host
+
+
+def built(settings: Settings, make: Callable[[Settings], Any]) -> tuple[Any, Callable[[int], str]]:
+    """Core and port, and the calendar. Raises Fatal for settings that only they can judge.
+
+    Nothing but settings goes into either, so a ValueError of theirs names one that cannot be used.
+    """
+    try:
+        return make(settings), day_of(settings)
+    except CredentialsMissing as error:
+        raise Fatal(str(error), Exit.CREDENTIALS) from None
+    except (SettingsError, ValueError) as error:
+        logger.opt(exception=error).debug("the settings cannot be used")
+        raise Fatal(f"settings: {error}", Exit.SETTINGS) from None
 
 
 def day_of(settings: Settings) -> Callable[[int], str]:
