@@ -13,12 +13,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
+from shared.runtime import flatten_files
 from shared.runtime.exits import Fatal
+from shared.runtime.flatten_files import Request
 from shared.runtime.paths import (
-    flatten_progress_path,
-    flatten_request_path,
     governor_socket_path,
-    replace,
     run_dir,
 )
 from shared.settings import var_dir
@@ -89,23 +90,17 @@ def run_of(var: Path) -> Path:
 
 
 def write_request(var: Path, cause: str, who: str) -> str:
-    """Leave a `flatten.request` for router, governor and sentinel. Returns its id.
+    """Leave a `flatten.request` for router, governor and sentinel; the id of the one that stands.
 
-    Raises OSError when the disk would not take it.
+    Raises OSError when it cannot be written.
     """
-    request_id = uuid.uuid4().hex
-    body = json.dumps({"id": request_id, "cause": cause, "who": who})
-    replace(flatten_request_path(run_of(var)), body.encode())
-    return request_id
+    return flatten_files.leave(run_of(var), Request(uuid.uuid4().hex, cause, who)).id
 
 
 def read_progress(var: Path) -> dict[str, Any]:
     """The last `flatten.progress`, or an empty dict while there is none."""
-    try:
-        found = json.loads(flatten_progress_path(run_of(var)).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    found = flatten_files.progress(run_of(var))
+    return {} if found is None else structs.asdict(found)
 
 
 def ask_governor(

@@ -26,7 +26,7 @@ from services.sentinel.venue import lots_of, order_of, outcome_of
 from services.sentinel.words import Outcome
 from shared.core import Word
 from shared.events import Heartbeat, Pulse, Started, Stopping
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
 from shared.settings import Settings, load
 from shared.venue import outcome
 from shared.venue import words as wire
@@ -308,21 +308,21 @@ def test_only_a_change_of_a_file_is_told_and_once_a_second_at_most(tmp_path: Pat
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 5}'])
 def test_a_request_that_cannot_be_read_is_still_a_request(tmp_path: Path, content: bytes) -> None:
-    assert files.standing_request(tmp_path) is None
+    assert flatten_files.standing(tmp_path) is None
     paths.flatten_request_path(tmp_path).write_bytes(content)
-    ask = files.standing_request(tmp_path)
+    ask = flatten_files.standing(tmp_path)
     assert ask is not None
     assert ask.id == "unreadable"
-    files.remove_request(tmp_path, "another")
-    assert files.standing_request(tmp_path) is not None
-    files.remove_request(tmp_path, "unreadable")
-    assert files.standing_request(tmp_path) is None
+    flatten_files.remove(tmp_path, "another")
+    assert flatten_files.standing(tmp_path) is not None
+    flatten_files.remove(tmp_path, "unreadable")
+    assert flatten_files.standing(tmp_path) is None
 
 
 def test_our_own_latch_never_replaces_a_request_that_stands(tmp_path: Path) -> None:
     files.latch_request(tmp_path, words.Seize(request_id="a", cause="first"))
     files.latch_request(tmp_path, words.Seize(request_id="b", cause="second"))
-    assert files.standing_request(tmp_path) == files.Ask("a", "first", "sentinel")
+    assert flatten_files.standing(tmp_path) == flatten_files.Request("a", "first", "sentinel")
 
 
 def test_our_own_progress_is_not_taken_for_the_routers(tmp_path: Path) -> None:

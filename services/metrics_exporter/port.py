@@ -33,8 +33,9 @@ from services.metrics_exporter.state import FlattenFile
 from services.metrics_exporter.trades import Trades
 from services.metrics_exporter.view import snapshot
 from shared.core import Word
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
 from shared.runtime.exits import Exit, Fatal
+from shared.runtime.flatten_files import Request
 from shared.runtime.ports import Host
 from shared.settings import Settings
 
@@ -203,17 +204,15 @@ class ExporterPort:
         """The file first, then the governor; a request that stands already is kept."""
         assert self._host is not None, "Invariant: asked only while serving"
         run, written = self._host.run_dir, True
-        request_id = flatten_file(run).request_id or secrets.token_hex(16)
-        wish = {"id": request_id, "cause": cause or "emergency stop", "who": "dashboard"}
-        if not paths.flatten_request_path(run).exists():
-            try:
-                paths.replace(paths.flatten_request_path(run), msgspec.json.encode(wish))
-            except OSError as error:
-                written = False
-                logger.error("flatten.request: {}", error.strerror)
-        logger.warning("emergency stop {} asked from the dashboard", request_id)
-        said = await self.ask_governor("flatten", wish["cause"], request_id=request_id)
-        return {"request_id": request_id, "written": written, "governor": said}
+        wish = Request(secrets.token_hex(16), cause or "emergency stop", "dashboard")
+        try:
+            wish = flatten_files.leave(run, wish)
+        except OSError as error:
+            written = False
+            logger.error("flatten.request: {}", error.strerror)
+        logger.warning("emergency stop {} asked from the dashboard", wish.id)
+        said = await self.ask_governor("flatten", wish.cause, request_id=wish.id)
+        return {"request_id": wish.id, "written": written, "governor": said}
 
 
 def control_token(path: Path) -> str:
@@ -235,35 +234,18 @@ def control_token(path: Path) -> str:
 
 
 def flatten_file(run: Path) -> FlattenFile:
-    """The standing request and how far it is; a request that cannot be read still stands."""
-    path = paths.flatten_request_path(run)
-    wish = _object(_content(path))
+    """The standing request and how far it is."""
+    wish = flatten_files.standing(run)
     if wish is None:
-        return FlattenFile("unreadable", "request file") if path.exists() else FlattenFile()
-    asked = {name: str(wish.get(name, "")) for name in ("id", "cause", "who")}
-    done = _object(_content(paths.flatten_progress_path(run))) or {}
-    if str(done.get("id", "")) != asked["id"]:
-        done = {}
+        return FlattenFile()
+    done = flatten_files.progress(run)
+    if done is None or done.id != wish.id:
+        return FlattenFile(request_id=wish.id, cause=wish.cause, who=wish.who)
     return FlattenFile(
-        request_id=asked["id"] or "unreadable",
-        cause=asked["cause"],
-        who=asked["who"],
-        stage=str(done.get("stage", "")),
-        by=str(done.get("by", "")),
-        detail=str(done.get("detail", "")),
+        request_id=wish.id,
+        cause=wish.cause,
+        who=wish.who,
+        stage=done.stage,
+        by=done.by,
+        detail=done.detail,
     )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(LINE_BYTES_MAX)
-    except OSError:
-        return b""
-
-
-def _object(content: bytes) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None

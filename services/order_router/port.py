@@ -9,15 +9,11 @@ absent for days: the port keeps trying and says so; it never ends because of the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from loguru import logger
-from msgspec import Struct
 
 from services.order_router.asking import Asker, Gate
 from services.order_router.life import STOP_REQUEST
@@ -40,8 +36,9 @@ from services.order_router.words import (
     TradeSeen,
 )
 from shared.core import Word
-from shared.runtime import paths
+from shared.runtime import flatten_files
 from shared.runtime.exits import Exit, Fatal
+from shared.runtime.flatten_files import Progress
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
 from shared.venue import translate
@@ -54,26 +51,7 @@ HUB_PATH: Final = "/hubs/user"
 LOOK_S: Final = 0.1  # for a flatten.request
 KNOCK_S: Final = 2.0  # between two tries to find the account
 STOP_S: Final = 20.0  # for a proof of flat when asked to stop
-REQUEST_BYTES_MAX: Final = 65_536
 US: Final = "order_router"
-
-
-class _Ask(Struct, frozen=True):
-    """The content of `flatten.request`."""
-
-    id: str
-    cause: str = ""
-    who: str = ""
-
-
-class _Progress(Struct, frozen=True):
-    """The content of `flatten.progress`."""
-
-    id: str
-    stage: str
-    by: str
-    beat: int
-    detail: str = ""
 
 
 class RouterPort:
@@ -293,9 +271,8 @@ class RouterPort:
 
     async def _watch_request(self, host: Host) -> None:
         """Tell each request once per life; one that cannot be read is still a wish to be flat."""
-        path = paths.flatten_request_path(host.run_dir)
         while True:
-            ask = _standing(path)
+            ask = flatten_files.standing(host.run_dir)
             if ask is None:
                 self._asked_id = ""
             elif ask.id != self._asked_id:
@@ -313,17 +290,12 @@ class RouterPort:
             if word.done:
                 self._stopped.set()
             return
-        progress = _Progress(word.request_id, word.stage, US, word.beat, word.detail)
-        try:
-            content = msgspec.json.encode(progress)
-            paths.replace(paths.flatten_progress_path(host.run_dir), content)
-        except OSError as error:
-            logger.error("flatten.progress: {}", error.strerror)
-        request = paths.flatten_request_path(host.run_dir)
-        ask = _standing(request)
-        if word.done and ask is not None and ask.id == word.request_id:
-            with contextlib.suppress(OSError):
-                request.unlink(missing_ok=True)
+        flatten_files.report(
+            host.run_dir,
+            Progress(word.request_id, word.stage, US, word.beat, word.detail),
+        )
+        if word.done:
+            flatten_files.remove(host.run_dir, word.request_id)
 
 
 def _seen(row: object) -> Word:
@@ -337,16 +309,3 @@ def _seen(row: object) -> Word:
         case translate.AccountRow():
             return AccountSeen(row=row)
     raise AssertionError(f"no user event has a row like {row!r}")
-
-
-def _standing(path: Path) -> _Ask | None:
-    """The request that stands, if one does."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(REQUEST_BYTES_MAX)
-    except OSError:
-        return None
-    try:
-        return msgspec.json.decode(content, type=_Ask)
-    except msgspec.MsgspecError as error:
-        return _Ask("unreadable", f"request file: {error}", "unknown")

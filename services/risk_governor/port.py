@@ -27,7 +27,7 @@ from services.risk_governor.words import (
     Verb,
 )
 from shared.core import Word
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
 from shared.runtime.ports import Host
 from shared.settings import Settings
 
@@ -52,14 +52,6 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if max(len(self.who), len(self.cause), len(self.account), len(self.request_id)) > TEXT_MAX:
             raise ValueError(f"a text is longer than {TEXT_MAX} characters")
-
-
-class Request(Struct, frozen=True):
-    """`flatten.request` as its writer leaves it."""
-
-    id: str
-    cause: str = ""
-    who: str = ""
 
 
 class GovernorPort:
@@ -156,10 +148,9 @@ class GovernorPort:
                 host.inject(SentinelSilent())
 
     async def _watch_request(self, host: Host) -> None:
-        path, told = paths.flatten_request_path(host.run_dir), ""
+        told = ""
         while True:
-            content = _content(path)
-            request = None if content is None else _request(content)
+            request = flatten_files.standing(host.run_dir)
             if request is None:
                 told = ""
             elif request.id != told:
@@ -180,14 +171,6 @@ def _content(path: os.PathLike[str]) -> bytes | None:
             return file.read(LINE_BYTES_MAX)
     except OSError:
         return None
-
-
-def _request(content: bytes) -> Request:
-    """The request in a file; one that cannot be read is still a request."""
-    try:
-        return msgspec.json.decode(content, type=Request)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Request(f"unreadable-{content[:64].hex()}", "request file could not be read", "?")
 
 
 async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from services.sentinel.state import GOVERNOR, ROUTER
 from services.sentinel.venue import Account, Trouble
 from shared.core import Word
 from shared.events import Heartbeat
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
 from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
@@ -98,7 +98,7 @@ class SentinelPort:
                 files.write_progress(self._host.run_dir, word)
             case words.Release():
                 if word.flat:
-                    files.remove_request(self._host.run_dir, word.request_id)
+                    flatten_files.remove(self._host.run_dir, word.request_id)
                 self._grip.release()
             case words.Say(text=text, loud=loud):
                 (logger.error if loud else logger.info)(text)
@@ -134,7 +134,7 @@ class SentinelPort:
     def _look_at_request(self, known: str) -> str:
         """Tell a request that came or went; returns the one that stands."""
         assert self._host is not None, "Invariant: files are looked at while running"
-        ask = files.standing_request(self._host.run_dir)
+        ask = flatten_files.standing(self._host.run_dir)
         if ask is None:
             if known:
                 self._host.inject(words.Withdrawn())
