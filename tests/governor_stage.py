@@ -422,4 +422,3 @@ def passed(event: Event | None) -> OrderApproved:
 
 def dollars(amount: int | str) -> Micros:
     return micros(amount)
-

@@ -1,4 +1,4 @@
-"""The calendar against worked instants: clock changes, holidays, early closes, the edges of a day."""
+"""Every vector of the reference for sessions, resets and holidays, and what surrounds them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class ExporterPort:
         self._unwritten: list[TradeRow] = []
         self._frame = ""
         self._waiting: asyncio.Future[str] | None = None
-        self.token = ""
+        self.token = ""  # nosec B105 - made in run
 
     # -- life --------------------------------------------------------------------------------------
 

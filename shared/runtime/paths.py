@@ -23,7 +23,7 @@ def run_path(var: str | Path) -> Path:
     """The name of the run directory of `var`; nothing is made or checked."""
     resolved = os.fsencode(Path(var).resolve())
     digest = hashlib.blake2s(resolved, digest_size=6).hexdigest()
-    return Path(f"/tmp/tsq-{os.getuid()}-{digest}")
+    return Path(f"/tmp/tsq-{os.getuid()}-{digest}")  # nosec B108 - 0700, checked
 
 
 def run_dir(var: str | Path) -> Path:

@@ -60,7 +60,7 @@ class TokenKeeper:
     ) -> None:
         self._login = login
         self._renew_share = renew_share
-        self._token = ""
+        self._token = ""  # nosec B105 - none yet
         self._renew_at = self._expires_at = 0.0
         self._again_at = 0.0
         self._backoff = BACKOFF_FIRST_S
@@ -84,7 +84,7 @@ class TokenKeeper:
     def refuse(self, token: str) -> None:
         """The venue did not accept `token`: forget it, unless a newer one is here already."""
         if token == self._token:
-            self._token = ""
+            self._token = ""  # nosec B105 - none left
 
     async def close(self) -> None:
         if self._task is not None:
