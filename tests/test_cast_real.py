@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,19 +165,56 @@ def open_entries(cast: Rehearsal) -> list[dict[str, Any]]:
     ]
 
 
-def test_up_ctrl_c_up_finds_equal_books(cast: Rehearsal) -> None:
-    cast.ready()
-    cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, 150.0, "a fill")
-    assert cast.stop() == 0
-    log = (cast.var / "log" / "simulator.log").read_text()
-    assert "Traceback" not in log
-    cast.start()
-    cast.ready()
-    books_agree(cast)
-    truth = cast.truth()
-    assert truth["fills"] > 0, "the session was resumed, not begun anew"
-    balance = truth["startMicros"] + truth["profitMicros"] - truth["feesMicros"]
-    assert balance == truth["balanceMicros"]
+@contextmanager
+def tsq_up(cast: Rehearsal, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """`tsq up` in the foreground, as a person has it; ended with Ctrl-C."""
+    words = [*TSQ, "up", "--var", str(cast.var), *options]
+    process = subprocess.Popen(
+        words, cwd=REPO, env=cast.environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+        cast.pids()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=90)
+        assert process.returncode == 0, out
+        assert out.rstrip().endswith("stopped"), out
+        for name in ("dashboard", "order_router", "risk_governor", "simulator"):
+            assert name in out, out
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
+    cast = Rehearsal(tmp_path / "var", **FAST)
+    try:
+        with tsq_up(cast):
+            cast.ready()
+            cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, 150.0, "a fill")
+        with tsq_up(cast):
+            cast.ready()
+            books_agree(cast)
+            first = cast.truth()
+            assert first["fills"] > 0, "the session was resumed, not begun anew"
+            balance = first["startMicros"] + first["profitMicros"] - first["feesMicros"]
+            assert balance == first["balanceMicros"]
+            page = cast.api("/api/status")["balance"]
+            cast.wait(
+                lambda: (
+                    abs(cast.api("/api/status")["balance"] - cast.truth()["balanceMicros"] / 1e6)
+                    < 0.005
+                ),
+                30.0,
+                f"page and venue agree on the balance, page began with {page}",
+            )
+        with tsq_up(cast, "--fresh"):
+            cast.ready()
+            assert cast.truth()["fills"] <= first["fills"], "begun anew"
+        assert (tmp_path / "var.previous" / "journal").is_dir(), "the old session is kept beside"
+    finally:
+        cast.close()
 
 
 def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> None:
