@@ -1,0 +1,436 @@
+"""Starts that go wrong, with real processes: each ends with its code and a sentence that names what
+to mend, or goes on and says what is amiss; none hangs, none takes another one along.
+
+Single processes run on a bench without supervisord; where the others matter the whole cast does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from scripts.rehearsal import Rehearsal, alive, free_port
+from services.cast import ROOMS, build, deciders
+from shared.events import VenueState
+from shared.runtime import paths
+from shared.runtime.exits import Exit
+from shared.runtime.heartbeats import read_heartbeats
+from shared.runtime.replay import cat, replay
+from shared.settings import REPO, load
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+USER, KEY = "marker-user-3141", "marker-key-59265"
+SLEEVES = ("sleeves", "trend")
+
+
+class Bench:
+    """Single processes on one folder; every one that was started is ended by its pid."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.sim_port = free_port()
+        self.children: list[subprocess.Popen[bytes]] = []
+        self.logs: list[Path] = []
+        self.folder = var.parent
+
+    def start(self, *words: str, **settings: str) -> subprocess.Popen[bytes]:
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TSQ_")},
+            "TSQ_VAR": str(self.var),
+            "TSQ__SIMULATOR__PORT": str(self.sim_port),
+            **settings,
+        }
+        log = self.folder / f"{len(self.logs)}.log"
+        with log.open("wb") as file:
+            child = subprocess.Popen(
+                [sys.executable, "-m", f"services.{words[0]}", *words[1:]],
+                cwd=REPO,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.children.append(child)
+        self.logs.append(log)
+        return child
+
+    def said(self, number: int = -1) -> str:
+        return self.logs[number].read_text()
+
+    def refused(self, *words: str, **settings: str) -> tuple[Exit, str]:
+        """Start what must not start: its exit code and what it said."""
+        code = self.start(*words, **settings).wait(30)
+        return Exit(code), self.said()
+
+    def wait(self, question: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            if answer := question():
+                return answer
+            time.sleep(0.05)
+        raise AssertionError(f"not within {limit_s:g} s: {what}\n{self.said()[-3000:]}")
+
+    def beats(self, actor: str, child: subprocess.Popen[bytes]) -> bool:
+        assert child.poll() is None, self.said()
+        return actor in read_heartbeats(self.var)
+
+    def close(self) -> None:
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+        shutil.rmtree(paths.run_path(self.var), ignore_errors=True)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "var")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> Iterator[Rehearsal]:
+    made = Rehearsal(tmp_path / "var", TSQ__SIMULATOR__SPEED="3.0")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def said_by(var: Path, actor: str, kind: str) -> list[dict[str, Any]]:
+    """Every event of a kind in an actor's journals."""
+    files = sorted(paths.journal_root(var).glob(f"*/{actor}.journal"))
+    events = [line.content["event"] for path in files for line in cat(path) if line.kind == "said"]
+    return [event for event in events if event["t"] == kind]
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "metrics_exporter", "sleeves"])
+def test_no_process_starts_with_a_setting_it_does_not_know(bench: Bench, room: str) -> None:
+    words = SLEEVES if room == "sleeves" else (room,)
+    code, said = bench.refused(*words, TSQ__RISK_GOVERNOR__DAILY_LOS="1")
+    assert code == Exit.SETTINGS
+    assert "risk_governor" in said
+    assert "daily_los" in said
+    assert "Traceback" not in said
+    assert not bench.var.exists(), "nothing is made before the settings are understood"
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value", "named"),
+    [
+        (("simulator",), "SIMULATOR__SPEED", "-1", "simulator.speed"),
+        (("simulator",), "SIMULATOR__REGIME", "storm", "simulator.regime"),
+        (("simulator",), "SIMULATOR__START", "yesterday", "simulator.start"),
+        (("simulator",), "SIMULATOR__MARKET", "recorded", "simulator.recorded_file"),
+        (("order_router",), "SESSION__FLAT_BEFORE_S", "9999", "flat_before_s"),
+        (("risk_governor",), "RISK_GOVERNOR__ACCOUNT_SIZE", "12345", "account_size"),
+        (SLEEVES, "SLEEVES__TREND__IMPLEMENTATION", "nowhere:Nothing", "trend.implementation"),
+        (SLEEVES, "SLEEVES__TREND__PARAMS", "{nonsense = 1}", "trend.params.nonsense"),
+        (("sleeves", "nobody"), "SIMULATOR__SEED", "7", "nobody"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    bench: Bench, words: tuple[str, ...], key: str, value: str, named: str
+) -> None:
+    code, said = bench.refused(*words, **{f"TSQ__{key}": value})
+    assert code == Exit.SETTINGS, said
+    assert named in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("room", ["order_router", "market_data_gateway", "sentinel"])
+def test_off_the_simulator_a_login_must_be_there(bench: Bench, room: str) -> None:
+    none = {"TOPSTEPX_USERNAME": "", "TOPSTEPX_API_KEY": ""}
+    code, said = bench.refused(room, TSQ__VENUE__ENVIRONMENT="DEMO", **none)
+    assert code == Exit.CREDENTIALS, said
+    assert "TOPSTEPX_API_KEY" in said
+    assert "Traceback" not in said
+
+
+# -- ports -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ["simulator", "metrics_exporter"])
+def test_a_busy_port_is_named(bench: Bench, room: str) -> None:
+    if room == "metrics_exporter":
+        bench.start("simulator")  # the exporter waits for market time first
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = bench.refused(room, **{f"TSQ__{room.upper()}__PORT": str(port)})
+    assert code == Exit.BUSY_PORT, said
+    assert f"127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+
+
+def test_a_busy_page_stops_nobody_else_and_is_cured_by_itself(cast: Rehearsal) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", cast.page_port))
+        taken.listen()
+        cast.start()
+        cast.wait(lambda: cast.truth()["orders"], 120.0, "orders without a page")
+        pids = cast.pids()
+        log = (cast.var / "log" / "metrics_exporter.log").read_text()
+        assert f"127.0.0.1:{cast.page_port} is taken" in log
+    cast.ready(90.0)
+    after = cast.pids()
+    pids.pop("metrics_exporter", None)
+    assert {name: after[name] for name in pids} == pids, "nobody else was restarted"
+
+
+# -- folders ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "not" / "there" / "yet")
+    bench.folder = tmp_path
+    try:
+        child = bench.start("simulator")
+        bench.wait(lambda: bench.beats("simulator", child), "a heartbeat")
+        assert paths.journal_root(bench.var).is_dir()
+        assert paths.run_path(bench.var).stat().st_mode & 0o777 == 0o700
+        child.terminate()
+        assert child.wait(20) == Exit.CLEAN
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_where_the_folder_should_be_is_named(bench: Bench, below: str) -> None:
+    bench.var.write_text("in the way")
+    where = bench.var / below if below else bench.var
+    code, said = bench.refused("risk_governor", TSQ_VAR=str(where))
+    assert code == Exit.VAR_DIR
+    assert str(where) in said
+    assert "Traceback" not in said
+
+
+def test_a_second_copy_ends_at_once_and_the_first_does_not_notice(bench: Bench) -> None:
+    first = bench.start("simulator")
+    bench.wait(lambda: bench.beats("simulator", first), "a heartbeat")
+    code, said = bench.refused("simulator", TSQ__SIMULATOR__PORT=str(free_port()))
+    assert code == Exit.LOCKED
+    assert f"pid {first.pid}" in said
+    before = read_heartbeats(bench.var)["simulator"][0].beat
+    bench.wait(lambda: read_heartbeats(bench.var)["simulator"][0].beat > before, "the next beat")
+    assert first.poll() is None
+
+
+def open_to_others(run: Path) -> None:
+    run.mkdir(mode=0o755)
+    run.chmod(0o755)
+
+
+def of_somebody_else(run: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    run.mkdir(mode=0o700)
+    os.chown(run, 12345, 12345)
+
+
+def a_file(run: Path) -> None:
+    run.write_text("in the way")
+
+
+def a_link(run: Path) -> None:
+    run.symlink_to(run.with_name(run.name + "-elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("lay", "named"),
+    [
+        (open_to_others, "others may enter"),
+        (of_somebody_else, "belongs to user 12345"),
+        (a_file, "exists"),
+        (a_link, "exists"),
+    ],
+)
+def test_a_run_directory_that_is_not_ours_alone_is_refused(
+    bench: Bench, lay: Callable[[Path], None], named: str
+) -> None:
+    run = paths.run_path(bench.var)
+    lay(run)
+    try:
+        code, said = bench.refused("risk_governor")
+    finally:
+        if run.is_dir():
+            os.chown(run, os.getuid(), os.getgid())
+        else:
+            run.unlink()
+    assert code == Exit.RUN_DIR, said
+    assert str(run) in said
+    assert named in said
+
+
+# -- the venue -------------------------------------------------------------------------------------
+
+
+def test_an_account_that_is_not_there_is_never_replaced_by_another(bench: Bench) -> None:
+    name = {"TSQ__VENUE__ACCOUNT": "SOMEBODY-ELSES"}
+    bench.start("simulator")
+    router = bench.start("order_router", **name)
+
+    def down() -> list[str]:
+        told = said_by(bench.var, "order_router", "VenueStatus")
+        return [row["reason"] for row in told if row["state"] == VenueState.DOWN.value]
+
+    bench.wait(lambda: bench.beats("order_router", router), "a heartbeat")
+    reason = bench.wait(down, "the router says DOWN")[-1]
+    assert "SOMEBODY-ELSES" in reason
+    assert "SIM-50K-1" in reason, "the names that exist are told"
+    assert router.poll() is None
+
+
+def test_a_refused_login_is_told_without_the_key_and_nothing_leaves(cast: Rehearsal) -> None:
+    login = {"TOPSTEPX_USERNAME": USER, "TOPSTEPX_API_KEY": "wrong"}
+    cast.environment |= login
+    cast.start()
+    cast.wait(lambda: len(cast.pids()) == 10, 30.0, "ten processes")
+    pids = cast.pids()
+    log = cast.var / "log" / "order_router.log"
+    cast.wait(lambda: log.exists() and "login refused" in log.read_text(), 60.0, "the refusal")
+    time.sleep(8.0)
+    states = {row["state"] for row in said_by(cast.var, "order_router", "VenueStatus")}
+    assert VenueState.READY.value not in states
+    assert cast.truth()["orders"] == []
+    assert cast.pids() == pids, "a refused login ends nobody"
+    for path in (cast.var / "log").iterdir():
+        told = path.read_text()
+        assert USER not in told, path.name
+        assert '"wrong"' not in told, path.name
+    words = [sys.executable, "-m", "scripts.cli", "doctor", "--json"]
+    doctor = subprocess.run(
+        words, cwd=REPO, env=cast.environment, capture_output=True, text=True, check=False
+    )
+    assert doctor.returncode == 3, doctor.stdout
+    assert "login refused" in doctor.stdout
+    assert USER not in doctor.stdout + doctor.stderr
+
+
+# -- garbage ---------------------------------------------------------------------------------------
+
+GARBAGE = (
+    b"",
+    b"\x00" * 64,
+    b"\xff\xfe\xfd",
+    b"{}",
+    b'{"id": [',
+    b"[1, 2, 3]",
+    b"\x93\x01\x02\x03",
+)
+
+
+def test_garbage_left_in_the_run_directory_keeps_nobody_from_starting(cast: Rehearsal) -> None:
+    run = paths.run_dir(cast.var)
+    for number, name in enumerate([*deciders(load()), "metrics_exporter", "nobody"]):
+        paths.heartbeat_path(run, name).write_bytes(GARBAGE[number % len(GARBAGE)])
+        paths.lock_path(run, name).write_bytes(b"no pid\n")
+    paths.clock_path(run).write_bytes(b'{"generation": 1, "market_ns"')
+    paths.flatten_progress_path(run).write_bytes(b'{"id": 7}')
+    paths.governor_socket_path(run).write_bytes(b"no socket")
+    for lane in ("order_router", "risk_governor"):
+        paths.socket_path(run, lane).write_bytes(b"no socket")
+    cast.start()
+    cast.ready(90.0)
+    assert len(cast.pids()) == 10
+
+
+def test_garbage_written_under_running_processes_is_survived_and_a_request_is_obeyed(
+    cast: Rehearsal,
+) -> None:
+    cast.start()
+    cast.ready()
+    cast.wait(cast.lots, 150.0, "a position")
+    pids, run = cast.pids(), paths.run_dir(cast.var)
+    for garbage in GARBAGE:
+        for name in pids:
+            paths.replace(paths.heartbeat_path(run, name), garbage)
+        paths.replace(paths.clock_path(run), garbage)
+        paths.replace(paths.flatten_progress_path(run), garbage)
+        time.sleep(0.1)
+    cast.ready()
+    request = paths.flatten_request_path(run)
+    paths.replace(request, b'{"id": [')
+    cast.wait(lambda: not request.exists(), 60.0, "a request nobody can read is served")
+    assert cast.lots() == {}, "somebody wanted to be flat"
+    log = (cast.var / "log" / "order_router.log").read_text()
+    assert "flatten.request unreadable" in log
+    assert cast.pids() == pids, "nobody died of it"
+
+
+def test_garbage_on_the_bus_is_dropped(bench: Bench) -> None:
+    simulator = bench.start("simulator")
+    bench.wait(lambda: bench.beats("simulator", simulator), "a heartbeat")
+    run = paths.run_dir(bench.var)
+    context = zmq.Context()
+    try:
+        with context.socket(zmq.PUB) as liar:
+            liar.setsockopt(zmq.LINGER, 0)
+            liar.bind(f"ipc://{paths.socket_path(run, 'risk_governor')}")
+            router = bench.start("order_router")
+            bench.wait(lambda: bench.beats("order_router", router), "a heartbeat")
+            topics = (b"", b"OrderApproved\0", b"Heartbeat\0", b"Nonsense\0", b"RiskState")
+            for _ in range(20):
+                for topic in topics:
+                    for garbage in GARBAGE:
+                        liar.send(topic + garbage)
+                time.sleep(0.05)
+            before = read_heartbeats(bench.var)["order_router"][0].beat
+            bench.wait(
+                lambda: read_heartbeats(bench.var)["order_router"][0].beat > before + 4, "it lives"
+            )
+            assert router.poll() is None, bench.said()
+    finally:
+        context.term()
+    router.terminate()
+    assert router.wait(30) == Exit.CLEAN
+    assert "Traceback" not in bench.said()
+
+
+# -- a damaged memory ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("actor", ["order_router", "risk_governor"])
+def test_a_journal_damaged_in_its_middle_is_set_aside_and_the_next_start_works(
+    cast: Rehearsal, actor: str
+) -> None:
+    cast.start()
+    cast.ready()
+    cast.wait(lambda: cast.truth()["fills"] > 0, 150.0, "a fill")
+    assert cast.stop() == 0
+    [path] = sorted(paths.journal_root(cast.var).glob(f"*/{actor}.journal"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    cast.start()
+    cast.ready(90.0)
+    aside = path.with_name(path.name + ".corrupt-1")
+    assert aside.read_bytes() == content, "kept for a person to look at"
+    ended = (cast.var / "log" / "supervisord.log").read_text()
+    assert f"exited: {actor} (exit status {int(Exit.CORRUPT)}; not expected)" in ended
+    assert "it was set aside as" in (cast.var / "log" / f"{actor}.log").read_text()
+    cast.wait(lambda: cast.known_lots() == cast.lots(), 60.0, "books equal the venue's")
+    assert cast.truth()["tagsRefused"] == 0, "no name was used twice"
+    pids = cast.pids()
+    assert cast.stop() == 0
+    assert not [name for name, pid in pids.items() if alive(pid)]
+    report = replay(cast.var, actor, build=build)
+    assert report.equal, report
