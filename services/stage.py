@@ -2,8 +2,9 @@
 
 What a port does with HTTP and hubs in a process is done here with calls and delays, by the same
 translation and the same words, so that the cores cannot tell the difference. What goes wrong
-between them (answers lost, hub events lost or doubled, connections broken) goes wrong here, from
-the World's dice. Beside `cast.py` this is the only file that knows several rooms.
+between them (requests and answers lost or late, acts refused, hub events lost or doubled, hubs
+broken or mute) goes wrong here, from the World's dice. Beside `cast.py` and the checks the stage is
+all that knows several rooms.
 
 Simplified: no logins and no request quota; a hub that broke comes back by itself within two
 seconds.
@@ -26,11 +27,12 @@ from shared.lab.accidents import Accidents
 from shared.lab.world import Errand, World
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
-from shared.venue.answers import AnyResponse
+from shared.venue.answers import ENDPOINT_OF, AnyResponse
 from shared.venue.words import Request
 
 STEP_NS = 50 * MILLISECOND  # how finely the simulated market moves
 TIMEOUT_NS = 5 * SECOND  # when a caller gives up
+LATE_NS_MAX = 4 * SECOND  # a request given up may be carried out so much later
 
 Then = Callable[[AnyResponse | None], Iterable[Errand]]
 """What follows an answer; None: its outcome is not known."""
@@ -55,6 +57,8 @@ def cast_world(
 
 class VenueStage:
     """A `Stage` around the simulator."""
+
+    elsewhere = ("simulator",)
 
     def __init__(self, settings: Settings, seed: int, accidents: Accidents) -> None:
         self.dice = Random(seed ^ 0x5EED)
@@ -97,8 +101,17 @@ class VenueStage:
         if self._happens(self.accidents.request_lost):
             return late(then(None), TIMEOUT_NS)
         self.count += 1
-        self.calls[self.count] = then
         call = sim.Call(call_id=self.count, request=request)
+        if self._happens(self.accidents.request_late):
+            late_ns = TIMEOUT_NS + self.dice.randint(0, LATE_NS_MAX)
+            return (*late(then(None), TIMEOUT_NS), Errand("simulator", call, late_ns))
+        endpoint = ENDPOINT_OF[type(request)]
+        if endpoint.mutates and self._happens(self.accidents.reject):
+            code = self.dice.choice((2, *endpoint.uncertain))
+            refusal = endpoint.response(success=False, error_code=code, error_message="not now")
+            assert isinstance(refusal, AnyResponse)
+            return late(then(refusal), self.delay())
+        self.calls[self.count] = then
         return (Errand("simulator", call, self.delay()),)
 
     def delay(self) -> Nanos:
@@ -113,6 +126,16 @@ class VenueStage:
     def breaks(self) -> bool:
         """Whether a hub's connection breaks now."""
         return self._happens(self.accidents.hub_drop)
+
+    def overlaps(self) -> bool:
+        """Whether events of a broken connection come once more, beside those of the next."""
+        return self._happens(self.accidents.hub_overlap)
+
+    def muted_until(self, now_ns: Nanos) -> Nanos:
+        """Until when a hub that stays connected says nothing from now on; 0: it speaks."""
+        if not self._happens(self.accidents.outage):
+            return 0
+        return now_ns + self.dice.randint(1, self.accidents.outage_ns_max)
 
     # -- the simulator's words --------------------------------------------------------------------
 

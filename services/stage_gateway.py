@@ -37,6 +37,7 @@ class GatewaySide:
         self.epoch = 0
         self.up_ns: Nanos = -1  # the hub delivers from then on; -1: no connection
         self.pipe_ns: Nanos = 0
+        self.mute_ns: Nanos = 0
         self.subscribed: dict[str, None] = {}
         self.rejects = 0
 
@@ -76,6 +77,9 @@ class GatewaySide:
     def pushed(self, word: MarketPush, now_ns: Nanos) -> Iterable[Errand]:
         """A market event: through the filter to the tick lane, in order on one connection."""
         if not 0 <= self.up_ns <= now_ns or word.contract not in self.subscribed:
+            return
+        self.mute_ns = max(self.mute_ns, self.stage.muted_until(now_ns))
+        if now_ns < self.mute_ns:
             return
         self.pipe_ns = max(self.pipe_ns, now_ns + self.stage.delay())
         if isinstance(word, QuotePush):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,13 +33,15 @@ class RouterSide:
         self.halt_no = -1
         self.linked_ns = -1  # the hub delivers from then on; -1: not joined
         self.pipe_ns = 0  # a hub never reorders within a connection
+        self.mute_ns: Nanos = 0
+        self.last: deque[Word] = deque(maxlen=3)  # what an old connection may bring once more
         self.start_ns = 0
         self.progress: list[words.ReportProgress] = []
 
     def started(self, epoch: int, now_ns: Nanos) -> Iterable[Errand]:
         if not self.start_ns:
             self.start_ns = now_ns - SECOND
-        self.epoch, self.halt_no = epoch, -1
+        self.epoch, self.halt_no, self.account_id = epoch, -1, 0
         return self.connect(now_ns)
 
     def connect(self, now_ns: Nanos) -> Iterable[Errand]:
@@ -81,9 +84,18 @@ class RouterSide:
             return
         if self.stage.breaks():
             yield self._errand(words.Link(up=False, reason="hub dropped"))
-            yield from self._link(now_ns, self.stage.dice.randint(SECOND // 4, 2 * SECOND))
+            down_ns = self.stage.dice.randint(SECOND // 4, 2 * SECOND)
+            if self.stage.overlaps():
+                self.pipe_ns = 0
+                for seen in self.last:
+                    yield self._errand(seen, down_ns + self.stage.delay())
+            yield from self._link(now_ns, down_ns)
+            return
+        self.mute_ns = max(self.mute_ns, self.stage.muted_until(now_ns))
+        if now_ns < self.mute_ns:
             return
         self.pipe_ns = max(self.pipe_ns, now_ns + self.stage.delay())
+        self.last.append(_seen(word))
         for _ in range(self.stage.copies()):
             yield self._errand(_seen(word), self.pipe_ns - now_ns)
 

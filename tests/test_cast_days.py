@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from services.sleeves.base import Sleeve
 from services.stage import cast_world
+from services.stage_checks import Checks, settings_of, truth_of
 from shared.events import (
     Bar,
     Event,
@@ -24,7 +25,6 @@ from shared.lab.world import World
 from shared.settings import Settings
 from shared.units import MINUTE, SECOND
 from shared.venue.times import time_ns
-from tests.world_checks import Checks, settings_of, truth_of
 
 
 class Day(Checks):

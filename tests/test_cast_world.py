@@ -1,6 +1,6 @@
 """The whole cast in one thread: real cores, the simulator's core, seeded accidents.
 
-`SEEDS=1000 pytest tests/test_cast_world.py` runs more of them, `SEED=123` only that one.
+`python -m scripts.campaign --seeds 1000` runs more of them, `SEED=123` here only that one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import os
 
 import pytest
 
+from services.stage_checks import play
 from shared.lab.accidents import Accidents
-from tests.world_checks import play
 
 
 def seeds(usual: int) -> list[int]:
     if "SEED" in os.environ:
         return [int(os.environ["SEED"])]
-    return list(range(1, 1 + int(os.environ.get("SEEDS", usual))))
+    return list(range(1, 1 + usual))
 
 
 def test_in_fair_weather_every_sleeve_trades_and_every_book_agrees() -> None:

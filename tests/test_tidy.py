@@ -76,7 +76,7 @@ BANNED_IN_CORES = {
     "polars": "the recorded-file reader",
     "decimal": "integers",
 }
-COMPOSITION = {"cast", "stage", "stage_router", "stage_gateway"}
+COMPOSITION = {"cast", "stage", "stage_router", "stage_gateway", "stage_checks", "stage_watch"}
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
 
 OBSERVE = "observe"

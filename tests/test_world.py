@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from shared.core import Word
-from shared.events import Event, Flatten, Gap, Pulse, Quote, Scope, Started
+from shared.events import ClockJump, Event, Flatten, Gap, Pulse, Quote, Scope, Started
 from shared.lab.accidents import Accidents
 from shared.lab.world import Diverged, Errand, World
 from shared.units import MILLISECOND, SECOND
@@ -102,6 +102,8 @@ class Keeper:
 
 
 class Stage:
+    elsewhere = ()
+
     def started(self, actor: str, epoch: int, now_ns: int) -> Iterable[Errand]:
         return ()
 
@@ -142,6 +144,77 @@ def test_accidents_lose_and_double_nothing_that_matters(seed: int) -> None:
     assert book.ticks == sorted(set(book.ticks)), "ticks may be missed, never repeated"
     assert book.gaps > 0, "a missed tick is said"
     assert it.kills > 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_freezing_sleeping_and_dying_unrecorded_lose_nothing_either(seed: int) -> None:
+    rough = Accidents(
+        bus_loss=0.1,
+        kill=0.02,
+        unsaid=0.5,
+        storm=0.3,
+        freeze=0.02,
+        freeze_ns_max=5 * SECOND,
+        sleep=0.05,
+        sleep_ns_max=4 * SECOND,
+    )
+    it = world(seed, rough)
+    it.run(61 * SECOND)
+    it.accidents = Accidents()
+    it.run(80 * SECOND)
+    book, teller = it.players["keeper"].core.book, it.players["teller"].core  # type: ignore[attr-defined]
+    assert book.heard == list(range(1, teller.count + 1))  # type: ignore[attr-defined]
+    assert len(set(book.stamped)) == len(book.stamped), "an effect was carried out twice"
+    assert it.kills > 0
+
+
+def test_a_frozen_actor_hears_later_what_it_missed_and_is_missed_meanwhile() -> None:
+    it = world(0)
+    it.run(2 * SECOND)
+    keeper, teller = it.players["keeper"], it.players["teller"]
+    keeper.thaw_ns = 5 * SECOND
+    it.run(5 * SECOND - 1)
+    before = len(keeper.core.book.heard)  # type: ignore[attr-defined]
+    assert before == 4, "nothing is heard while frozen"
+    it.run(6 * SECOND)
+    assert len(keeper.core.book.heard) == teller.core.count  # type: ignore[attr-defined]
+    teller.thaw_ns = 9 * SECOND
+    it.run(8 * SECOND)
+    assert keeper.silent == {"teller"}
+    it.run(10 * SECOND)
+    assert not keeper.silent
+
+
+def test_a_sleep_is_told_to_everybody_at_waking() -> None:
+    it = world(1, Accidents(sleep=1.0, sleep_ns_max=2 * SECOND))
+    it.run(2 * SECOND)
+    it.accidents = Accidents()
+    it.run(8 * SECOND)
+    jumps = [event for _, event, _ in it.players["keeper"].tape if isinstance(event, ClockJump)]
+    assert jumps
+    assert jumps[0].slept_ns >= 2 * SECOND
+
+
+def test_what_died_unrecorded_is_said_in_the_next_life_and_changed_code_takes_records() -> None:
+    class Scribe(Keeper):
+        def recall(self, now_ns: int, said: Event) -> None:
+            assert isinstance(said, Ask)
+            self.book.stamped.append(-said.number)
+
+    it = world(0, cores={"teller": Teller, "keeper": Scribe})
+    it.run(SECOND + 10)
+    keeper = it.players["keeper"]
+    event = Flatten(halt_no=77, scope=Scope.ACCOUNT, cause="toy")
+    said = keeper.tell(it.now_ns, event)
+    assert keeper.lose_record(said)
+    assert keeper.recover() == said
+    assert keeper.recover() == (), "said once"
+    assert keeper.lose_record(said)
+    assert keeper.recover(changed=True) == (), "other code does not say what was never recorded"
+    assert -77 not in keeper.core.book.stamped  # type: ignore[attr-defined]
+    keeper.tell(it.now_ns, event)
+    keeper.recover(changed=True)
+    assert keeper.core.book.stamped[-1] == -77  # type: ignore[attr-defined]
 
 
 def test_equal_seeds_give_equal_worlds_and_others_do_not() -> None:

@@ -3,8 +3,9 @@
 The World is the third host of a core, beside the process runtime and replay. It keeps the
 promises of the bus and the journal (an event is heard once, in its speaker's order, or caught up;
 what was heard is remembered before it is acted on) while it breaks everything those promises do
-not cover: frames are lost, doubled and late, actors die at any step and come back, answers of the
-venue vanish. Everything random comes from one generator, so a failing seed is a test.
+not cover: frames are lost, doubled and late, actors die at any step and come back, freeze and go
+on, the computer sleeps, answers of the venue vanish. Everything random comes from one generator, so
+a failing seed is a test.
 
 What stands outside the actors - here the venue - is a `Stage`: it carries out the private words
 that a process would hand to its port, and brings back errands. The World knows no actor by name.
@@ -25,6 +26,7 @@ from msgspec import Struct
 from shared.core import Core, Word
 from shared.events import (
     TICKS,
+    ClockJump,
     Event,
     Gap,
     PeerBack,
@@ -33,11 +35,13 @@ from shared.events import (
     Started,
 )
 from shared.lab.accidents import Accidents
+from shared.lab.player import Diverged, Player
 from shared.units import SECOND, Nanos
 
 PULSE_NS = SECOND // 4
-SNAPSHOT_EVERY = 200  # inputs; the tape since then is what recovery re-runs
+FROZEN_ELSEWHERE_NS_MAX = 4 * SECOND  # shorter than anybody's patience with an answer
 encode = msgspec.msgpack.Encoder().encode
+__all__ = ["Diverged", "Errand", "Stage", "World"]
 
 
 class Errand(Struct, frozen=True):
@@ -63,57 +67,18 @@ class Stage(Protocol):
     def carry(self, actor: str, epoch: int, word: Word, now_ns: Nanos) -> Iterable[Errand]:
         """Do what a core told its port."""
 
-
-class Diverged(AssertionError):
-    """A re-run of recorded inputs gave other words: the core is not deterministic."""
-
-
-class Player:
-    """One actor's process: its core, its memory of what it heard, its lanes."""
-
-    def __init__(self, name: str, make: Callable[[], Core]) -> None:
-        self.name, self.make = name, make
-        self.core = make()
-        self.epoch = 0
-        self.up = True
-        self.back_ns = 0
-        self.heard: dict[str, int] = {}  # lane -> last sequence number heard
-        self.silent: set[str] = set()
-        self.beat_ns: dict[str, int] = {}
-        self.base = self.core.snapshot()
-        self.tape: list[tuple[Nanos, Event, tuple[Event, ...]]] = []
-
-    def tell(self, now_ns: Nanos, event: Event) -> tuple[Event, ...]:
-        """Let the core react and remember both sides."""
-        said = tuple(self.core.on(now_ns, event))
-        self.tape.append((now_ns, event, said))
-        if len(self.tape) >= SNAPSHOT_EVERY:
-            self.rest()
-        return said
-
-    def rest(self) -> None:
-        """Take a snapshot and forget the tape before it."""
-        self.base, self.tape = self.core.snapshot(), []
-
-    def recover(self) -> None:
-        """Be born again from snapshot and tape, word for word. Raises Diverged."""
-        core = self.make()
-        core.restore(self.base)
-        for now_ns, event, said in self.tape:
-            again = tuple(core.on(now_ns, event))
-            if again != said:
-                raise Diverged(f"{self.name}: after {event} said {again}, recorded {said}")
-        assert core.snapshot() == self.core.snapshot(), (
-            f"{self.name}: memory differs after a re-run"
-        )
-        self.core = core
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Actors that are not on our computer and do not sleep when it does."""
 
 
 class World:
     """Host of `cores` (name -> how to build it) before a `stage`, from `seed`.
 
     `said` is called with every public event as (lane, seq, now_ns, event): checkers and reports
-    hang there. `decisions` counts them; `fingerprint()` is equal for equal runs.
+    hang there. `decisions` counts them, `steps` what actors were told; `fingerprint()` is equal for
+    equal runs. `overhear` may be set to be called with every word that goes on record for a port,
+    carried out or not.
     """
 
     def __init__(
@@ -126,6 +91,7 @@ class World:
         accidents: Accidents | None = None,
         said: Callable[[str, int, Nanos, Event], None] | None = None,
     ) -> None:
+        self.overhear: Callable[[str, Nanos, Word], None] | None = None
         self.players = {name: Player(name, make) for name, make in cores.items()}
         self.stage, self.now_ns, self.start_ns = stage, start_ns, start_ns
         self.accidents = accidents or Accidents()
@@ -137,11 +103,13 @@ class World:
         self.order = 0
         self.pipe: dict[tuple[str, str], Nanos] = {}  # a ZeroMQ pipe never reorders
         self.decisions = 0
+        self.steps = 0
         self.kills = 0
         self.digest = hashlib.blake2s()
         for name in self.players:
             self._start(name)
             self._after(PULSE_NS, partial(self._pulse, name))
+        self._after(SECOND, self._night)
 
     def run(self, until_ns: Nanos) -> None:
         """Let everything happen up to and including `until_ns`."""
@@ -169,20 +137,53 @@ class World:
     # -- processes ------------------------------------------------------------------------------
 
     def _start(self, name: str) -> None:
-        player = self.players[name]
+        player, changed = self.players[name], False
+        unsaid: tuple[Event, ...] = ()
         fresh = player.epoch == 0
         if not fresh:
-            player.recover()
-        player.up, player.epoch = True, player.epoch + 1
+            changed = self._happens(self.accidents.changed)
+            unsaid = player.recover(changed=changed)
+        player.up, player.epoch, player.thaw_ns = True, player.epoch + 1, 0
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
-        self._tell(name, Started(epoch=player.epoch, fresh=fresh))
+        self._speak(name, player.epoch, unsaid)
+        self._tell(name, Started(epoch=player.epoch, fresh=fresh, changed=changed))
         for errand in self.stage.started(name, player.epoch, self.now_ns):
             self._errand(errand)
+        if not fresh and self._happens(self.accidents.storm):
+            self.kill(name, self.dice.randint(1, self.accidents.down_ns_max))
+
+    def _night(self) -> None:
+        """Once a second the computer may fall asleep; whoever wakes learns it first."""
+        self._after(SECOND, self._night)
+        if not self._happens(self.accidents.sleep):
+            return
+        slept_ns = self.dice.randint(2 * SECOND, self.accidents.sleep_ns_max)
+        for name, player in self.players.items():
+            if player.up and name not in self.stage.elsewhere:
+                player.thaw_ns = max(player.thaw_ns, self.now_ns + slept_ns)
+                jump = partial(self._wake, name, player.epoch, ClockJump(slept_ns=slept_ns))
+                self._after(slept_ns, jump)
+
+    def _wake(self, name: str, epoch: int, jump: ClockJump) -> None:
+        again = partial(self._wake, name, epoch, jump)
+        if self.players[name].epoch == epoch and not self._waits(name, again):
+            self._tell(name, jump)
+
+    def _waits(self, name: str, deed: Callable[[], None]) -> bool:
+        """Whether `name` is frozen; then `deed` is done when it goes on."""
+        player = self.players[name]
+        if not player.up or player.thaw_ns <= self.now_ns:
+            return False
+        self._after(player.thaw_ns - self.now_ns, deed)
+        return True
+
+    def _happens(self, rate: float) -> bool:
+        return bool(rate) and self.dice.random() < rate
 
     def _pulse(self, name: str) -> None:
         self._after(PULSE_NS, lambda: self._pulse(name))
         player = self.players[name]
-        if not player.up:
+        if not player.up or player.thaw_ns > self.now_ns:
             return
         self._tell(name, Pulse(real_ns=self.now_ns - self.start_ns + SECOND))
         for speaker in player.core.subscribes:
@@ -191,7 +192,7 @@ class World:
             other = self.players.get(peer)
             if other is None:
                 continue
-            if other.up:
+            if other.up and other.thaw_ns <= self.now_ns:
                 player.beat_ns[peer] = self.now_ns
                 if peer in player.silent:
                     player.silent.discard(peer)
@@ -207,20 +208,55 @@ class World:
         player = self.players[name]
         if not player.up:
             return
+        self.steps += 1
         said = player.tell(self.now_ns, event)
-        dies = self.dice.random() < self.accidents.kill if self.accidents.kill else False
-        heard_of = not dies or self.dice.random() < 0.5  # recorded, but nobody was told
-        for word in said:
-            if isinstance(word, Word):
-                if heard_of:
-                    self._carry(name, word)
-            else:
-                self._say(name, word, live=heard_of)
-        if dies:
-            self.kill(name, self.dice.randint(1, self.accidents.down_ns_max))
+        if self._happens(self.accidents.kill):
+            self._die(name, said)
+        elif self._happens(self.accidents.freeze):
+            longest_ns = self.accidents.freeze_ns_max
+            if name in self.stage.elsewhere:
+                longest_ns = min(longest_ns, FROZEN_ELSEWHERE_NS_MAX)
+            frozen_ns = self.dice.randint(1, longest_ns)
+            player.thaw_ns = self.now_ns + frozen_ns
+            self._speak(name, player.epoch, said, acts_ns=frozen_ns * self.dice.randint(0, 1))
+        else:
+            self._speak(name, player.epoch, said)
 
-    def _carry(self, name: str, word: Word) -> None:
-        epoch = self.players[name].epoch
+    def _die(self, name: str, said: tuple[Event, ...]) -> None:
+        """The end of a process: after all was done, or recorded and nobody told, or not even
+        recorded.
+        """
+        player = self.players[name]
+        if not (self._happens(self.accidents.unsaid) and player.lose_record(said)):
+            self._speak(name, player.epoch, said, heard=self.dice.random() < 0.5)
+        self.kill(name, self.dice.randint(1, self.accidents.down_ns_max))
+
+    def _speak(
+        self,
+        name: str,
+        epoch: int,
+        said: tuple[Event, ...],
+        *,
+        heard: bool = True,
+        acts_ns: Nanos = 0,
+    ) -> None:
+        """What was said goes on record; unless it is not `heard`, others hear it and the port acts,
+        perhaps later.
+        """
+        for word in said:
+            if not isinstance(word, Word):
+                self._say(name, word, live=heard and not acts_ns)
+                continue
+            if self.overhear:
+                self.overhear(name, self.now_ns, word)
+            if heard and acts_ns:
+                self._after(acts_ns, partial(self._carry, name, epoch, word))
+            elif heard:
+                self._carry(name, epoch, word)
+
+    def _carry(self, name: str, epoch: int, word: Word) -> None:
+        if self.players[name].epoch != epoch or not self.players[name].up:
+            return
         for errand in self.stage.carry(name, epoch, word, self.now_ns):
             self._errand(errand)
 
@@ -263,6 +299,8 @@ class World:
         last = player.heard.get(lane, 0)
         if not player.up or seq <= last:
             return
+        if self._waits(hearer, partial(self._hear, lane, seq, event, hearer)):
+            return
         if lane in self.ticks:
             player.heard[lane] = seq
             if seq > last + 1:
@@ -278,6 +316,8 @@ class World:
         """Read the speaker's journal to its end; ticks are never caught up."""
         player, log = self.players[hearer], self.logs.get(lane, [])
         while player.up and player.heard.get(lane, 0) < len(log):
+            if player.thaw_ns > self.now_ns:
+                return
             seq = player.heard[lane] = player.heard.get(lane, 0) + 1
             self._take(hearer, lane, log[seq - 1])
 
@@ -293,6 +333,8 @@ class World:
     def _deliver(self, errand: Errand) -> None:
         player = self.players[errand.actor]
         if not player.up or (errand.life and errand.life != player.epoch):
+            return
+        if self._waits(errand.actor, partial(self._deliver, errand)):
             return
         if errand.every_ns:
             self._after(errand.every_ns, partial(self._deliver, errand))

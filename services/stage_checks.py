@@ -1,20 +1,26 @@
 """What must hold in every World, whatever went wrong: checked from the public events and the venue.
 
 Nothing here asks the code under test how it is doing. Events are taken from the bus as a stranger
-would hear them; the truth about orders, positions and cash is the simulator's own.
+would hear them; the truth about orders, positions and cash is the simulator's own. What is cheap is
+checked at every event, the rest after a calm and a flatten. Tests, `scripts/campaign.py` and the
+story of a day share it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
+from services.order_router.words import ModifyOrder, PlaceOrder
 from services.risk_governor.words import OperatorCommand, Verb
-from services.simulator.words import Truth, TruthReport
+from services.simulator.words import Truth, TruthReport, UserPush
 from services.stage import VenueStage, cast_world
+from services.stage_watch import VenueWatch
 from shared.contracts import PRODUCTS
+from shared.core import Word
 from shared.events import (
     Event,
     Fill,
+    Flatten,
     OrderApproved,
     OrderState,
     OrderUpdate,
@@ -30,6 +36,8 @@ from shared.venue.codes import LIVE_STATUSES
 from shared.venue.times import time_ns
 
 UNPROTECTED_NS_MAX = 45 * SECOND
+ROUTER = "order_router"
+ANSWERS = (OrderState.SENT, OrderState.REFUSED)
 CALM_S = 40
 FLAT_S = 60
 
@@ -43,14 +51,23 @@ class Checks:
 
     def __init__(self) -> None:
         self.approved: dict[str, OrderApproved] = {}
-        self.answers: Counter[str] = Counter()
+        self.answers: dict[str, OrderState] = {}  # the first that was said of each approval
         self.fills: dict[int, Fill] = {}
         self.positions: dict[str, int] = {}
         self.books: dict[tuple[str, str], int] = {}
         self.bare_since: dict[str, int] = {}
         self.bare_ns_max = 0
         self.halt_no = 0
+        self.halts: list[tuple[int, int]] = [(0, -1)]  # (number on the governor's lane, halt_no)
         self.kinds: Counter[str] = Counter()
+        self.asked: set[str] = set()
+        self.watch = VenueWatch()
+        self.world: World | None = None
+
+    def attend(self, world: World) -> None:
+        """Hear also what the cores tell their ports."""
+        self.world = world
+        world.overhear = self.overheard
 
     def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
         self.kinds[f"{lane} {type(event).__name__}"] += 1
@@ -59,17 +76,38 @@ class Checks:
                 assert event.intent_id not in self.approved, f"approved twice: {event}"
                 assert event.halt_no >= self.halt_no, f"approved under an old halt: {event}"
                 self.approved[event.intent_id] = event
-            case RiskState(halt_no=halt_no):
+            case RiskState(halt_no=halt_no) | Flatten(halt_no=halt_no):
                 assert halt_no >= self.halt_no, "halt numbers only grow"
+                if halt_no > self.halts[-1][1]:
+                    self.halts.append((seq, halt_no))
                 self.halt_no = halt_no
-            case OrderUpdate() if lane == "order_router":
+            case OrderUpdate() if lane == ROUTER:
                 self._answer(event)
-            case Fill() if lane == "order_router":
+            case Fill() if lane == ROUTER:
                 self._fill(event)
             case PositionUpdate():
                 self._position(now_ns, event)
             case SleeveBook(sleeve=sleeve, contract=contract, position=position):
                 self.books[sleeve, contract] = position
+
+    def overheard(self, actor: str, now_ns: int, word: Word) -> None:
+        """A word to a port, as it goes on record."""
+        if actor == "simulator":
+            if isinstance(word, UserPush):
+                self.watch.pushed(now_ns, word)
+        elif isinstance(word, PlaceOrder):
+            assert word.tag not in self.asked, f"asked for twice: {word}"
+            self.asked.add(word.tag)
+            self._not_void(word)
+        elif isinstance(word, ModifyOrder):
+            self._not_void(word)
+
+    def _not_void(self, word: PlaceOrder | ModifyOrder) -> None:
+        """What was approved before a halt is not begun once the router has heard of the halt."""
+        assert self.world is not None, "attend a world first"
+        heard = self.world.players[ROUTER].heard.get("risk_governor", 0)
+        known = max(number for seq, number in self.halts if seq <= heard)
+        assert word.halt_no < 0 or word.halt_no >= known, f"halt {known} was heard before {word}"
 
     def _answer(self, update: OrderUpdate) -> None:
         approved = self.approved.get(update.intent_id)
@@ -77,8 +115,9 @@ class Checks:
             return
         assert (update.side, update.contract) == (approved.side, approved.contract)
         assert update.size <= approved.size, "larger than approved"
-        if update.state in (OrderState.SENT, OrderState.REFUSED):
-            self.answers[update.intent_id] += 1
+        before = self.answers.setdefault(update.intent_id, update.state)
+        assert before in ANSWERS, f"begins without an answer: {update}"
+        assert before is not OrderState.REFUSED or before is update.state, f"refused, then {update}"
 
     def _fill(self, fill: Fill) -> None:
         if fill.voided:
@@ -117,9 +156,9 @@ class Checks:
         assert self.cash() == truth.profit_micros, "profit booked differs from profit made"
         self.orders_match(truth)
         for intent_id in self.approved:
-            assert self.answers[intent_id] == 1, f"{intent_id}: {self.answers[intent_id]} answers"
-        bare = max(self.bare_ns_max, 0)
-        assert bare <= UNPROTECTED_NS_MAX, f"unprotected for {bare / SECOND:.1f} s"
+            assert intent_id in self.answers, f"{intent_id} was never answered"
+        bare_ns = max(self.bare_ns_max, self.watch.bare_ns_max)
+        assert bare_ns <= UNPROTECTED_NS_MAX, f"unprotected for {bare_ns / SECOND:.1f} s"
         for player in world.players.values():
             player.recover()
 
@@ -151,12 +190,12 @@ def truth_of(world: World) -> TruthReport:
     return stage.truth
 
 
-def play(seed: int, accidents: Accidents, seconds: int, settings: Settings | None = None) -> Checks:
+def play(seed: int, accidents: Accidents, seconds: int, *, checks: Checks | None = None) -> Checks:
     """A rough time, a calm, a flatten by the operator, and the judgement."""
-    settings = settings or settings_of()
+    settings, checks = settings_of(), checks or Checks()
     start_ns = time_ns(settings.simulator.start, "start")
-    checks = Checks()
     world = cast_world(settings, start_ns, seed=seed, accidents=accidents, said=checks.said)
+    checks.attend(world)
     stage = world.stage
     assert isinstance(stage, VenueStage)
     world.run(start_ns + seconds * SECOND)

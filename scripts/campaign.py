@@ -1,0 +1,120 @@
+"""Many Worlds, each with accidents of its own: the search for a seed that breaks a promise.
+
+    python -m scripts.campaign --seeds 1000 --from 1 --jobs 2
+
+Each seed draws its accidents, plays them against the whole cast and the simulator, and is judged by
+the venue's own books (`services/stage_checks.py`). A seed that fails is printed with what could go
+wrong in it and the one command that plays it again; equal seeds play equally on every machine.
+Ends with 0, or with 2 when a promise broke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from services.stage_checks import Checks, play
+from shared.lab.accidents import Accidents
+from shared.units import SECOND
+
+BROKEN = 2
+
+
+class Played(Struct, frozen=True):
+    """What one seed came to. `failure`: where and what broke, empty when nothing did."""
+
+    seed: int
+    events: int
+    steps: int
+    kills: int
+    fills: int
+    bare_s: float
+    took_s: float
+    failure: str = ""
+
+
+def play_seed(seed: int, seconds: int) -> Played:
+    """Play one World to its judgement. A law that broke is a result, not an error."""
+    checks, failure, began = Checks(), "", time.monotonic()
+    try:
+        play(seed, Accidents.swarm(seed), seconds, checks=checks)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        failure = f"{type(error).__name__} at {place.filename}:{place.lineno}: {error}"
+    world = checks.world
+    return Played(
+        seed=seed,
+        events=world.decisions if world else 0,
+        steps=world.steps if world else 0,
+        kills=world.kills if world else 0,
+        fills=len(checks.fills),
+        bare_s=checks.bare_ns_max / SECOND,
+        took_s=time.monotonic() - began,
+        failure=failure,
+    )
+
+
+def tell_failure(played: Played, seconds: int) -> None:
+    sys.stdout.write(
+        f"\nseed {played.seed} BROKE a promise\n  {played.failure}\n"
+        f"  {Accidents.swarm(played.seed)}\n"
+        f"  again: python -m scripts.campaign --seeds 1 --from {played.seed} --seconds {seconds}\n"
+    )
+    sys.stdout.flush()
+
+
+def summary(all_played: Sequence[Played], took_s: float) -> str:
+    """The last lines: what was tried, and how it ended."""
+    worst = max(all_played, key=lambda played: played.bare_s)
+    broken = [played.seed for played in all_played if played.failure]
+    steps = sum(played.steps for played in all_played)
+    return "\n".join(
+        (
+            f"{len(all_played)} seeds in {took_s:.0f} s; {steps} steps of actors, "
+            f"{steps / max(took_s, 0.001):,.0f} a second",
+            f"{sum(played.events for played in all_played)} public events, "
+            f"{sum(played.kills for played in all_played)} kills, "
+            f"{sum(played.fills for played in all_played)} fills booked once each",
+            f"worst time without a whole stop: {worst.bare_s:.1f} s (seed {worst.seed})",
+            f"broken: {', '.join(map(str, broken)) or 'none'}",
+        )
+    )
+
+
+def campaign(seeds: Iterable[int], seconds: int, jobs: int) -> int:
+    """Play all `seeds`. Returns the exit code."""
+    began, done = time.monotonic(), []
+    work = partial(play_seed, seconds=seconds)
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for played in pool.imap_unordered(work, seeds):
+            done.append(played)
+            if played.failure:
+                tell_failure(played, seconds)
+            elif sys.stdout.isatty():
+                sys.stdout.write(f"\r{len(done)} seeds")
+                sys.stdout.flush()
+    sys.stdout.write(f"\n{summary(done, time.monotonic() - began)}\n")
+    return BROKEN if any(played.failure for played in done) else 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("campaign", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
+    parser.add_argument("--from", dest="first", type=int, default=1, help="the first (default 1)")
+    parser.add_argument("--seconds", type=int, default=60, help="of accidents (default 60)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
+    asked = parser.parse_args(words)
+    if min(asked.seeds, asked.seconds, asked.jobs) < 1:
+        parser.error("--seeds, --seconds and --jobs are at least 1")
+    return campaign(range(asked.first, asked.first + asked.seeds), asked.seconds, asked.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
