@@ -1,0 +1,330 @@
+"""`python -m scripts.soak`: a private cast left alone for a while. Does it grow, break or lie?
+
+It kills nothing and orders no fault. Every ten seconds it looks at each process from outside
+(resident memory, open files, processor time, journal bytes); at the end it asks the simulator's own
+books, stops the cast the clean way, reads every journal's checksums and replays every decision.
+Exit code 2 when anything does not hold. Linux only: it reads /proc.
+
+Memory is called flat when the mean of the last minute is at most GROWTH_MIB (or GROWTH_SHARE, if
+that is more) above the mean of the minute after warm-up. A slope is printed beside it and judged by
+nobody: over minutes it is mostly noise, over hours it is the better number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from scripts.console import CommandError, Exit, complain, report
+from scripts.rehearsal import Rehearsal, TimedOut, alive
+from services.cast import build, deciders, programs
+from shared.runtime import journal, paths
+from shared.runtime.replay import cat, replay, verify
+from shared.settings import Settings, load
+
+EVERY_S = 10.0
+WARM_UP_S = 120.0
+WINDOW_S = 60.0
+GROWTH_MIB = 4.0
+GROWTH_SHARE = 0.05
+FILES_MORE = 8
+MIB = 1024 * 1024
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Sample(Struct, frozen=True):
+    """One look at one process. `cpu_s`: processor seconds so far; `rss` in bytes."""
+
+    at_s: float
+    pid: int
+    rss: int
+    files: int
+    cpu_s: float
+
+
+class Row(Struct, frozen=True):
+    """What became of one process: memory in MiB, slope in MiB an hour, journal in MiB an hour."""
+
+    name: str
+    rss_first: float
+    rss_last: float
+    slope: float
+    files_first: int
+    files_last: int
+    cpu_percent: float
+    journal_per_hour: float
+    restarts: int
+    flat: bool
+
+
+class Soak:
+    def __init__(self, args: argparse.Namespace, cast: Rehearsal) -> None:
+        self.args, self.cast = args, cast
+        self.settings: Settings = load(env=cast.environment)
+        self.began = 0.0
+        self.samples: dict[str, list[Sample]] = {name: [] for name in programs(self.settings)}
+        self.sizes: dict[str, tuple[float, int]] = {}  # lane -> when first seen, and its size then
+        self.failures: list[str] = []
+        self.facts: dict[str, Any] = {}
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def run(self) -> list[Row]:
+        """Warm up, watch, judge. Raises TimedOut when the cast never comes up."""
+        cast = self.cast
+        cast.start()
+        cast.ready(120.0)
+        self.began = time.monotonic()
+        end = self.began + self.args.minutes * 60
+        due = self.began
+        while time.monotonic() < end:
+            self.look()
+            due += EVERY_S
+            time.sleep(max(0.0, min(due, end) - time.monotonic()))
+        self.look()
+        seconds = time.monotonic() - self.began
+        grown = self.growth()
+        self.check("the cast is ready at the end", lambda: cast.ready(60.0))
+        self.check("books equal the venue's", self.books_agree)
+        self.check("no tag was used twice", self.tags_are_unique)
+        self.check("the venue's books balance", self.venue_balances)
+        self.check("the stop is clean and leaves nobody", self.stops_clean)
+        self.check("every journal is sound", self.journals_sound)
+        self.check("every decision comes out again", self.replays)
+        self.count_words()
+        return [self.row(name, seconds, grown) for name in self.samples]
+
+    def look(self) -> None:
+        now = time.monotonic() - self.began
+        for name, pid in self.cast.pids().items():
+            try:
+                self.samples[name].append(sample(now, pid))
+            except OSError:
+                continue  # it ended between the two questions; its restart is counted elsewhere
+        if now >= min(WARM_UP_S, self.args.minutes * 30) and not self.sizes:
+            self.sizes = {lane: (now, size) for lane, size in self.journal_sizes().items()}
+
+    def journal_sizes(self) -> dict[str, int]:
+        """Bytes written so far, by lane, over all days."""
+        found: dict[str, int] = {}
+        for path in paths.journal_root(self.cast.var).glob("*/*.journal"):
+            lane = path.name.removesuffix(".journal")
+            found[lane] = found.get(lane, 0) + path.stat().st_size
+        return found
+
+    def growth(self) -> dict[str, float]:
+        """MiB an hour by actor (the gateway's ticks are its own), since the warm-up ended."""
+        now, grown = time.monotonic() - self.began, dict.fromkeys(self.samples, 0.0)
+        for lane, size in self.journal_sizes().items():
+            since, before = self.sizes.get(lane, (0.0, 0))
+            actor = lane.split(".")[0]
+            grown[actor] = grown.get(actor, 0.0) + (size - before) / MIB / (now - since) * 3600
+        return grown
+
+    def row(self, name: str, seconds: float, grown: dict[str, float]) -> Row:
+        kept = self.samples[name]
+        warm = [one for one in kept if one.at_s >= min(WARM_UP_S, seconds / 2)] or kept
+        if not warm:
+            self.failures.append(f"{name} was never seen")
+            return Row(name, 0, 0, 0, 0, 0, 0, 0, 0, False)
+        first = [one for one in warm if one.at_s <= warm[0].at_s + WINDOW_S]
+        last = [one for one in warm if one.at_s >= warm[-1].at_s - WINDOW_S]
+        before, after = mean_rss(first), mean_rss(last)
+        flat = after - before <= max(GROWTH_MIB, GROWTH_SHARE * before)
+        files = (max(one.files for one in first), max(one.files for one in last))
+        restarts = self.restarts(name)
+        if not flat:
+            self.failures.append(f"{name} grew from {before:.1f} to {after:.1f} MiB")
+        if files[1] > files[0] + FILES_MORE:
+            self.failures.append(f"{name} has {files[1]} files open, {files[0]} before")
+        if restarts:
+            self.failures.append(f"{name} ended {restarts} times by itself")
+        span = warm[-1].at_s - warm[0].at_s
+        busy = (warm[-1].cpu_s - warm[0].cpu_s) / span * 100 if span else 0.0
+        return Row(
+            name, before, after, slope(warm), *files, busy, grown.get(name, 0.0), restarts, flat
+        )
+
+    def restarts(self, name: str) -> int:
+        """How often supervisord saw it end without having been asked to."""
+        log = (self.cast.var / "log" / "supervisord.log").read_text()
+        return len(re.findall(rf"exited: {name} \(", log))
+
+    # -- judging -------------------------------------------------------------------------------
+
+    def check(self, what: str, question: Callable[[], None]) -> None:
+        """Every question is asked, whatever the ones before it gave."""
+        try:
+            question()
+            self.facts[what] = "yes"
+        except AssertionError as error:
+            self.facts[what] = "NO"
+            self.failures.append(f"{what}: NO, {error}")
+
+    def books_agree(self) -> None:
+        cast = self.cast
+        cast.wait(lambda: cast.known_lots() == cast.lots(), 40.0, "router and venue agree")
+
+    def tags_are_unique(self) -> None:
+        truth = self.cast.truth()
+        tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
+        self.facts |= {"orders": len(truth["orders"]), "fills": truth["fills"]}
+        assert truth["tagsRefused"] == 0, f"{truth['tagsRefused']} refused by the venue"
+        assert len(tags) == len(set(tags)), f"{len(tags) - len(set(tags))} tags twice"
+        assert truth["fills"] > 0, "nothing was ever filled, so nothing was tried"
+
+    def venue_balances(self) -> None:
+        truth = self.cast.truth()
+        sums = truth["startMicros"] + truth["profitMicros"] - truth["feesMicros"]
+        assert sums == truth["balanceMicros"], f"{sums} != {truth['balanceMicros']}"
+
+    def stops_clean(self) -> None:
+        pids = self.cast.pids()
+        code = self.cast.stop()
+        left = [name for name, pid in pids.items() if alive(pid)]
+        assert code == 0, f"supervisord ended with {code}"
+        assert not left, f"still alive: {', '.join(left)}"
+        log = (self.cast.var / "log" / "supervisord.log").read_text()
+        assert "stopped: order_router (exit status 0)" in log, "the router could not prove flat"
+
+    def journals_sound(self) -> None:
+        files = sorted(paths.journal_root(self.cast.var).glob("*/*.journal"))
+        torn = [
+            f"{path.name}: {v.trouble or 'torn'}"
+            for path in files
+            if (v := verify(path)).trouble or v.torn
+        ]
+        assert not torn, "; ".join(torn)
+        self.facts["journal_mib"] = round(sum(path.stat().st_size for path in files) / MIB, 1)
+
+    def replays(self) -> None:
+        compared = 0
+        for actor in deciders(self.settings):
+            told = replay(self.cast.var, actor, build=build)
+            assert told.equal, f"{actor}: {told.difference}"
+            assert not told.skipped, f"{actor}: {told.skipped} decisions were not compared"
+            compared += told.compared
+        self.facts["decisions_compared"] = compared
+
+    def count_words(self) -> None:
+        """Vetoes by rule, and what the logs complain about."""
+        root = paths.journal_root(self.cast.var)
+        vetoes: dict[str, int] = {}
+        for day in journal.days(root, "risk_governor"):
+            for line in cat(paths.journal_path(self.cast.var, day, "risk_governor")):
+                if line.kind == "said" and line.content["event"]["t"] == "OrderVetoed":
+                    rule = line.content["event"]["rule"]
+                    vetoes[rule] = vetoes.get(rule, 0) + 1
+        self.facts["vetoes"] = vetoes
+        levels = {"WARNING": 0, "ERROR": 0, "CRITICAL": 0}
+        for path in (self.cast.var / "log").glob("*.log"):
+            text = path.read_text()
+            levels = {level: n + text.count(f'"level":"{level}"') for level, n in levels.items()}
+        self.facts["log_lines"] = levels
+        if levels["ERROR"] or levels["CRITICAL"]:
+            self.failures.append(f"the logs hold {levels['ERROR'] + levels['CRITICAL']} errors")
+
+
+def sample(now: float, pid: int) -> Sample:
+    """One look. Raises OSError when the process is gone."""
+    here = Path(f"/proc/{pid}")
+    rss = int((here / "statm").read_text().split()[1]) * PAGE
+    stat = (here / "stat").read_text().rsplit(")", 1)[1].split()
+    busy = (int(stat[11]) + int(stat[12])) / TICK
+    return Sample(now, pid, rss, len(list((here / "fd").iterdir())), busy)
+
+
+def mean_rss(samples: list[Sample]) -> float:
+    return sum(one.rss for one in samples) / len(samples) / MIB
+
+
+def slope(samples: list[Sample]) -> float:
+    """Least squares through resident memory, MiB an hour; 0 where there is no line to draw."""
+    middle = sum(one.at_s for one in samples) / len(samples)
+    spread = sum((one.at_s - middle) ** 2 for one in samples)
+    if not spread:
+        return 0.0
+    height = sum((one.at_s - middle) * one.rss for one in samples)
+    return height / spread * 3600 / MIB
+
+
+def table(rows: list[Row]) -> str:
+    """For people; the same numbers are in `--json`."""
+    head = (
+        f"{'process':<24}{'RSS after':>10}{'RSS at end':>11}{'slope':>9}{'files':>9}"
+        f"{'CPU':>7}{'journal':>10}{'ended':>7}\n"
+        f"{'':<24}{'warm-up':>10}{'':>11}{'':>9}{'':>9}{'':>7}{'':>10}{'':>7}\n"
+        f"{'':<24}{'MiB':>10}{'MiB':>11}{'MiB/h':>9}{'':>9}{'%':>7}{'MiB/h':>10}{'':>7}"
+    )
+    lines = [
+        f"{it.name:<24}{it.rss_first:>10.1f}{it.rss_last:>11.1f}{it.slope:>+9.1f}"
+        f"{f'{it.files_first}-{it.files_last}':>9}{it.cpu_percent:>7.1f}"
+        f"{it.journal_per_hour:>10.1f}{it.restarts:>7}"
+        for it in rows
+    ]
+    names = ("rss_first", "rss_last", "slope", "cpu_percent", "journal_per_hour")
+    first, last, grown, busy, written = (sum(getattr(it, name) for it in rows) for name in names)
+    total = (
+        f"{'together':<24}{first:>10.1f}{last:>11.1f}{grown:>+9.1f}{'':>9}{busy:>7.1f}"
+        f"{written:>10.1f}{sum(it.restarts for it in rows):>7}"
+    )
+    return "\n".join([head, *lines, total])
+
+
+def parsed(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long, after it is ready")
+    parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
+    parser.add_argument("--var", help="keep journals and logs in this (new) folder")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(verb="soak")
+    return parser.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> Exit:
+    args = parsed(words)
+    folder = Path(args.var).resolve() if args.var else Path(tempfile.mkdtemp(prefix="tsq-soak-"))
+    var = folder if args.var else folder / "var"
+    if args.var and folder.exists():
+        return complain(args, CommandError(f"{folder} exists already", Exit.USAGE), Exit.USAGE)
+    if not Path("/proc/self/statm").exists():
+        return complain(args, CommandError("there is no /proc here", Exit.USAGE), Exit.USAGE)
+    cast = Rehearsal(var, TSQ__SIMULATOR__SPEED=repr(args.speed))
+    soak = Soak(args, cast)
+    try:
+        rows = soak.run()
+    except TimedOut as error:
+        return complain(args, error, Exit.CHECK_FAILED)
+    finally:
+        cast.close()
+        if not args.var:
+            shutil.rmtree(folder, ignore_errors=True)
+    facts = [f"{name}: {value}" for name, value in soak.facts.items()]
+    verdict = "nothing grew, broke or lied" if not soak.failures else "\n".join(soak.failures)
+    report(
+        args,
+        "\n".join([table(rows), "", *facts, "", verdict]),
+        {
+            "minutes": args.minutes,
+            "speed": args.speed,
+            "processes": [structs.asdict(row) for row in rows],
+            "facts": soak.facts,
+            "failures": soak.failures,
+        },
+    )
+    return Exit.CHECK_FAILED if soak.failures else Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
