@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -30,8 +32,9 @@ def row(trade_id: int, day: str = "2026-11-18", **more: object) -> TradeRow:
 
 
 @pytest.fixture
-def trades(tmp_path: Path) -> Trades:
-    return Trades(tmp_path / "trades.db")
+def trades(tmp_path: Path) -> Iterator[Trades]:
+    with closing(Trades(tmp_path / "trades.db")) as opened:
+        yield opened
 
 
 def test_a_trade_told_twice_is_one_row(trades: Trades) -> None:
@@ -72,18 +75,18 @@ def test_pages_are_bounded_newest_first_and_filtered(trades: Trades) -> None:
 
 
 def test_a_second_life_finds_what_the_first_wrote(tmp_path: Path) -> None:
-    first = Trades(tmp_path / "trades.db")
-    first.write([row(1)])
-    first.close()
-    assert len(Trades(tmp_path / "trades.db").page()) == 1
+    for _ in range(2):
+        with closing(Trades(tmp_path / "trades.db")) as life:
+            life.write([row(1)])
+            assert len(life.page()) == 1
 
 
 def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "trades.db"
     path.write_bytes(b"this is no database, " * 100)
-    trades = Trades(path)
-    trades.write([row(1)])
-    assert len(trades.page()) == 1
+    with closing(Trades(path)) as trades:
+        trades.write([row(1)])
+        assert len(trades.page()) == 1
     assert (tmp_path / "trades.db.broken").exists()
 
 
