@@ -122,6 +122,15 @@ def folders(settings: Settings, var: Path) -> Iterator[Finding]:
         yield Finding("path", Grade.FAILED, f"{var} is too deep for a unix socket", "use --var")
 
 
+def markets(settings: Settings, var: Path) -> Iterator[Finding]:
+    """A sleeve whose market nobody asks for would wait for ever."""
+    known = roots(settings)
+    for name, sleeve in settings.sleeves.items():
+        if sleeve.enabled and sleeve.root not in known:
+            text = f"sleeve {name} waits for {sleeve.root}; the gateway asks for {', '.join(known)}"
+            yield Finding("markets", Grade.FAILED, text, "[market_data_gateway] roots")
+
+
 def clock(settings: Settings, var: Path) -> Iterator[Finding]:
     now_ns = time.time_ns()
     try:
@@ -184,6 +193,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
 LOCAL: tuple[Callable[[Settings, Path], Iterator[Finding]], ...] = (
     software,
     folders,
+    markets,
     clock,
     network,
     running,

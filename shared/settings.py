@@ -18,12 +18,17 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 REPO = Path(__file__).resolve().parent.parent
 DEFAULTS = REPO / "shared" / "settings.toml"
+
+TOPSTEPX_REST = "https://api.topstepx.com"
+TOPSTEPX_HUBS = "wss://rtc.topstepx.com"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
@@ -45,7 +50,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Venue(Section, frozen=True, kw_only=True):
     environment: Literal["SIM", "DEMO", "LIVE"]
-    rest_url: str  # empty: the simulator's own address
+    rest_url: str  # empty: the simulator's own address, or TopstepX
     hub_url: str
     account: str  # by name, never "the first one"
     request_timeout_real_s: Seconds
@@ -173,10 +178,13 @@ class Settings(Section, frozen=True, kw_only=True):
         return max(1.0, self.simulator.speed) if self.simulated() else 1.0
 
     def rest_url(self) -> str:
-        return self.venue.rest_url or f"http://{self.simulator.host}:{self.simulator.port}"
+        """Where requests go: the address set, else the simulator's own, or TopstepX."""
+        own = f"http://{self.simulator.host}:{self.simulator.port}"
+        return self.venue.rest_url or (own if self.simulated() else TOPSTEPX_REST)
 
     def hub_url(self) -> str:
-        return self.venue.hub_url or f"ws://{self.simulator.host}:{self.simulator.port}"
+        own = f"ws://{self.simulator.host}:{self.simulator.port}"
+        return self.venue.hub_url or (own if self.simulated() else TOPSTEPX_HUBS)
 
     def fingerprint(self) -> str:
         """Changes whenever a decision could: journal headers carry it."""
@@ -195,10 +203,27 @@ def load(file: str | Path | None = None, env: Mapping[str, str] | None = None) -
         if key.startswith("TSQ__"):
             _override(table, key, env[key])
     try:
-        return msgspec.convert(table, Settings, strict=True)
-    except msgspec.ValidationError as error:
+        settings = msgspec.convert(table, Settings, strict=True)
+        _judge(settings)
+    except ValueError as error:  # a ValidationError is one
         source = f"{DEFAULTS.name} + {where}" if where else DEFAULTS.name
         raise SettingsError(f"settings ({source} + environment): {error}") from None
+    return settings
+
+
+def _judge(settings: Settings) -> None:
+    """What no single type can say. Raises ValueError naming the path.
+
+    Under SIM nothing needs arming, so a venue elsewhere would be traded without anybody's word.
+    """
+    venue = settings.venue
+    for name in ("rest_url", "hub_url"):
+        url = str(getattr(venue, name))
+        if settings.simulated() and url and urlsplit(url).hostname not in LOOPBACK:
+            raise ValueError(
+                f"{url!r} is no address of this computer, which environment SIM demands"
+                f" - at `$.venue.{name}`"
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

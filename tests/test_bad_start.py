@@ -398,6 +398,8 @@ def test_garbage_on_the_bus_is_dropped(bench: Bench) -> None:
                 lambda: read_heartbeats(bench.var)["order_router"][0].beat > before + 4, "it lives"
             )
             assert router.poll() is None, bench.said()
+            assert "malformed OrderApproved" in bench.said()
+            assert "unknown topic" in bench.said()
     finally:
         context.term()
     router.terminate()

@@ -512,6 +512,17 @@ def test_the_doctor_names_settings_that_cannot_be_used(
     assert "Traceback" not in answer.err
 
 
+def test_the_doctor_finds_a_sleeve_without_a_market(
+    tsq: Tsq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSQ__SLEEVES__TREND__ROOT", "MGC")
+    answer = tsq("doctor", "--offline")
+    assert answer.code == Exit.CHECK_FAILED
+    assert "sleeve trend waits for MGC" in answer.out
+    monkeypatch.setenv("TSQ__SLEEVES__TREND__ENABLED", "false")
+    assert tsq("doctor", "--offline").code == Exit.OK
+
+
 def test_the_doctor_sees_what_stands_in_the_way(
     tsq: Tsq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

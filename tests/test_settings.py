@@ -13,6 +13,31 @@ def test_defaults_load_and_are_the_simulator() -> None:
     settings = load(env={})
     assert settings.simulated()
     assert settings.rest_url() == "http://127.0.0.1:8787"
+    assert settings.hub_url() == "ws://127.0.0.1:8787"
+
+
+@pytest.mark.parametrize("environment", ["DEMO", "LIVE"])
+def test_off_the_simulator_the_venue_is_topstepx(environment: str) -> None:
+    settings = load(env={"TSQ__VENUE__ENVIRONMENT": environment})
+    assert settings.rest_url() == "https://api.topstepx.com"
+    assert settings.hub_url() == "wss://rtc.topstepx.com"
+    own = {"TSQ__VENUE__REST_URL": "http://127.0.0.1:1", "TSQ__VENUE__HUB_URL": "ws://127.0.0.1:1"}
+    settings = load(env=own | {"TSQ__VENUE__ENVIRONMENT": environment})
+    assert (settings.rest_url(), settings.hub_url()) == ("http://127.0.0.1:1", "ws://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REST_URL", "https://api.topstepx.com"),
+        ("HUB_URL", "wss://rtc.topstepx.com"),
+        ("REST_URL", "http://127.0.0.1.example.com"),
+        ("REST_URL", "nonsense"),
+    ],
+)
+def test_what_needs_no_arming_may_not_be_elsewhere(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=rf"venue\.{name.lower()}"):
+        load(env={f"TSQ__VENUE__{name}": url})
 
 
 @pytest.mark.parametrize(
