@@ -31,12 +31,19 @@ def run(args: argparse.Namespace) -> Exit:
     face = next((p.state for p in found if p.name == "metrics_exporter"), "")
     safety = verdict_of(settings) if face == "RUNNING" else {}  # else the answer is a stranger's
     lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
-    reasons = "; ".join(safety.get("reasons", ["the exporter does not answer"]))
-    lines.append(f"safety: {safety.get('level', 'UNKNOWN')} {reasons}".rstrip())
+    lines.append(safety_line(safety))
     rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
     report(args, "\n".join(lines), {"processes": rows, "safety": safety})
     well = found and all(program.state == "RUNNING" for program in found)
     return Exit.OK if well else Exit.CHECK_FAILED
+
+
+def safety_line(verdict: dict[str, Any]) -> str:
+    """The exporter's word and its reasons, each with its own weight, worst first."""
+    if not verdict:
+        return "safety: UNKNOWN, the exporter does not answer"
+    reasons = "".join(f"\n  {one['level']:<7} {one['text']}" for one in verdict.get("reasons", ()))
+    return f"safety: {verdict.get('level', 'UNKNOWN')}{reasons}"
 
 
 def line_of(program: Program, beats: dict[str, dict[str, Any]]) -> str:

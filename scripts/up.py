@@ -35,6 +35,7 @@ from shared.settings import Settings, load
 POLL_S = 0.25
 ANNOUNCE_S = 60.0  # how long the start is narrated before the table is printed as it is
 STOP_LIMIT_S = 180.0
+INHIBITED_S = 0.5  # a sleep inhibitor that ends sooner was refused
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,23 +113,28 @@ def start(var: Path, settings: Settings) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(  # nosec B603 - fixed words, no shell
         words, start_new_session=True, preexec_fn=die_with_parent
     )
-    if not settings.simulated():
-        keep_awake()
+    if not settings.simulated() and not keep_awake():
+        print("this computer cannot be kept awake from here; see to it yourself", file=sys.stderr)
     return child
 
 
-def keep_awake() -> None:
-    """Ask the operating system not to sleep while we live, where it can be asked."""
+def keep_awake() -> bool:
+    """Ask the operating system not to sleep while we live. False where it would not hear us."""
     me = str(os.getpid())
     for words in (
         ["systemd-inhibit", "--what=sleep:idle", "--who=topstepquant", "tail", "--pid", me, "-f"],
         ["caffeinate", "-is", "-w", me],
     ):
         if shutil.which(words[0]):
-            subprocess.Popen(  # nosec B603 - fixed words, no shell; ends with us
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            quiet = subprocess.DEVNULL
+            child = subprocess.Popen(  # nosec B603 - fixed words, no shell; ends with us
+                words, stdin=quiet, stdout=quiet, stderr=quiet
             )
-            return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(INHIBITED_S)
+                continue
+            return True
+    return False
 
 
 def narrate(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from scripts import cli, console, doctor, down, flatten, logs, status, supervise, up
@@ -28,6 +29,7 @@ from scripts import replay as replay_verb
 from scripts.console import Exit
 from scripts.rehearsal import free_port
 from scripts.supervise import Program
+from services.metrics_exporter.verdict import Reason, Verdict
 from shared.events import Heartbeat
 from shared.runtime import paths, pulse, records
 from shared.runtime.journal import Journal
@@ -180,6 +182,7 @@ def test_status_of_nothing_is_a_failed_check_and_asks_no_stranger(
     assert answer.code == Exit.CHECK_FAILED
     assert "nothing runs here" in answer.out
     assert "safety: UNKNOWN" in answer.out
+    assert "SAFE" not in answer.out
     assert tsq("status", "--json").json == {"processes": [], "safety": {}}
 
 
@@ -459,6 +462,25 @@ def test_a_process_is_told_as_supervisord_and_its_heartbeat_see_it(
     assert [row["pid"] for row in tsq("status", "--json").json["processes"]] == [11, 12, 13, 0]
     monkeypatch.setattr(status, "programs", lambda _var: found[:2])
     assert tsq("status").code == Exit.OK
+
+
+def test_the_exporters_verdict_is_told_with_every_reason(
+    tsq: Tsq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = [Reason("DANGER", "MNQ: 1 of 1 without a stop"), Reason("WATCH", "halted: by hand")]
+    told = msgspec.to_builtins(Verdict("DANGER", reasons))
+    found = [Program("metrics_exporter", "RUNNING", 11, 0, 0, "")]
+    monkeypatch.setattr(status, "programs", lambda _var: found)
+    monkeypatch.setattr(status, "verdict_of", lambda _settings: told)
+    lines = tsq("status").out.splitlines()
+    assert lines[1:] == [
+        "safety: DANGER",
+        "  DANGER  MNQ: 1 of 1 without a stop",
+        "  WATCH   halted: by hand",
+    ]
+    assert tsq("status", "--json").json["safety"] == told
+    monkeypatch.setattr(status, "verdict_of", lambda _settings: {"level": "SAFE", "reasons": []})
+    assert tsq("status").out.splitlines()[1:] == ["safety: SAFE"]
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xc1", b"\x93\x01\x02\x03", b"{}", bytes(4096)])
