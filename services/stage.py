@@ -32,6 +32,7 @@ from shared.venue.words import Request
 
 STEP_NS = 50 * MILLISECOND  # how finely the simulated market moves
 TIMEOUT_NS = 5 * SECOND  # when a caller gives up
+LOOK_NS = 12 * SECOND  # the router looks at the venue about every ten
 LATE_NS_MAX = 4 * SECOND  # a request given up may be carried out so much later
 
 Then = Callable[[AnyResponse | None], Iterable[Errand]]
@@ -63,8 +64,11 @@ class VenueStage:
     def __init__(self, settings: Settings, seed: int, accidents: Accidents) -> None:
         self.dice = Random(seed ^ 0x5EED)
         self.accidents = accidents
+        self.slowest_ns = accidents.venue_delay_ns_max
         self.calls: dict[int, Then] = {}
         self.count = 0
+        self.now_ns: Nanos = 0
+        self.trouble_ns: Nanos = 0  # until when what happened may keep anybody from doing better
         self.truth: sim.TruthReport | None = None  # the last answer to a Truth
         self.router = RouterSide(self)
         self.gateway = GatewaySide(self, settings.market_data_gateway)
@@ -86,6 +90,7 @@ class VenueStage:
             yield Errand(actor, SentinelBack(), MILLISECOND, epoch)
 
     def carry(self, actor: str, epoch: int, word: Word, now_ns: Nanos) -> Iterable[Errand]:
+        self.now_ns = now_ns
         if actor == "simulator":
             return self._from_venue(word, now_ns)
         if actor == "order_router":
@@ -98,15 +103,15 @@ class VenueStage:
 
     def ask(self, request: Request, then: Then) -> Iterable[Errand]:
         """Send a request to the simulator; `then` makes the caller's errands of its answer."""
-        if self._happens(self.accidents.request_lost):
+        if self._happens(self.accidents.request_lost, TIMEOUT_NS):
             return late(then(None), TIMEOUT_NS)
         self.count += 1
         call = sim.Call(call_id=self.count, request=request)
-        if self._happens(self.accidents.request_late):
+        if self._happens(self.accidents.request_late, TIMEOUT_NS + LATE_NS_MAX):
             late_ns = TIMEOUT_NS + self.dice.randint(0, LATE_NS_MAX)
             return (*late(then(None), TIMEOUT_NS), Errand("simulator", call, late_ns))
         endpoint = ENDPOINT_OF[type(request)]
-        if endpoint.mutates and self._happens(self.accidents.reject):
+        if endpoint.mutates and self._happens(self.accidents.reject, SECOND):
             code = self.dice.choice((2, *endpoint.uncertain))
             refusal = endpoint.response(success=False, error_code=code, error_message="not now")
             assert isinstance(refusal, AnyResponse)
@@ -119,13 +124,13 @@ class VenueStage:
 
     def copies(self) -> int:
         """How often a hub event arrives."""
-        if self._happens(self.accidents.hub_lost):
+        if self._happens(self.accidents.hub_lost, LOOK_NS):
             return 0
         return 2 if self._happens(self.accidents.hub_duplicate) else 1
 
     def breaks(self) -> bool:
         """Whether a hub's connection breaks now."""
-        return self._happens(self.accidents.hub_drop)
+        return self._happens(self.accidents.hub_drop, LOOK_NS)
 
     def overlaps(self) -> bool:
         """Whether events of a broken connection come once more, beside those of the next."""
@@ -135,7 +140,9 @@ class VenueStage:
         """Until when a hub that stays connected says nothing from now on; 0: it speaks."""
         if not self._happens(self.accidents.outage):
             return 0
-        return now_ns + self.dice.randint(1, self.accidents.outage_ns_max)
+        until_ns = now_ns + self.dice.randint(1, self.accidents.outage_ns_max)
+        self.trouble_ns = max(self.trouble_ns, until_ns + LOOK_NS)
+        return until_ns
 
     # -- the simulator's words --------------------------------------------------------------------
 
@@ -146,7 +153,7 @@ class VenueStage:
             then = self.calls.pop(word.call_id, None)
             if then is None or not isinstance(word.response, AnyResponse):
                 return ()
-            if self._happens(self.accidents.answer_lost):
+            if self._happens(self.accidents.answer_lost, TIMEOUT_NS):
                 return late(then(None), TIMEOUT_NS)
             return late(then(word.response), word.delay_ns + self.delay())
         if isinstance(word, sim.Unanswered):
@@ -163,8 +170,13 @@ class VenueStage:
         for then in waiting.values():
             yield from late(then(None), TIMEOUT_NS)
 
-    def _happens(self, rate: float) -> bool:
-        return bool(rate) and self.dice.random() < rate
+    def _happens(self, rate: float, harms_ns: Nanos = 0) -> bool:
+        """Whether an accident of this rate happens now; its harm may last so long."""
+        if not rate or self.dice.random() >= rate:
+            return False
+        if harms_ns:
+            self.trouble_ns = max(self.trouble_ns, self.now_ns + harms_ns)
+        return True
 
 
 def late(errands: Iterable[Errand], delay_ns: Nanos) -> Iterable[Errand]:

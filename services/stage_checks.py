@@ -9,8 +9,11 @@ story of a day share it.
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
+from services.order_router import words as router
 from services.order_router.words import ModifyOrder, PlaceOrder
+from services.risk_governor import words as governor
 from services.risk_governor.words import OperatorCommand, Verb
 from services.simulator.words import Truth, TruthReport, UserPush
 from services.stage import VenueStage, cast_world
@@ -25,6 +28,7 @@ from shared.events import (
     OrderState,
     OrderUpdate,
     PositionUpdate,
+    Purpose,
     RiskState,
     SleeveBook,
 )
@@ -35,7 +39,10 @@ from shared.units import SECOND
 from shared.venue.codes import LIVE_STATUSES
 from shared.venue.times import time_ns
 
-UNPROTECTED_NS_MAX = 45 * SECOND
+UNPROTECTED_NS_MAX = 45 * SECOND  # whatever goes wrong, if only not for ever
+UNPROTECTED_FAIR_NS = 2 * SECOND  # nothing ever went wrong between the router and the venue
+UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
+DELAYS = 8  # requests and events one after another, each of the longest delay
 ROUTER = "order_router"
 ANSWERS = (OrderState.SENT, OrderState.REFUSED)
 CALM_S = 40
@@ -51,6 +58,7 @@ class Checks:
 
     def __init__(self) -> None:
         self.approved: dict[str, OrderApproved] = {}
+        self.by_tag: dict[str, OrderApproved] = {}
         self.answers: dict[str, OrderState] = {}  # the first that was said of each approval
         self.fills: dict[int, Fill] = {}
         self.positions: dict[str, int] = {}
@@ -61,7 +69,7 @@ class Checks:
         self.halts: list[tuple[int, int]] = [(0, -1)]  # (number on the governor's lane, halt_no)
         self.kinds: Counter[str] = Counter()
         self.asked: set[str] = set()
-        self.watch = VenueWatch()
+        self.watch = VenueWatch(settings_of().risk_governor.position, self._unprotected)
         self.world: World | None = None
 
     def attend(self, world: World) -> None:
@@ -75,7 +83,7 @@ class Checks:
             case OrderApproved():
                 assert event.intent_id not in self.approved, f"approved twice: {event}"
                 assert event.halt_no >= self.halt_no, f"approved under an old halt: {event}"
-                self.approved[event.intent_id] = event
+                self.approved[event.intent_id] = self.by_tag[event.tag] = event
             case RiskState(halt_no=halt_no) | Flatten(halt_no=halt_no):
                 assert halt_no >= self.halt_no, "halt numbers only grow"
                 if halt_no > self.halts[-1][1]:
@@ -99,8 +107,36 @@ class Checks:
             assert word.tag not in self.asked, f"asked for twice: {word}"
             self.asked.add(word.tag)
             self._not_void(word)
+            self._one_exit(word)
         elif isinstance(word, ModifyOrder):
             self._not_void(word)
+
+    def _unprotected(self, since_ns: int, until_ns: int) -> None:
+        """A position had no whole stop: for longer than accidents excuse?"""
+        assert self.world is not None, "attend a world first"
+        stage, players = self.world.stage, self.world.players
+        assert isinstance(stage, VenueStage)
+        if not players[ROUTER].up:
+            return  # closed by a stop or a limit of its own, with nobody there
+        excuse_ns = max(stage.trouble_ns, players[ROUTER].back_ns, players["simulator"].back_ns)
+        bound_ns = UNPROTECTED_AFTER_NS if excuse_ns else UNPROTECTED_FAIR_NS
+        bound_ns += DELAYS * stage.slowest_ns
+        bare_ns = until_ns - max(since_ns, excuse_ns)
+        assert bare_ns <= bound_ns, (
+            f"unprotected for {bare_ns / SECOND:.2f} s, {bound_ns / SECOND:.2f} allowed"
+        )
+
+    def _one_exit(self, word: PlaceOrder) -> None:
+        """No exit is asked for while another of its contract works."""
+        if not self._is_exit(word.tag):
+            return
+        for order in self.watch.live.values():
+            works = order.contract_id == word.contract and self._is_exit(order.custom_tag or "")
+            assert not works, f"{word} beside {order}"
+
+    def _is_exit(self, tag: str) -> bool:
+        approved = self.by_tag.get(tag)
+        return approved is not None and approved.purpose is Purpose.EXIT
 
     def _not_void(self, word: PlaceOrder | ModifyOrder) -> None:
         """What was approved before a halt is not begun once the router has heard of the halt."""
@@ -176,10 +212,9 @@ class Checks:
         tags = [order.custom_tag or "" for order in truth.orders]
         ours = [tag for tag in tags if tag.startswith("t1.")]
         assert len(ours) == len(set(ours)), "two venue orders with one tag"
-        allowed = {approved.tag for approved in self.approved.values()}
         for tag in ours:
             root = tag.removesuffix("-SL").removesuffix("-TP")
-            assert root in allowed or root.startswith("t1.router."), f"nobody approved {tag}"
+            assert root in self.by_tag or root.startswith("t1.router."), f"nobody approved {tag}"
 
 
 def truth_of(world: World) -> TruthReport:
@@ -198,11 +233,44 @@ def play(seed: int, accidents: Accidents, seconds: int, *, checks: Checks | None
     checks.attend(world)
     stage = world.stage
     assert isinstance(stage, VenueStage)
-    world.run(start_ns + seconds * SECOND)
+    person = Person(world, seed, accidents.operator)
+    for _ in range(seconds):
+        world.run(world.now_ns + SECOND)
+        person.second()
     world.accidents = stage.accidents = Accidents()
     world.run(world.now_ns + CALM_S * SECOND)
-    command = OperatorCommand(command_id=1, verb=Verb.FLATTEN, who="test", cause="the end")
-    world.inject("risk_governor", command)
+    person.ask(Verb.FLATTEN)
     world.run(world.now_ns + FLAT_S * SECOND)
     checks.judge(world)
     return checks
+
+
+class Person:
+    """Somebody who flattens, halts and resumes, at the governor or by the request file."""
+
+    def __init__(self, world: World, seed: int, rate: float) -> None:
+        self.world, self.dice, self.rate = world, Random(seed ^ 0xB055), rate
+        self.count = 0
+
+    def second(self) -> None:
+        if not self.rate or self.dice.random() >= self.rate:
+            return
+        verb = self.dice.choice((Verb.FLATTEN, Verb.HALT, None, *[Verb.RESUME] * 5))
+        if verb is None:
+            self.leave_request()
+        else:
+            self.ask(verb)
+
+    def ask(self, verb: Verb) -> None:
+        self.count += 1
+        command = OperatorCommand(command_id=self.count, verb=verb, who="test", cause="a person")
+        self.world.inject("risk_governor", command)
+
+    def leave_request(self) -> None:
+        """As if by `flatten.request`: router and governor see it each for itself."""
+        self.count += 1
+        name = f"file-{self.count}"
+        request = router.FlattenRequested(request_id=name, who="test", cause="by file")
+        self.world.inject(ROUTER, request)
+        told = governor.FlattenRequested(request_id=name, who="test", cause="by file")
+        self.world.inject("risk_governor", told)

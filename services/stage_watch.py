@@ -6,6 +6,8 @@ knows what the cast cannot know yet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from services.simulator.words import UserPush
 from shared.units import Lots, Nanos
 from shared.venue import words as wire
@@ -17,16 +19,20 @@ SIGNS = {int(PositionKind.LONG): 1, int(PositionKind.SHORT): -1}
 
 
 class VenueWatch:
-    """Hears every user event of the simulator. Raises AssertionError at once where two work."""
+    """Hears every user event of the simulator. Raises AssertionError at once where two orders work
+    for one wish or a position is larger than allowed.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, position_max: Lots, over: Callable[[Nanos, Nanos], None]) -> None:
+        """`over` is told each time without a whole stop when it has ended: from, until."""
+        self.over = over
+        self.position_max = position_max
         self.live: dict[int, wire.OrderModel] = {}
         self.ids: dict[str, int] = {}  # tag -> the one order that bears it
         self.working: dict[str, int] = {}  # intent -> its live order
         self.lots: dict[str, Lots] = {}
         self.bare_since: dict[str, Nanos] = {}
         self.bare_ns_max: Nanos = 0
-        self.bare: list[tuple[str, Nanos, Nanos]] = []  # (contract, from, until), the longer ones
 
     def pushed(self, now_ns: Nanos, push: UserPush) -> None:
         match push.payload:
@@ -38,6 +44,7 @@ class VenueWatch:
                     PositionKind(held.type), 0
                 )
                 self.lots[held.contract_id] = sign * held.size
+                assert held.size <= self.position_max, f"beyond the limit: {held}"
                 self._measure(now_ns, held.contract_id)
 
     def _order(self, order: wire.OrderModel) -> None:
@@ -72,9 +79,8 @@ class VenueWatch:
             self.bare_since.setdefault(contract, now_ns)
         elif contract in self.bare_since:
             since_ns = self.bare_since.pop(contract)
-            if now_ns - since_ns > self.bare_ns_max:
-                self.bare_ns_max = now_ns - since_ns
-                self.bare.append((contract, since_ns, now_ns))
+            self.bare_ns_max = max(self.bare_ns_max, now_ns - since_ns)
+            self.over(since_ns, now_ns)
 
 
 def intent_of(tag: str) -> str:

@@ -51,6 +51,7 @@ EDGE_FILES = {
     "shared/lab/world.py",
     "shared/lab/accidents.py",
     "services/stage.py",
+    "services/stage_checks.py",
 }
 """Files outside `shared/runtime` that may touch clocks, sockets or files, each for its reason."""
 

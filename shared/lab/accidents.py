@@ -43,6 +43,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
     hub_overlap: float = 0.0  # of drops: the old connection's last events come once more, and late
     outage: float = 0.0  # this hub, connected, says nothing for a while
     outage_ns_max: Nanos = 8 * SECOND
+    operator: float = 0.0  # per second: a person flattens or halts, or ends it again
     venue_delay_ns_max: Nanos = 5 * MILLISECOND
 
     @staticmethod
@@ -57,14 +58,14 @@ class Accidents(Struct, frozen=True, kw_only=True):
             bus_loss=rate(0.05),
             bus_duplicate=rate(0.05),
             bus_delay_ns_max=int(rate(200.0) * MILLISECOND),
-            kill=rate(0.0015),
+            kill=rate(0.0008),
             down_ns_max=dice.choice((SECOND // 10, SECOND, 4 * SECOND)),
             unsaid=rate(0.6),
             storm=rate(0.5),
             changed=rate(0.5),
-            freeze=rate(0.0005),
+            freeze=rate(0.0002),
             freeze_ns_max=dice.choice((SECOND // 2, 3 * SECOND, 20 * SECOND)),
-            sleep=rate(0.02),
+            sleep=rate(0.01),
             answer_lost=rate(0.05),
             request_lost=rate(0.05),
             hub_lost=rate(0.1),
@@ -74,5 +75,6 @@ class Accidents(Struct, frozen=True, kw_only=True):
             hub_drop=rate(0.01),
             hub_overlap=rate(1.0),
             outage=rate(0.002),
+            operator=rate(0.1),
             venue_delay_ns_max=dice.choice((5, 50, 400)) * MILLISECOND,
         )

@@ -29,6 +29,7 @@ class Player:
         self.epoch = 0
         self.up = True
         self.thaw_ns: Nanos = 0  # frozen until then
+        self.back_ns: Nanos = 0  # since when it has been neither dead nor frozen
         self.unsaid: tuple[Event, ...] = ()  # decided in the last life, not on record
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
         self.silent: set[str] = set()

@@ -144,6 +144,7 @@ class World:
             changed = self._happens(self.accidents.changed)
             unsaid = player.recover(changed=changed)
         player.up, player.epoch, player.thaw_ns = True, player.epoch + 1, 0
+        player.back_ns = 0 if fresh else self.now_ns
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
         self._speak(name, player.epoch, unsaid)
         self._tell(name, Started(epoch=player.epoch, fresh=fresh, changed=changed))
@@ -160,7 +161,7 @@ class World:
         slept_ns = self.dice.randint(2 * SECOND, self.accidents.sleep_ns_max)
         for name, player in self.players.items():
             if player.up and name not in self.stage.elsewhere:
-                player.thaw_ns = max(player.thaw_ns, self.now_ns + slept_ns)
+                player.thaw_ns = player.back_ns = max(player.thaw_ns, self.now_ns + slept_ns)
                 jump = partial(self._wake, name, player.epoch, ClockJump(slept_ns=slept_ns))
                 self._after(slept_ns, jump)
 
@@ -217,7 +218,7 @@ class World:
             if name in self.stage.elsewhere:
                 longest_ns = min(longest_ns, FROZEN_ELSEWHERE_NS_MAX)
             frozen_ns = self.dice.randint(1, longest_ns)
-            player.thaw_ns = self.now_ns + frozen_ns
+            player.thaw_ns = player.back_ns = self.now_ns + frozen_ns
             self._speak(name, player.epoch, said, acts_ns=frozen_ns * self.dice.randint(0, 1))
         else:
             self._speak(name, player.epoch, said)
