@@ -30,9 +30,9 @@ from shared.runtime.exits import Fatal
 from shared.runtime.paths import run_dir
 from shared.settings import Settings, SettingsError, credentials, load
 from shared.units import DAY
-from shared.venue.answers import rows
+from shared.venue.answers import Response, rows
 from shared.venue.client import VenueClient
-from shared.venue.outcome import Answered
+from shared.venue.outcome import Answered, Outcome
 
 DISK_FREE_MIN = 2 * 1024**3
 TUNNELS = ("tun", "tap", "wg", "ppp", "utun", "tailscale", "zt", "nordlynx")
@@ -213,10 +213,10 @@ async def venue(settings: Settings) -> list[Finding]:
         settings.rest_url(), login, timeout_s=settings.venue.request_timeout_real_s
     )
     try:
-        return [
-            await account(client, settings),
-            *[await contract(client, r) for r in roots(settings)],
-        ]
+        first = await account(client, settings)
+        if first.grade is Grade.VENUE:
+            return [first]
+        return [first, *[await contract(client, root) for root in roots(settings)]]
     finally:
         await client.close()
 
@@ -225,11 +225,18 @@ def roots(settings: Settings) -> tuple[str, ...]:
     return settings.market_data_gateway.roots
 
 
+def told(outcome: Outcome[Response]) -> str:
+    """Why there was no useful answer."""
+    if isinstance(outcome, Answered):
+        return f"code {outcome.response.error_code} {outcome.response.error_message or ''}".strip()
+    return outcome.why
+
+
 async def account(client: VenueClient, settings: Settings) -> Finding:
     wanted = settings.venue.account
     outcome = await client.accounts()
     if not isinstance(outcome, Answered) or not outcome.response.success:
-        return Finding("account", Grade.VENUE, f"{settings.rest_url()}: {outcome}", "is it up?")
+        return Finding("account", Grade.VENUE, told(outcome), "is the venue up? ./scripts/up")
     found = {row.name: row for row in rows(outcome.response.accounts)}
     if wanted not in found:
         names = ", ".join(sorted(found)) or "none"
@@ -251,7 +258,7 @@ async def contract(client: VenueClient, root: str) -> Finding:
         return Finding(root, Grade.FAILED, f"no product of ours; there are {known}", "roots")
     outcome = await client.contracts(root)
     if not isinstance(outcome, Answered) or not outcome.response.success:
-        return Finding(root, Grade.VENUE, f"{outcome}", "is the venue up?")
+        return Finding(root, Grade.VENUE, told(outcome), "is the venue up?")
     symbol = f"F.US.{PRODUCTS[root].symbol}"
     active = [
         row.id
