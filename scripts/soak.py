@@ -5,6 +5,9 @@ It kills nothing and orders no fault. Every ten seconds it looks at each process
 books, stops the cast the clean way, reads every journal's checksums and replays every decision.
 Exit code 2 when anything does not hold. Linux only: it reads /proc.
 
+A day's budgets of trades are used up within minutes at a high speed and everybody would rest from
+then on, so they are lifted (LIFTED); `--keep-budgets` soaks the defaults.
+
 Memory is called flat when the mean of the last minute is at most GROWTH_MIB (or GROWTH_SHARE, if
 that is more) above the mean of the minute after warm-up. A slope is printed beside it and judged by
 nobody: over minutes it is mostly noise, over hours it is the better number.
@@ -39,6 +42,10 @@ GROWTH_MIB = 4.0
 GROWTH_SHARE = 0.05
 FILES_MORE = 8
 MIB = 1024 * 1024
+LIFTED = {
+    "TSQ__RISK_GOVERNOR__TRADES_PER_DAY": "1000000",
+    "TSQ__SLEEVES__MARKET_MAKER__PARAMS": "{contracts_per_day = 1000}",
+}
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -218,14 +225,18 @@ class Soak:
         self.facts["decisions_compared"] = compared
 
     def count_words(self) -> None:
-        """Vetoes by rule, and what the logs complain about."""
+        """The governor's last state, vetoes by rule, and what the logs complain about."""
         root = paths.journal_root(self.cast.var)
         vetoes: dict[str, int] = {}
+        last: dict[str, Any] = {}
         for day in journal.days(root, "risk_governor"):
             for line in cat(paths.journal_path(self.cast.var, day, "risk_governor")):
-                if line.kind == "said" and line.content["event"]["t"] == "OrderVetoed":
-                    rule = line.content["event"]["rule"]
-                    vetoes[rule] = vetoes.get(rule, 0) + 1
+                said = line.content["event"] if line.kind == "said" else {"t": ""}
+                if said["t"] == "OrderVetoed":
+                    vetoes[said["rule"]] = vetoes.get(said["rule"], 0) + 1
+                last = said if said["t"] == "RiskState" else last
+        self.facts["risk at the end"] = f"{last.get('level')} {last.get('cause', '')}".strip()
+        self.facts["directional entries"] = last.get("trades_today", 0)
         self.facts["vetoes"] = vetoes
         levels = {"WARNING": 0, "ERROR": 0, "CRITICAL": 0}
         for path in (self.cast.var / "log").glob("*.log"):
@@ -286,6 +297,9 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, after it is ready")
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
+    parser.add_argument(
+        "--keep-budgets", action="store_true", help="leave the day's budgets of trades as they are"
+    )
     parser.add_argument("--var", help="keep journals and logs in this (new) folder")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(verb="soak")
@@ -300,7 +314,8 @@ def main(words: list[str] | None = None) -> Exit:
         return complain(args, CommandError(f"{folder} exists already", Exit.USAGE), Exit.USAGE)
     if not Path("/proc/self/statm").exists():
         return complain(args, CommandError("there is no /proc here", Exit.USAGE), Exit.USAGE)
-    cast = Rehearsal(var, TSQ__SIMULATOR__SPEED=repr(args.speed))
+    lifted = {} if args.keep_budgets else LIFTED
+    cast = Rehearsal(var, TSQ__SIMULATOR__SPEED=repr(args.speed), **lifted)
     soak = Soak(args, cast)
     try:
         rows = soak.run()
