@@ -24,12 +24,16 @@ from shared.events import (
     Event,
     Fill,
     Flatten,
+    FlattenProgress,
+    FlattenStage,
     OrderApproved,
     OrderState,
     OrderUpdate,
     PositionUpdate,
     Purpose,
+    RiskLevel,
     RiskState,
+    Scope,
     SleeveBook,
 )
 from shared.lab.accidents import Accidents
@@ -44,6 +48,7 @@ UNPROTECTED_FAIR_NS = 2 * SECOND  # nothing ever went wrong between the router a
 UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
 DELAYS = 8  # requests and events one after another, each of the longest delay
 ROUTER = "order_router"
+OPENERS = (Purpose.ENTRY, Purpose.QUOTE)
 ANSWERS = (OrderState.SENT, OrderState.REFUSED)
 CALM_S = 40
 FLAT_S = 60
@@ -66,6 +71,8 @@ class Checks:
         self.bare_since: dict[str, int] = {}
         self.bare_ns_max = 0
         self.halt_no = 0
+        self.level = RiskLevel.ACTIVE
+        self.stages: dict[tuple[Scope, str, str], FlattenStage] = {}
         self.halts: list[tuple[int, int]] = [(0, -1)]  # (number on the governor's lane, halt_no)
         self.kinds: Counter[str] = Counter()
         self.asked: set[str] = set()
@@ -83,8 +90,10 @@ class Checks:
             case OrderApproved():
                 assert event.intent_id not in self.approved, f"approved twice: {event}"
                 assert event.halt_no >= self.halt_no, f"approved under an old halt: {event}"
+                assert not self._opens_halted(event), f"approved while {self.level}: {event}"
                 self.approved[event.intent_id] = self.by_tag[event.tag] = event
             case RiskState(halt_no=halt_no) | Flatten(halt_no=halt_no):
+                self.level = event.level if isinstance(event, RiskState) else self.level
                 assert halt_no >= self.halt_no, "halt numbers only grow"
                 if halt_no > self.halts[-1][1]:
                     self.halts.append((seq, halt_no))
@@ -93,10 +102,18 @@ class Checks:
                 self._answer(event)
             case Fill() if lane == ROUTER:
                 self._fill(event)
+            case FlattenProgress():
+                self.stages[event.scope, event.contract, event.cause] = event.stage
             case PositionUpdate():
                 self._position(now_ns, event)
             case SleeveBook(sleeve=sleeve, contract=contract, position=position):
                 self.books[sleeve, contract] = position
+
+    def _opens_halted(self, approved: OrderApproved) -> bool:
+        """Whether something that could only open is approved while all is closed."""
+        held = self.books.get((approved.sleeve, approved.contract), 0)
+        closed = self.level in (RiskLevel.HALTED, RiskLevel.FLATTENING)
+        return closed and approved.purpose in OPENERS and held * approved.side >= 0
 
     def overheard(self, actor: str, now_ns: int, word: Word) -> None:
         """A word to a port, as it goes on record."""
@@ -193,6 +210,8 @@ class Checks:
         self.orders_match(truth)
         for intent_id in self.approved:
             assert intent_id in self.answers, f"{intent_id} was never answered"
+        unfinished = [key for key, stage in self.stages.items() if stage is not FlattenStage.FLAT]
+        assert not unfinished, f"never ended: {unfinished}"
         bare_ns = max(self.bare_ns_max, self.watch.bare_ns_max)
         assert bare_ns <= UNPROTECTED_NS_MAX, f"unprotected for {bare_ns / SECOND:.1f} s"
         for player in world.players.values():
@@ -225,9 +244,16 @@ def truth_of(world: World) -> TruthReport:
     return stage.truth
 
 
-def play(seed: int, accidents: Accidents, seconds: int, *, checks: Checks | None = None) -> Checks:
+def play(
+    seed: int,
+    accidents: Accidents,
+    seconds: int,
+    *,
+    settings: Settings | None = None,
+    checks: Checks | None = None,
+) -> Checks:
     """A rough time, a calm, a flatten by the operator, and the judgement."""
-    settings, checks = settings_of(), checks or Checks()
+    settings, checks = settings or settings_of(), checks or Checks()
     start_ns = time_ns(settings.simulator.start, "start")
     world = cast_world(settings, start_ns, seed=seed, accidents=accidents, said=checks.said)
     checks.attend(world)

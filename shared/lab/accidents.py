@@ -25,6 +25,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
     bus_duplicate: float = 0.0
     bus_delay_ns_max: Nanos = 0
     kill: float = 0.0
+    kill_acting: float = 0.0  # per step that tells the port something
     down_ns_max: Nanos = 2 * SECOND
     unsaid: float = 0.0
     storm: float = 0.0
@@ -59,6 +60,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
             bus_duplicate=rate(0.05),
             bus_delay_ns_max=int(rate(200.0) * MILLISECOND),
             kill=rate(0.0008),
+            kill_acting=rate(0.02),
             down_ns_max=dice.choice((SECOND // 10, SECOND, 4 * SECOND)),
             unsaid=rate(0.6),
             storm=rate(0.5),

@@ -211,7 +211,7 @@ class World:
             return
         self.steps += 1
         said = player.tell(self.now_ns, event)
-        if self._happens(self.accidents.kill):
+        if self._happens(self.accidents.kill) or self._dies_acting(name, said):
             self._die(name, said)
         elif self._happens(self.accidents.freeze):
             longest_ns = self.accidents.freeze_ns_max
@@ -222,6 +222,13 @@ class World:
             self._speak(name, player.epoch, said, acts_ns=frozen_ns * self.dice.randint(0, 1))
         else:
             self._speak(name, player.epoch, said)
+
+    def _dies_acting(self, name: str, said: tuple[Event, ...]) -> bool:
+        """The moment at which a death is worst: what is to be done is decided."""
+        if not self.accidents.kill_acting or name in self.stage.elsewhere:
+            return False
+        acts = any(isinstance(word, Word) for word in said)
+        return acts and self._happens(self.accidents.kill_acting)
 
     def _die(self, name: str, said: tuple[Event, ...]) -> None:
         """The end of a process: after all was done, or recorded and nobody told, or not even

@@ -1,0 +1,129 @@
+"""How long a flatten and a recovery take, on real processes, each many times.
+
+    python -m scripts.measure --runs 10
+
+A private copy of the cast trades the simulated market. A flatten is timed from the moment the
+request file lies there to the first progress that says FLAT, with the governor alive and with the
+governor dead; a recovery from SIGKILL to the first heartbeat of the next life, and to the moment
+the exporter calls the cast ready again. Numbers of one machine and one day: `docs/evidence.md`
+holds some, no test asserts any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.console import CommandError, ask_governor, read_progress, write_request
+from scripts.rehearsal import Rehearsal
+
+SPEED = "3.0"
+POLL_S = 0.002
+GOVERNOR = "risk_governor"
+
+
+def flatten_s(cast: Rehearsal) -> float:
+    """Leave a request; seconds until FLAT is reported, seen by the venue's own books."""
+    request_id = write_request(cast.var, "measured", "measure")
+    began = time.monotonic()
+
+    def flat() -> bool:
+        found = read_progress(cast.var)
+        return bool(found.get("id") == request_id and found.get("stage") == "FLAT")
+
+    while not flat():
+        assert time.monotonic() < began + 60.0, f"not flat: {read_progress(cast.var)}"
+        time.sleep(POLL_S)
+    taken = time.monotonic() - began
+    assert cast.lots() == {}, f"FLAT was said while the venue has {cast.lots()}"
+    return taken
+
+
+def resume(cast: Rehearsal) -> None:
+    """End the halt of a flatten, as a person would."""
+
+    def done() -> bool:
+        try:
+            words = {"who": "measure", "cause": "the next run"}
+            return bool(ask_governor(cast.var, "resume", words).get("done"))
+        except CommandError:
+            return False
+
+    cast.wait(done, 30.0, "the halt ends")
+    cast.ready()
+
+
+def flattens(cast: Rehearsal, runs: int, *, alone: bool) -> list[float]:
+    """Time flattens of an open position; `alone`: while the governor is dead."""
+    taken = []
+    for _ in range(runs):
+        cast.wait(cast.lots, 180.0, "a position")
+        if alone:
+            cast.hold(GOVERNOR)
+            if not cast.lots():
+                cast.release(GOVERNOR)
+                cast.ready()
+                continue
+        taken.append(flatten_s(cast))
+        if alone:
+            cast.release(GOVERNOR)
+        resume(cast)
+    return taken
+
+
+def recoveries(cast: Rehearsal, name: str, runs: int) -> tuple[list[float], list[float]]:
+    """Seconds from SIGKILL to the next life's heartbeat, and to a cast that is ready again."""
+    alive_s, ready_s = [], []
+    for _ in range(runs):
+        cast.ready()
+        began = time.monotonic()
+        cast.kill_and_wait(name)
+        alive_s.append(time.monotonic() - began)
+        cast.ready()
+        ready_s.append(time.monotonic() - began)
+        time.sleep(2.0)
+    return alive_s, ready_s
+
+
+def line(what: str, taken: Sequence[float]) -> str:
+    ordered = sorted(taken)
+    middle = ordered[len(ordered) // 2]
+    return (
+        f"{what:<52} n {len(ordered):>2}  least {ordered[0]:6.2f}  middle {middle:6.2f}  "
+        f"most {ordered[-1]:6.2f} s"
+    )
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("measure", description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=10, help="of each kind (default 10)")
+    asked = parser.parse_args(words)
+    folder = Path(tempfile.mkdtemp(prefix="tsq-measure-"))
+    cast = Rehearsal(folder / "var", TSQ__SIMULATOR__SPEED=SPEED)
+    try:
+        cast.start()
+        cast.ready()
+        for name in ("order_router", GOVERNOR):
+            alive_s, ready_s = recoveries(cast, name, asked.runs)
+            say(line(f"{name}: SIGKILL to next heartbeat", alive_s))
+            say(line(f"{name}: SIGKILL to everything ready", ready_s))
+        say(line("request file to FLAT, governor alive", flattens(cast, asked.runs, alone=False)))
+        say(line("request file to FLAT, governor dead", flattens(cast, asked.runs, alone=True)))
+        return cast.stop()
+    finally:
+        cast.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
