@@ -239,6 +239,7 @@ class State(Struct):
     read: ReadDone | None = None
     read_due_ns: Nanos = NEVER  # real time
     round_due_ns: Nanos = 0  # real time, of the next periodic read
+    read_rest_ns: Nanos = 0  # real time, before which no read begins: the last one failed
     rounds: int = 0
     trades_read_ns: Nanos = 0
     based: bool = False

@@ -31,6 +31,7 @@ from shared.venue.translate import AccountRow, PositionRow
 
 HISTORY_NS: Nanos = 2 * MINUTE  # before the oldest order looked for
 AGAIN_NS: Nanos = SECOND
+REST_NS: Nanos = SECOND // 2
 READS_MAX = 2  # under way at once
 ACCOUNT_EVERY = 3  # periodic reads; the hub tells the account's changes too
 LOOK_AFTER_S = 0.5  # the hub's chance to settle what a request left open
@@ -44,7 +45,8 @@ INHERITED = "inherited at a fresh start, counted as made by hand: "
 def begin(desk: Desk) -> None:
     """Say the read that is due, if one is."""
     state = desk.state
-    if not state.account_id or state.real_ns < min(state.read_due_ns, state.round_due_ns):
+    due_ns = max(state.read_rest_ns, min(state.read_due_ns, state.round_due_ns))
+    if not state.account_id or state.real_ns < due_ns:
         return
     if len(state.reads) >= READS_MAX:
         return
@@ -144,9 +146,12 @@ def on_books(desk: Desk, books: Books) -> None:
 
 
 def on_unread(desk: Desk, unread: Unread) -> None:
-    """A read that failed proves nothing; another one soon."""
+    """A read that failed proves nothing; another one soon, but however urgent not at once: where
+    nothing leaves us (no network, no budget) the answer takes no time at all.
+    """
     reading = desk.state.reads.pop(unread.read_id, None)
     if reading is not None:
+        desk.state.read_rest_ns = desk.state.real_ns + REST_NS
         desk.state.reason = unread.reason
         desk.read_soon(AGAIN_NS)
         if reading.periodic:
