@@ -109,7 +109,6 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
     if dead != "nobody":
         cast.hold(dead)
     in_position(cast)
-    time.monotonic()
     answer = tsq(cast, "flatten", "--json")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert cast.lots() == {}
@@ -117,6 +116,14 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
     time.sleep(2.0)
     assert cast.lots() == {}, "something opened again after the proof"
     assert not [o for o in orders if o["status"] in (1, 6, 8)], "an order still works"
+    if dead != "nobody":
+        cast.release(dead)
+    cast.wait(lambda: level(cast) == "HALTED", 40.0, "the governor halts, also when it comes late")
+
+
+def level(cast: Rehearsal) -> str:
+    found: str = (cast.api("/api/risk") or {}).get("level", "")
+    return found
 
 
 def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:

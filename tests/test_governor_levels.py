@@ -256,6 +256,30 @@ def test_a_request_file_halts_and_is_proven_by_its_own_id() -> None:
     assert len(stage.flattens()) == 1
 
 
+def test_a_request_served_without_us_halts_all_the_same() -> None:
+    stage = Stage(wide()).opened()
+    stage.tell(Started(epoch=2, fresh=False))
+    stage.tell(FlattenRequested(request_id="r1", who="sentinel", cause="served", done=True))
+    assert stage.level() is RiskLevel.FLATTENING
+    assert len(stage.flattens()) == 1
+    stage.proven_flat(halt_no=0, request_id="r1")
+    assert stage.level() is RiskLevel.HALTED
+    assert stage.operator(Verb.RESUME).outcome is Outcome.DONE
+    stage.tell(Started(epoch=3, fresh=False))
+    stage.tell(FlattenRequested(request_id="r1", who="sentinel", cause="served", done=True))
+    assert stage.level() is RiskLevel.ACTIVE, "obeyed once"
+
+
+def test_what_an_earlier_memory_left_behind_halts_nobody() -> None:
+    stage = Stage(wide()).opened()
+    stage.tell(Started(epoch=2, fresh=True))
+    stage.tell(FlattenRequested(request_id="old", who="order_router", cause="served", done=True))
+    assert stage.level() is not RiskLevel.FLATTENING
+    assert stage.flattens() == []
+    stage.tell(FlattenRequested(request_id="new", who="order_router", cause="served", done=True))
+    assert len(stage.flattens()) == 1
+
+
 # -- people ----------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,8 @@ from services.risk_governor.port import GovernorPort
 from services.risk_governor.words import FlattenRequested, SentinelBack, SentinelSilent
 from shared.core import Word
 from shared.events import RiskLevel
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
+from shared.runtime.flatten_files import Progress
 from tests.governor_stage import OPENING, settings
 
 pytestmark = pytest.mark.slow
@@ -230,6 +231,24 @@ def test_a_request_file_is_told_once_whatever_is_in_it(
         await house.until(
             lambda: sum(isinstance(word, FlattenRequested) for word in house.told) == 2
         )
+
+    with_house(tmp_path, act)
+
+
+def test_a_request_that_was_served_before_we_looked_is_told_once(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        served = Progress("r9", "FLAT", "sentinel", 7)
+        flatten_files.report(tmp_path, Progress("r9", "CLOSING", "sentinel", 6))
+        await asyncio.sleep(0.25)
+        assert not house.told
+        flatten_files.report(tmp_path, served)
+        await house.until(lambda: bool(house.told))
+        await asyncio.sleep(0.25)
+        asked = [word for word in house.told if isinstance(word, FlattenRequested)]
+        assert [(word.request_id, word.done, word.who) for word in asked] == [
+            ("r9", True, "sentinel")
+        ]
+        assert house.core.mind.state.level is RiskLevel.FLATTENING
 
     with_house(tmp_path, act)
 

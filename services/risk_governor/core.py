@@ -228,6 +228,7 @@ class Governor:
         state = self.mind.state
         state.epoch, state.real_ns, state.said_real_ns = started.epoch, 0, 0
         state.silent[SENTINEL] = 0
+        state.newborn = started.fresh
         for contract in state.naked_real_ns:
             state.naked_real_ns[contract] = 0
         for order in state.orders.values():

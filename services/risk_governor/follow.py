@@ -118,7 +118,7 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
         del state.orders[done.intent_id]
     if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
         state.trades_today += 1
-    _watch_protection(mind, fill.contract, covered=False)
+    _watch_protection(mind, fill.contract, protected=0)
     if state.ledger.position(fill.contract):
         flatten_again(mind)
     if fill.sleeve:
@@ -152,13 +152,22 @@ def on_position(mind: Mind, now_ns: Nanos, update: PositionUpdate) -> None:
     ours = state.ledger.position(update.contract)
     if ours != update.position:
         _differ(mind, now_ns, f"{update.contract}: router {update.position}, books {ours}")
-    _watch_protection(mind, update.contract, covered=update.protected >= abs(update.position))
+    _watch_protection(mind, update.contract, protected=update.protected)
 
 
-def _watch_protection(mind: Mind, contract: str, *, covered: bool) -> None:
+def _ours(mind: Mind, contract: str) -> Lots:
+    """Contracts of a position that the sleeves hold. What is held by hand is its maker's to
+    protect, as the router sees it too: it closes such a position only with the whole account.
+    """
+    held = mind.state.ledger.position(contract)
+    ours = held - mind.state.ledger.held(HUMAN, contract)
+    return min(abs(ours), abs(held)) if ours * held > 0 else 0
+
+
+def _watch_protection(mind: Mind, contract: str, *, protected: Lots) -> None:
     """Start or stop the clock of an uncovered position; real time, as the venue's stop is."""
     state = mind.state
-    if covered or not state.ledger.position(contract):
+    if protected >= _ours(mind, contract):
         state.naked_real_ns.pop(contract, None)
         if not state.ledger.position(contract):
             state.closing.pop(contract, None)

@@ -101,6 +101,8 @@ def on_progress(mind: Mind, progress: FlattenProgress) -> None:
         return
     if progress.scope is not Scope.ACCOUNT:
         mind.state.closing.pop(progress.contract, None)
+        if progress.contract in mind.state.naked_real_ns:
+            mind.state.naked_real_ns[progress.contract] = 0  # measured anew, not asked again at once
         return
     for held in mind.state.latches.values():
         if held.flattening and (

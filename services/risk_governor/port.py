@@ -28,6 +28,7 @@ from services.risk_governor.words import (
 )
 from shared.core import Word
 from shared.runtime import flatten_files, paths
+from shared.runtime.flatten_files import FLAT, Request
 from shared.runtime.ports import Host
 from shared.settings import Settings
 
@@ -38,6 +39,7 @@ IDLE_S_MAX: Final = 10.0
 ANSWER_S_MAX: Final = 5.0
 TEXT_MAX: Final = 500
 SENTINEL: Final = "sentinel"
+SERVED: Final = "it was served while the governor was away"
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,21 +150,34 @@ class GovernorPort:
                 host.inject(SentinelSilent())
 
     async def _watch_request(self, host: Host) -> None:
-        told = ""
+        """Tell each request once while it stands, and each that was served without our seeing it.
+
+        The router and the sentinel serve a request without us and then remove it; what is left of
+        it is the progress that says FLAT.
+        """
+        told = last = ""
         while True:
             request = flatten_files.standing(host.run_dir)
+            served = flatten_files.progress(host.run_dir)
             if request is None:
                 told = ""
+                if served is not None and served.stage == FLAT and served.id != last:
+                    last = served.id
+                    self._tell_request(host, Request(served.id, SERVED, served.by), done=True)
             elif request.id != told:
-                told = request.id
-                host.inject(
-                    FlattenRequested(
-                        request_id=request.id,
-                        who=request.who[:TEXT_MAX],
-                        cause=request.cause[:TEXT_MAX],
-                    )
-                )
+                told = last = request.id
+                self._tell_request(host, request)
             await asyncio.sleep(LOOK_S)
+
+    def _tell_request(self, host: Host, request: Request, *, done: bool = False) -> None:
+        host.inject(
+            FlattenRequested(
+                request_id=request.id,
+                who=request.who[:TEXT_MAX],
+                cause=request.cause[:TEXT_MAX],
+                done=done,
+            )
+        )
 
 
 def _content(path: os.PathLike[str]) -> bytes | None:

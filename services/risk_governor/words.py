@@ -50,11 +50,16 @@ class OperatorAnswer(Word, frozen=True, kw_only=True):
 
 
 class FlattenRequested(Word, frozen=True, kw_only=True):
-    """`<run>/flatten.request` appeared; told again after a restart while the file is there."""
+    """`<run>/flatten.request` appeared; told again after a restart while the file is there.
+
+    `done`: the request is gone and `<run>/flatten.progress` says that it was served: perhaps while
+    we were dead, or faster than we looked.
+    """
 
     request_id: str
     who: str
     cause: str
+    done: bool = False
 
 
 class SentinelSilent(Word, frozen=True, kw_only=True):
