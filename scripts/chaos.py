@@ -181,19 +181,20 @@ class Chaos:
 
 
 def said_by(var: Path, actor: str) -> Iterator[dict[str, Any]]:
-    """Every event an actor said on its main lane, from its journals."""
+    """Every envelope of an actor's main lane, from its journals."""
     root = paths.journal_root(var)
     for day in journal.days(root, actor):
         path = journal.find(root, day, actor)
         for line in cat(path) if path else ():
             if line.kind == "said":
-                yield line.content["event"]
+                yield line.content
 
 
 def fills_booked(var: Path) -> tuple[int, int]:
     """How many of the venue's trades the router's journal counts, and their fees."""
     parts: dict[int, int] = {}
-    for event in said_by(var, "order_router"):
+    for said in said_by(var, "order_router"):
+        event = said["event"]
         if event["t"] == "Fill":
             trade_id = event["trade_id"]
             assert trade_id in parts or not event.get("voided"), f"voided, never booked: {event}"

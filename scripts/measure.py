@@ -4,8 +4,8 @@
 
 A private copy of the cast trades the simulated market. A flatten is timed from the moment the
 request file lies there to the first progress that says FLAT, with the governor alive and with the
-governor dead; a recovery from SIGKILL to the first heartbeat of the next life, and to the moment
-the exporter calls the cast ready again. Numbers of one machine and one day: `docs/evidence.md`
+governor dead; a recovery from SIGKILL to the first heartbeat of the next life, and to the moment it
+says that it works. Numbers of one machine and one day: `docs/evidence.md`
 holds some, no test asserts any.
 """
 
@@ -17,14 +17,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from scripts.chaos import said_by
 from scripts.console import CommandError, ask_governor, read_progress, write_request
 from scripts.rehearsal import Rehearsal
+from shared.units import SECOND
 
 SPEED = "3.0"
 POLL_S = 0.002
 GOVERNOR = "risk_governor"
+WORKS = {
+    "order_router": ("VenueStatus", "state", "READY"),
+    GOVERNOR: ("RiskState", "level", "ACTIVE"),
+}
+"""(kind, member, value) by which an actor says that it can do its work."""
 
 
 def flatten_s(cast: Rehearsal) -> float:
@@ -77,17 +85,29 @@ def flattens(cast: Rehearsal, runs: int, *, alone: bool) -> list[float]:
 
 
 def recoveries(cast: Rehearsal, name: str, runs: int) -> tuple[list[float], list[float]]:
-    """Seconds from SIGKILL to the next life's heartbeat, and to a cast that is ready again."""
-    alive_s, ready_s = [], []
+    """Seconds from SIGKILL to the next life's first heartbeat, and until it says that it works."""
+    alive_s, works_s = [], []
     for _ in range(runs):
         cast.ready()
-        began = time.monotonic()
+        began, market_ns = time.monotonic(), cast.truth()["marketNs"]
         cast.kill_and_wait(name)
         alive_s.append(time.monotonic() - began)
-        cast.ready()
-        ready_s.append(time.monotonic() - began)
-        time.sleep(2.0)
-    return alive_s, ready_s
+        epoch = cast.epoch(name)
+        at_ns = cast.wait(partial(works_at, cast, name, epoch), 40.0, f"{name} works")
+        works_s.append((at_ns - market_ns) / float(SPEED) / SECOND)
+        time.sleep(1.0)
+    return alive_s, works_s
+
+
+def works_at(cast: Rehearsal, name: str, epoch: int) -> int:
+    """When a life first said that it can do its work (market time); 0: not yet."""
+    kind, member, value = WORKS[name]
+    for said in said_by(cast.var, name):
+        event = said["event"]
+        if said["epoch"] == epoch and event["t"] == kind and event[member] == value:
+            found: int = said["time_ns"]
+            return found
+    return 0
 
 
 def line(what: str, taken: Sequence[float]) -> str:
@@ -114,9 +134,9 @@ def main(words: Sequence[str] | None = None) -> int:
         cast.start()
         cast.ready()
         for name in ("order_router", GOVERNOR):
-            alive_s, ready_s = recoveries(cast, name, asked.runs)
+            alive_s, works_s = recoveries(cast, name, asked.runs)
             say(line(f"{name}: SIGKILL to next heartbeat", alive_s))
-            say(line(f"{name}: SIGKILL to everything ready", ready_s))
+            say(line(f"{name}: SIGKILL to {' '.join(WORKS[name][::2])}", works_s))
         say(line("request file to FLAT, governor alive", flattens(cast, asked.runs, alone=False)))
         say(line("request file to FLAT, governor dead", flattens(cast, asked.runs, alone=True)))
         return cast.stop()
