@@ -38,7 +38,7 @@ from shared.events import (
     VenueStatus,
     WorkingOrder,
 )
-from shared.units import Micros, Nanos
+from shared.units import Lots, Micros, Nanos
 
 EARLY_MAX = 1_024  # fills without an order; reconciliation empties it every ten seconds
 

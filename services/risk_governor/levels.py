@@ -102,7 +102,7 @@ def on_progress(mind: Mind, progress: FlattenProgress) -> None:
     if progress.scope is not Scope.ACCOUNT:
         mind.state.closing.pop(progress.contract, None)
         if progress.contract in mind.state.naked_real_ns:
-            mind.state.naked_real_ns[progress.contract] = 0  # measured anew, not asked again at once
+            mind.state.naked_real_ns[progress.contract] = 0  # measured anew
         return
     for held in mind.state.latches.values():
         if held.flattening and (
