@@ -69,6 +69,7 @@ class Runtime(Section, frozen=True, kw_only=True):
     snapshot_every_real_s: Seconds
     inbox_limit: Positive
     journal_frame_limit: Positive
+    keep_days: Annotated[int, Meta(ge=5)]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 

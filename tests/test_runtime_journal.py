@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from shared.runtime import journal, records
+from shared.runtime import journal, paths, records
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.journal import Corrupt, Cursor, Journal, JournalUnwritable
+from shared.runtime.recorder import Pins, Recorder
 from shared.runtime.records import Place, Start
 
 LIMIT = 1 << 16
@@ -313,6 +315,44 @@ def test_old_days_are_packed_and_still_read(tmp_path: Path) -> None:
     assert journal.compress(tmp_path, "a") == []
     journal.unpack(packed[0])
     assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
+
+
+def old_days(root: Path, count: int) -> list[str]:
+    names = [f"2026-10-{n:02}" for n in range(1, count + 1)]
+    for number, name in enumerate(names, 1):
+        day(root, name, start(number), record(number))
+        (root / name / "a.snap").write_bytes(b"memory")
+    return names
+
+
+def test_days_beyond_the_kept_ones_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = old_days(tmp_path, 9)
+    other = tmp_path / names[0] / "b.journal"
+    other.write_bytes(b"")
+    damaged = tmp_path / names[1] / "a.journal.corrupt-1"
+    damaged.write_bytes(b"to be looked at")
+    journal.compress(tmp_path, "a")
+    gone = journal.forget(tmp_path, "a", 6)
+    assert [path.parent.name for path in gone] == names[:3]
+    assert journal.days(tmp_path, "a") == names[3:]
+    assert other.exists()
+    assert damaged.exists()
+    assert not (tmp_path / names[2]).exists(), "an empty day goes"
+    assert journal.forget(tmp_path, "a", 6) == []
+
+
+@pytest.mark.parametrize("keep_days", [5, 8])
+def test_an_actor_keeps_as_many_days_as_the_settings_say(tmp_path: Path, keep_days: int) -> None:
+    root = paths.journal_root(tmp_path)
+    names = old_days(root, 9)
+    pins = Pins(actor="a", code="", settings="", values=Raw(b"\x80"), lanes=())
+    recorder = Recorder(tmp_path, pins, frame_limit=1000, keep_days=keep_days, relays=False)
+    recorder.open(names[-1], 9)
+    for helper in threading.enumerate():
+        if helper.name == "journal-pack":
+            helper.join()
+    recorder.close()
+    assert journal.days(root, "a") == names[-keep_days:]
 
 
 def test_records_say_their_kind() -> None:

@@ -141,8 +141,14 @@ class Actor(ProcessHost):
             values=Raw(_encode(self.settings)),
             lanes=tuple(self._heard),
         )
-        limit = self.settings.runtime.journal_frame_limit
-        self.recorder = Recorder(self.var_dir, pins, frame_limit=limit, relays=self._relays)
+        runtime = self.settings.runtime
+        self.recorder = Recorder(
+            self.var_dir,
+            pins,
+            frame_limit=runtime.journal_frame_limit,
+            keep_days=runtime.keep_days,
+            relays=self._relays,
+        )
         self.mouth = Mouth(
             self.name,
             self.core,

@@ -9,6 +9,7 @@ behind it is neither: the file was damaged, and a person must look before anythi
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import struct
@@ -282,6 +283,24 @@ def compress(root: Path, lane: str, keep: int = KEEP_PLAIN) -> list[Path]:
         plain.unlink()
         made.append(packed)
     return made
+
+
+def forget(root: Path, lane: str, keep: int) -> list[Path]:
+    """Remove `lane`'s journals and snapshots of all but its last `keep` days, and days that nobody
+    has files of any more; returns the journals removed. What was set aside as damaged stays.
+    """
+    assert keep > KEEP_PLAIN, "Invariant: what a recovery may need is kept"
+    gone = []
+    for day in days(root, lane)[:-keep]:
+        folder = root / day
+        for name in (f"{lane}.snap", f"{lane}.journal", f"{lane}.journal.gz"):
+            path = folder / name
+            if path.exists():
+                path.unlink()
+                gone.append(path)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return [path for path in gone if path.suffix != ".snap"]
 
 
 def unpack(packed: Path) -> None:

@@ -31,8 +31,11 @@ class Pins(Struct, frozen=True, kw_only=True):
 class Recorder:
     """The main journal of an actor and, for one that relays, its ticks journal."""
 
-    def __init__(self, var: Path, pins: Pins, *, frame_limit: int, relays: bool) -> None:
+    def __init__(
+        self, var: Path, pins: Pins, *, frame_limit: int, keep_days: int, relays: bool
+    ) -> None:
         self._var = var
+        self._keep_days = keep_days
         self._pins = pins
         self._limit = frame_limit
         self._ballast = paths.ballast_path(var)
@@ -143,11 +146,14 @@ class Recorder:
             logger.warning("snapshot {}: {}", path, error.strerror)
 
     def _pack(self, root: Path) -> None:
-        """Compress what is two days back, in a helper."""
+        """Compress what is two days back and remove what is too old, in a helper."""
         names = self.lane_names
         if any(len(journal.days(root, lane)) > journal.KEEP_PLAIN for lane in names):
             threading.Thread(
-                target=_pack_all, args=(root, names), name="journal-pack", daemon=True
+                target=_pack_all,
+                args=(root, names, self._keep_days),
+                name="journal-pack",
+                daemon=True,
             ).start()
 
     def close(self) -> None:
@@ -157,9 +163,11 @@ class Recorder:
             self._files = {}
 
 
-def _pack_all(root: Path, names: Sequence[str]) -> None:
+def _pack_all(root: Path, names: Sequence[str], keep_days: int) -> None:
     for lane in names:
         try:
+            for gone in journal.forget(root, lane, keep_days):
+                logger.info("removed {}, older than {} trading days", gone, keep_days)
             for packed in journal.compress(root, lane):
                 logger.info("packed {}", packed)
         except OSError as error:
