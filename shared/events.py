@@ -371,6 +371,7 @@ class VetoRule(Enum):
     NOT_AN_EXIT = "NOT_AN_EXIT"  # contracts that may still be closed
     NO_SUCH_ORDER = "NO_SUCH_ORDER"  # 0
     SHADOW = "SHADOW"  # 0; the newcomer of a swap decides but does not act
+    QUOTED_PER_DAY = "QUOTED_PER_DAY"  # contracts traded by quotes, this one's size counted
 
 
 class OrderApproved(Event, frozen=True, kw_only=True):

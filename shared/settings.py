@@ -127,6 +127,7 @@ class RiskGovernor(Section, frozen=True, kw_only=True):
     exit_allowance_ticks: Natural
     drawdown_kill: Positive  # below the end-of-day high
     trades_per_day: Positive
+    quoted_per_day: Positive
     approval_real_s: Seconds
     unprotected_real_s: Seconds
     net_stop_ticks: Positive  # the router's stop under quotes

@@ -575,6 +575,18 @@ def test_trades_of_a_day_count_directional_entries_from_flat() -> None:
     passed(stage.quote_order(BUY, 24_000))
 
 
+def test_contracts_traded_by_quotes_are_budgeted_and_what_reduces_is_not() -> None:
+    stage = Stage(wide(quoted_per_day=2)).opened()
+    for _ in range(2):
+        order = passed(stage.quote_order(BUY, 24_000))
+        stage.filled(order, 24_000)
+    veto = stage.quote_order(BUY, 24_000)
+    assert refused(veto) is VetoRule.QUOTED_PER_DAY
+    assert (veto.limit, veto.actual) == (2, 3)
+    passed(stage.quote_order(SELL, 24_600))
+    passed(stage.ask("trend", BUY))
+
+
 def test_entries_on_their_way_count_as_trades_and_adds_do_not() -> None:
     stage = Stage(wide(trades_per_day=2)).opened()
     stage.bought("trend")

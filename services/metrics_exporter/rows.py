@@ -49,6 +49,7 @@ UNITS: Final[dict[VetoRule, str]] = {
     VetoRule.NOT_AN_EXIT: "contracts",
     VetoRule.ACCOUNT_POSITION: "tenths of a mini",
     VetoRule.TRADES_PER_DAY: "trades",
+    VetoRule.QUOTED_PER_DAY: "contracts",
 }
 SCALES: Final = {DOLLARS: USD, SECONDS: SECOND}
 

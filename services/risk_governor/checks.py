@@ -237,6 +237,14 @@ def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
     return (VetoRule.TRADES_PER_DAY, limit, count, "") if count > limit else None
 
 
+def day_has_quotes_left(mind: Mind, draft: Draft) -> Refusal | None:
+    """A maker's budget: contracts already traded by quotes today, this order's size counted."""
+    if draft.purpose is not Purpose.QUOTE:
+        return None
+    limit, count = mind.limits.given.quoted_per_day, mind.state.quoted_today + draft.size
+    return (VetoRule.QUOTED_PER_DAY, limit, count, "") if count > limit else None
+
+
 # -- what forbids this size ------------------------------------------------------------------------
 
 
@@ -322,6 +330,7 @@ KIND_CHECKS: Final[tuple[Check, ...]] = (
     contract_is_free,
     rate_is_bearable,
     day_has_trades_left,
+    day_has_quotes_left,
 )
 
 SIZE_CHECKS: Final[tuple[Check, ...]] = (

@@ -118,6 +118,8 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
         del state.orders[done.intent_id]
     if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
         state.trades_today += 1
+    if fill.purpose is Purpose.QUOTE:
+        state.quoted_today += lots
     _watch_protection(mind, fill.contract, protected=0)
     if state.ledger.position(fill.contract):
         flatten_again(mind)
@@ -253,7 +255,7 @@ def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
         state.floor = limits.start - limits.maximum_loss
     elif state.ledger.flat() and not any(order.leaves() for order in state.orders.values()):
         state.ledger.settle()
-        state.base, state.trades_today = proof.balance, 0
+        state.base, state.trades_today, state.quoted_today = proof.balance, 0, 0
         state.high = high_after_day(state.high, proof.balance)
     else:
         return

@@ -168,6 +168,7 @@ class State(Struct, kw_only=True):
     blind_ns: Nanos = 0  # market time since when equity with a position is not known
     cancels: int = 0
     request_id: str = ""  # the last flatten request obeyed
+    quoted_today: Lots = 0  # contracts traded by quotes
     newborn: bool = False  # this life began without any memory
 
 
