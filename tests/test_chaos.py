@@ -1,0 +1,55 @@
+"""A short storm over real processes; `python -m scripts.chaos` makes long ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import campaign, chaos
+from scripts.chaos import Chaos
+from scripts.rehearsal import Rehearsal
+from shared.lab.accidents import Accidents
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_short_storm_breaks_no_promise(tmp_path: Path) -> None:
+    cast = Rehearsal(tmp_path / "var", TSQ__SIMULATOR__SPEED=chaos.SPEED)
+    story: list[str] = []
+    try:
+        Chaos(cast, 11, story.append).play(12.0)
+    finally:
+        cast.close()
+    assert any("SIGKILL" in line or "SIGSTOP" in line for line in story), story
+    assert any("each booked once; flat" in line for line in story), story
+
+
+def test_a_campaign_tells_a_broken_seed_and_how_to_play_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks(seed: int, accidents: Accidents, seconds: int, **_: object) -> None:
+        raise AssertionError("not flat: {}")
+
+    monkeypatch.setattr(campaign, "play", breaks)
+    played = campaign.play_seed(7, 30)
+    assert "not flat" in played.failure
+    campaign.tell_failure(played, 30)
+    shown = capsys.readouterr().out
+    assert "seed 7 BROKE a promise" in shown
+    assert "Accidents(" in shown
+    assert "python -m scripts.campaign --seeds 1 --from 7 --seconds 30" in shown
+    assert "broken: 7" in campaign.summary([played], 1.0)
+
+
+def test_a_seed_that_holds_is_summed_up() -> None:
+    played = campaign.play_seed(3, 2)
+    assert not played.failure
+    assert played.steps > 1_000
+    assert "broken: none" in campaign.summary([played], 1.0)
+
+
+def test_a_campaign_of_nothing_is_refused() -> None:
+    with pytest.raises(SystemExit) as refusal:
+        campaign.main(["--seeds", "0"])
+    assert refusal.value.code == 2
