@@ -129,7 +129,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10, help="of each kind (default 10)")
     asked = parser.parse_args(words)
     folder = Path(tempfile.mkdtemp(prefix="tsq-measure-"))
-    cast = Rehearsal(folder / "var", TSQ__SIMULATOR__SPEED=SPEED)
+    cast = Rehearsal(
+        folder / "var",
+        TSQ__SIMULATOR__SPEED=SPEED,
+        TSQ__RISK_GOVERNOR__TRADES_PER_DAY="1000",
+    )
     try:
         cast.start()
         cast.ready()

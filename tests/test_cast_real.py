@@ -122,7 +122,7 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
 
 
 def level(cast: Rehearsal) -> str:
-    found: str = (cast.api("/api/risk") or {}).get("level", "")
+    found: str = (cast.api("/api/risk") or {}).get("risk", {}).get("level", "")
     return found
 
 
