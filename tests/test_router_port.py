@@ -378,6 +378,24 @@ def test_a_reconnect_on_demand_drops_what_waits_and_comes_back(tmp_path: Path) -
     run(story, tmp_path)
 
 
+def test_an_approval_from_before_a_sleep_stays_here(tmp_path: Path) -> None:
+    """At waking it may be handed over before the core is told that the computer slept."""
+
+    async def story(venue: StageHost, host: PortHost) -> None:
+        await host.until(lambda word: word == w.Link(up=True))
+        jumps = [5 * SECOND]
+        host.port._sleep.slept_ns = lambda: jumps.pop() if jumps else 0  # type: ignore[method-assign]
+        host.port.handle(a_place(deadline_real_ns=time.monotonic_ns() + SECOND))
+        answer = await host.first(w.PlaceAnswer)
+        assert answer.outcome is w.Outcome.NOT_SENT
+        assert "slept" in answer.text
+        host.port.handle(a_place(tag="t1.router.1.9.0"))
+        await host.until(lambda word: isinstance(word, w.PlaceAnswer) and word.tag.endswith(".9.0"))
+        assert host.told[-1].outcome is not w.Outcome.NOT_SENT, "a stop of our own has no deadline"
+
+    run(story, tmp_path)
+
+
 def test_an_absent_venue_is_said_once_and_waited_for(tmp_path: Path) -> None:
     async def story() -> None:
         async with routing("http://127.0.0.1:9", tmp_path, 0.5) as host:

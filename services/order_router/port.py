@@ -37,10 +37,12 @@ from services.order_router.words import (
 )
 from shared.core import Word
 from shared.runtime import flatten_files
+from shared.runtime.clock import SleepDetector
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.flatten_files import Progress
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
+from shared.units import SECOND
 from shared.venue import translate
 from shared.venue import words as wire
 from shared.venue.client import VenueClient
@@ -67,6 +69,8 @@ class RouterPort:
         self._hub: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._halt_no = -1
+        self._sleep = SleepDetector(watch_wall=not settings.simulated())
+        self._awake_ns = 0  # approvals made before a sleep may reach us until then (monotonic)
         self._drops = 0  # connections dropped on purpose; a request does not outlive one
         self._asked_id = ""
         self._stopped: asyncio.Event = asyncio.Event()
@@ -150,8 +154,11 @@ class RouterPort:
         drops = self._drops
 
         def why() -> str | None:
+            self._look_for_sleep()
             if drops != self._drops:
                 return "the connection was dropped before it left"
+            if word.deadline_real_ns and time.monotonic_ns() < self._awake_ns:
+                return "the computer slept since it was approved"
             late_ns = time.monotonic_ns() - word.deadline_real_ns
             if word.deadline_real_ns and late_ns > 0:
                 return f"deadline passed {late_ns // 1_000_000} ms before it left"
@@ -160,6 +167,14 @@ class RouterPort:
             return None
 
         return why
+
+    def _look_for_sleep(self) -> None:
+        """Notice a sleep of the computer before anybody is told of it: deadlines stood still
+        meanwhile, so for as long as an approval lives none is believed.
+        """
+        if self._sleep.slept_ns():
+            life_ns = int(self._settings.risk_governor.approval_real_s * SECOND)
+            self._awake_ns = time.monotonic_ns() + life_ns
 
     def _spawn(self, work: Coroutine[Any, Any, Word]) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(work))
@@ -279,6 +294,7 @@ class RouterPort:
                 self._asked_id = ask.id
                 logger.critical("flatten.request {}: {} by {}", ask.id, ask.cause, ask.who)
                 host.inject(FlattenRequested(request_id=ask.id, cause=ask.cause, who=ask.who))
+            self._look_for_sleep()
             await asyncio.sleep(LOOK_S)
 
     def _report(self, word: ReportProgress) -> None:
