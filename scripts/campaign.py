@@ -25,6 +25,7 @@ from shared.lab.accidents import Accidents
 from shared.units import SECOND
 
 BROKEN = 2
+TELL_EVERY = 25
 
 
 class Played(Struct, frozen=True):
@@ -97,8 +98,8 @@ def campaign(seeds: Iterable[int], seconds: int, jobs: int) -> int:
             done.append(played)
             if played.failure:
                 tell_failure(played, seconds)
-            elif sys.stdout.isatty():
-                sys.stdout.write(f"\r{len(done)} seeds")
+            if len(done) % TELL_EVERY == 0:
+                sys.stdout.write(f"{len(done)} seeds, {time.monotonic() - began:.0f} s\n")
                 sys.stdout.flush()
     sys.stdout.write(f"\n{summary(done, time.monotonic() - began)}\n")
     return BROKEN if any(played.failure for played in done) else 0
