@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -295,6 +295,8 @@ def test_an_event_of_a_wrong_type_inside_a_good_envelope(tmp_path: Path) -> None
 
 
 @given(st.binary(max_size=60))
+@example(b"\xdc\x00\x07\xa1\x80")  # text that is no UTF-8
+@example(b"\x91" * 20_000)  # nested deeper than any stack
 def test_no_bytes_from_nowhere_can_raise(junk: bytes) -> None:
     listener = Listener(Path("/nowhere"))
     for topic in (b"", b"Bar\0", b"Quote\0", b"Heartbeat\0"):

@@ -126,7 +126,7 @@ class SentinelPort:
             return
         try:
             beat = msgspec.msgpack.decode(content, type=Heartbeat)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             logger.warning(f"the heartbeat file of {actor} cannot be read: {error}")
             return
         self._host.inject(words.Beat(actor=actor, epoch=beat.epoch, beat=beat.beat))

@@ -107,7 +107,7 @@ class SharedClock(WallClock):
         """Read the file again. One that is gone, garbled or of another boot changes nothing."""
         try:
             found = _decode(self._path.read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError):
             return
         if found.boot_id == self._boot_id:
             self._reading = found

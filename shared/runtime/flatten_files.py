@@ -60,7 +60,7 @@ def standing(run: Path) -> Request | None:
         return Request(UNREADABLE, "empty request file") if path.exists() else None
     try:
         return msgspec.json.decode(content, type=Request)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         return Request(UNREADABLE, f"request file: {error}")
 
 
@@ -96,7 +96,7 @@ def progress_in(content: bytes) -> Progress | None:
     """What a progress file's bytes say; None for garbage."""
     try:
         return msgspec.json.decode(content, type=Progress)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return None
 
 

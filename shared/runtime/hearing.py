@@ -114,7 +114,7 @@ class Hearing:
                 self._heard_beat(self._beat(frame[cut + 1 :]))
                 return
             envelope = self._openers.get(topic, wire.head)(frame[cut + 1 :])
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             self._drop(f"malformed {name}: {error}", frame)
             return
         ear = self.ears.get(envelope.source)
@@ -195,7 +195,7 @@ class Hearing:
         """Before its turn in the queue: a heartbeat proves life the moment it is here."""
         try:
             beat = self._beat(frame[len(wire.HEARTBEAT) :]).event
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return
         ear = self.ears.get(beat.actor)
         if ear is not None and not ear.deaf:
@@ -286,7 +286,7 @@ class Hearing:
         if kind is not None:
             try:
                 event = msgspec.msgpack.decode(head.event, type=kind)
-            except msgspec.DecodeError as error:
+            except (ValueError, RecursionError) as error:
                 why = f"{ear.lane}:{head.epoch}:{head.seq} in its journal: {error}"
                 raise Fatal(why, Exit.SCHEMA) from None
         return Item(ear, head.epoch, head.seq, head.time_ns, event)

@@ -39,7 +39,7 @@ def read_beat(run: Path, actor: str) -> Heartbeat | None:
     """The last heartbeat an actor wrote, however old; None if there is none to be read."""
     try:
         return _decode(paths.heartbeat_path(run, actor).read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
