@@ -19,8 +19,8 @@ from msgspec import Struct, field
 
 from services.simulator.dice import mix, seed_of
 from services.simulator.market import Hours, Print
+from services.simulator.market_characters import FAMILIES, character
 from services.simulator.market_recorded import RecordedBar, expand
-from services.simulator.weather import CHARACTERS
 from shared.units import DAY, HOUR, MINUTE, SECOND, Lots, Nanos, Ticks
 
 SECONDS_KEPT: Final = 3_600
@@ -91,14 +91,15 @@ class Series(Struct):
 
 def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     """Price at the end of a minute (counted since 1970) before the start."""
-    character = CHARACTERS[root]
+    nature = character(root)
+    family = FAMILIES.get(root, root)  # one past for all who share a price
     total = 0
     for number, (period, height) in enumerate(LAYERS):
-        name = seed_of(seed, root, number)
+        name = seed_of(seed, family, number)
         knot, along = divmod(minute, period)
         before, after = (mix(name ^ (knot + step)) % 2_049 - 1_024 for step in (0, 1))
         total += height * (before * (period - along) + after * along) // period
-    return character.home + total * character.noise // (230 * 1_024)
+    return nature.home + total * nature.noise // (230 * 1_024)
 
 
 def synthetic_minute(seed: int, root: str, minute: int) -> RawBar:
@@ -106,7 +107,7 @@ def synthetic_minute(seed: int, root: str, minute: int) -> RawBar:
     opened = synthetic_close(seed, root, minute - 1)
     closed = synthetic_close(seed, root, minute)
     draw = mix(seed_of(seed, root + " wick", minute))
-    wick = CHARACTERS[root].noise // 90
+    wick = character(root).noise // 90
     high = max(opened, closed) + 1 + draw % (wick + 1)
     low = min(opened, closed) - 1 - (draw >> 16) % (wick + 1)
     volume = 40 + (draw >> 32) % 400 + 12 * (high - low)
