@@ -33,6 +33,7 @@ from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.domain.orders import Happening
 from shared.events import Pulse, Started, Stopping
+from shared.settings import SimulatedAccount
 from shared.units import SECOND
 from shared.venue import words as venue
 from shared.venue.market import DepthBook
@@ -593,7 +594,7 @@ def test_bad_settings_are_named() -> None:
 
 
 def test_settings_change_account_and_money() -> None:
-    bench = Bench(account="OTHER", start_balance=150_000)
+    bench = Bench(accounts=(SimulatedAccount(name="OTHER", size=150_000),))
     (row,) = bench.ask(venue.AccountSearch()).accounts
     assert (row.name, row.balance) == ("OTHER", 150_000.0)
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from services.simulator import listing
+from services.simulator.bailiff import settle
 from services.simulator.market import Update
 from services.simulator.market_recorded import RecordedBar
 from services.simulator.queries import truth
@@ -31,12 +32,15 @@ from services.simulator.words import (
     FaultKind,
     FaultReport,
     Faults,
+    FirmOrder,
     Step,
     Truth,
+    TruthReport,
 )
 from services.simulator.world import Machines, SimulatorState, begin, recorded_root
-from shared.contracts import PRODUCTS
+from shared.contracts import PRODUCTS, product_of
 from shared.core import Word
+from shared.domain.sessions import TradingDay
 from shared.events import Event, Pulse, Started
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
@@ -67,6 +71,7 @@ class Simulator:
             Call: self._call,
             Truth: self._truth,
             Fault: self._fault,
+            FirmOrder: self._firm,
         }
         self._become(begin(settings, self._recording))
 
@@ -103,7 +108,8 @@ class Simulator:
         """Nothing to fold in: our answers follow from what we heard, under any code of ours."""
 
     def snapshot(self) -> bytes:
-        self._exchange.account.freeze()
+        for account in self._exchange.accounts.values():
+            account.freeze()
         return msgspec.msgpack.encode(self._machines.state)
 
     def restore(self, snapshot: bytes) -> None:
@@ -130,16 +136,17 @@ class Simulator:
         for update in updates:
             self._on_update(update)
         horizon = min(feed.horizon() for feed in machines.feeds)
+        self._turn_day(until)
         self._exchange.run(min(until, horizon))
+        machines.bailiff.look(until)
         state.market_ns = until
 
     def _on_update(self, update: Update) -> None:
         state = self._machines.state
-        self._exchange.on_update(update)
         root = update.root
-        day = self._machines.hours.day(update.at_ns)
-        if day.day != self._label:
-            self._turn_day(day.day)
+        day = self._turn_day(update.at_ns)
+        self._exchange.on_update(update)
+        self._machines.bailiff.look(update.at_ns)
         stats, series = state.days[root], state.series[root]
         if stats.day != day.day:
             stats.turn(day.day)
@@ -149,13 +156,30 @@ class Simulator:
         if update.at_ns >= state.exchange.faults.frozen_until_ns:
             self._tellers[root].tell(update, stats, self._said)
 
-    def _turn_day(self, day: str) -> None:
-        """A new trading day may have new front months."""
-        self._label = day
-        self._tellers = {
-            root: Teller(listing.front(PRODUCTS[root], day), self._stamp)
-            for root in self._machines.state.series
-        }
+    def _turn_day(self, now_ns: Nanos) -> TradingDay:
+        """The trading day at `now_ns`. A new one ends the firm's day and may have new front months:
+        contracts that are no longer traded are settled.
+        """
+        day = self._machines.hours.day(now_ns)
+        if day.day != self._label:
+            self._label = day.day
+            self._tellers = {
+                root: Teller(listing.front(PRODUCTS[root], day.day), self._stamp)
+                for root in self._machines.state.series
+            }
+            if day.day != self._machines.state.day:
+                self._machines.state.day = day.day
+                self._settle_ended(now_ns)
+                self._machines.bailiff.end_day()
+        return day
+
+    def _settle_ended(self, now_ns: Nanos) -> None:
+        for account in self._exchange.accounts.values():
+            used = dict.fromkeys(order.contract for order in account.state.live.values())
+            used |= dict.fromkeys(contract for contract, _ in account.held())
+            for contract in used:
+                if contract != listing.front(product_of(contract), self._label):
+                    settle(self._exchange, account, contract, now_ns)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -171,13 +195,18 @@ class Simulator:
             self._exchange.answer(call.call_id, Acknowledged(success=False, error_code=1))
 
     def _truth(self, asked: Truth) -> None:
-        report = truth(
-            self._exchange.account,
-            self.market_ns,
-            regime=self._machines.synthetic.regime(),
-            faults=msgspec.structs.replace(self._exchange.state.faults),
+        account = self._machines.counter.find(asked.account)
+        response: TruthReport | Acknowledged = Acknowledged(
+            success=False, error_code=1, error_message=f"no account is named {asked.account!r}"
         )
-        self._said.append(Answer(call_id=asked.call_id, response=report))
+        if account is not None:
+            regime = self._machines.synthetic.regime()
+            response = truth(self._exchange, account, self.market_ns, regime=regime)
+        self._said.append(Answer(call_id=asked.call_id, response=response))
+
+    def _firm(self, order: FirmOrder) -> None:
+        report = self._machines.counter.ask(order)
+        self._said.append(Answer(call_id=order.call_id, response=report))
 
     def _fault(self, order: Fault) -> None:
         """Amounts are cut to 0..`AMOUNT_MAX`."""

@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
+import msgspec
+
 from services.simulator import listing, render
-from services.simulator.accounts import ACCOUNT_ID, Account, Order
+from services.simulator.accounts import Account, Order
+from services.simulator.exchange import Exchange
 from services.simulator.history import Past, RawBar, Series, grouped
 from services.simulator.market import Hours
-from services.simulator.words import Faults, Holding, TruthReport
+from services.simulator.words import Holding, TruthReport
 from shared.contracts import Product, contract_month
 from shared.events import OrderState
 from shared.units import HOUR, MINUTE, SECOND, Nanos
@@ -72,9 +75,10 @@ class Queries:
     """Answers without effects; `now_ns` is the market time of the request."""
 
     def __init__(
-        self, account: Account, hours: Hours, series: dict[str, Series], past: dict[str, Past]
+        self, exchange: Exchange, hours: Hours, series: dict[str, Series], past: dict[str, Past]
     ) -> None:
-        self._account = account
+        self._exchange = exchange
+        self._all = exchange.accounts
         self._hours = hours
         self._series = series
         self._past = past
@@ -106,9 +110,13 @@ class Queries:
     # -- account, contracts ------------------------------------------------------------------------
 
     def _accounts(self, now_ns: Nanos, request: venue.AccountSearch) -> AccountsResponse:
-        state = self._account.state
-        shown = state.can_trade or not request.only_active_accounts
-        return AccountsResponse(success=True, accounts=(render.account(state),) if shown else ())
+        """A day's lock leaves an account active; a breach ends it."""
+        shown = (
+            account.state
+            for account in self._all.values()
+            if not (request.only_active_accounts and account.state.firm.breached)
+        )
+        return AccountsResponse(success=True, accounts=tuple(render.account(it) for it in shown))
 
     def _contracts(self, now_ns: Nanos, request: venue.ContractSearch) -> ContractsResponse:
         day = self._hours.day(now_ns).day
@@ -188,38 +196,44 @@ class Queries:
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def _every(self) -> list[Order]:
-        state = self._account.state
+    def _every(self, account: Account) -> list[Order]:
+        self._exchange.follow_trails()
+        state = account.state
         return sorted(chain(state.done.values(), state.live.values()), key=lambda row: row.id)
 
     def _orders(self, now_ns: Nanos, request: venue.OrderSearch) -> OrdersResponse:
         start = _instant(request.start_timestamp, "startTimestamp", 0)
         end = _instant(request.end_timestamp, "endTimestamp", FAR)
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return OrdersResponse(success=False, error_code=1)
         return OrdersResponse(
             success=True,
             orders=tuple(
                 render.order(row)
-                for row in self._every()
+                for row in self._every(account)
                 if start <= row.created_ns <= end and row.state is not OrderState.SUSPENDED
             ),
         )
 
     def _open_orders(self, now_ns: Nanos, request: venue.OrderSearchOpen) -> OrdersResponse:
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return OrdersResponse(success=False, error_code=1)
+        self._exchange.follow_trails()
         rows = [
             row
-            for row in self._account.state.live.values()
+            for row in account.state.live.values()
             if render.STATUS[row.state] == VenueOrderStatus.OPEN
         ]
         rows.sort(key=lambda row: row.id)
         return OrdersResponse(success=True, orders=tuple(render.order(row) for row in rows))
 
     def _order(self, now_ns: Nanos, request: venue.OrderSearchById) -> OrderResponse:
-        row = self._account.find(request.order_id)
-        if request.account_id != ACCOUNT_ID or row is None:
+        self._exchange.follow_trails()
+        account = self._all.get(request.account_id)
+        row = account.find(request.order_id) if account else None
+        if row is None:
             return OrderResponse(success=False, error_code=1)
         return OrderResponse(success=True, order=render.order(row))
 
@@ -236,11 +250,12 @@ class Queries:
             return problem("filter.statuses", f"statuses were {statuses}")
         start = _instant(wish.created_after, "filter.createdAfter", 0)
         end = _instant(wish.created_before, "filter.createdBefore", FAR)
-        if wish.account_id != ACCOUNT_ID:
+        account = self._all.get(wish.account_id)
+        if account is None:
             return QueryResponse(success=False, error_code=1)
         rows = [
             row
-            for row in self._every()
+            for row in self._every(account)
             if start <= row.created_ns <= end
             and (not statuses or render.STATUS[row.state] in statuses)
             and (not wish.contract_id or row.contract == wish.contract_id)
@@ -256,13 +271,14 @@ class Queries:
     # -- positions, trades -------------------------------------------------------------------------
 
     def _positions(self, now_ns: Nanos, request: venue.PositionSearchOpen) -> PositionsResponse:
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return PositionsResponse(success=False, error_code=1)
         return PositionsResponse(
             success=True,
             positions=tuple(
-                render.position(contract, row)
-                for contract, row in self._account.state.holdings.items()
+                render.position(account.state.id, contract, row)
+                for contract, row in account.state.holdings.items()
                 if row.position.lots
             ),
         )
@@ -270,13 +286,14 @@ class Queries:
     def _trades(self, now_ns: Nanos, request: venue.TradeSearch) -> TradesResponse:
         start = _instant(request.start_timestamp, "startTimestamp", 0)
         end = _instant(request.end_timestamp, "endTimestamp", FAR)
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return TradesResponse(success=False, error_code=1)
         return TradesResponse(
             success=True,
             trades=tuple(
                 render.deal(row)
-                for row in reversed(self._account.state.deals)
+                for row in reversed(account.state.deals)
                 if start <= row.at_ns <= end
             ),
         )
@@ -285,12 +302,13 @@ class Queries:
 TRUTH_ROWS: Final = 2_000
 
 
-def truth(account: Account, now_ns: Nanos, *, regime: str, faults: Faults) -> TruthReport:
+def truth(exchange: Exchange, account: Account, now_ns: Nanos, *, regime: str) -> TruthReport:
     """The books as they are, for tests; the last `TRUTH_ROWS` finished orders and trades."""
+    exchange.follow_trails()
     state = account.state
     return TruthReport(
         market_ns=now_ns,
-        account_id=ACCOUNT_ID,
+        account_id=state.id,
         account=state.name,
         can_trade=state.can_trade,
         start_micros=state.start,
@@ -314,5 +332,8 @@ def truth(account: Account, now_ns: Nanos, *, regime: str, faults: Faults) -> Tr
         tags_used=account.tags_used,
         tags_refused=state.tags_refused,
         regime=regime,
-        faults=faults,
+        faults=msgspec.structs.replace(exchange.state.faults),
+        accounts=tuple(one.state.name for one in exchange.accounts.values()),
+        paid_out_micros=state.paid_out,
+        firm=msgspec.structs.replace(state.firm),
     )

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from services.simulator.accounts import AccountState
-from services.simulator.desk import CAP_TENTHS_PER_USD, Desk
+from services.simulator.bailiff import Bailiff
+from services.simulator.counter import Counter, first_accounts
+from services.simulator.desk import Customs, Desk
 from services.simulator.dice import Dice, seed_of
-from services.simulator.exchange import Exchange, ExchangeState
+from services.simulator.exchange import Exchange
+from services.simulator.exchange_state import ExchangeState
 from services.simulator.history import Past, Series
 from services.simulator.market import Feed, Hours
 from services.simulator.market_recorded import Recorded, RecordedBar, RecordedState, lay_over
@@ -26,7 +28,7 @@ from services.simulator.words import Faults
 from shared.contracts import PRODUCTS
 from shared.domain.sessions import calendar
 from shared.settings import Settings
-from shared.units import MILLISECOND, USD, Lots, Nanos
+from shared.units import MILLISECOND, Nanos
 from shared.venue.times import time_ns
 
 
@@ -45,6 +47,7 @@ class SimulatorState(Struct, kw_only=True):
     seed: int
     start_ns: Nanos
     market_ns: Nanos
+    day: str  # the trading day that holds at `market_ns`
     synthetic: SyntheticState
     playing: Playing | None
     exchange: ExchangeState
@@ -65,7 +68,7 @@ def begin(settings: Settings, recording: tuple[RecordedBar, ...]) -> SimulatorSt
     wish = settings.simulator
     start_ns = time_ns(wish.start, "simulator.start")
     hours = Hours(calendar(settings.session))
-    hours.day(start_ns)
+    day = hours.day(start_ns).day
     check_regime(wish.regime)
     playing = None
     roots = list(CHARACTERS)
@@ -80,15 +83,15 @@ def begin(settings: Settings, recording: tuple[RecordedBar, ...]) -> SimulatorSt
     if playing is not None:
         books[playing.root] = BookState(last=playing.feed.book.last)
     synthetic = Synthetic.fresh(wish.seed, wish.regime, start_ns, first, hours=hours)
-    money = wish.start_balance * USD
     return SimulatorState(
         seed=wish.seed,
         start_ns=start_ns,
         market_ns=start_ns,
+        day=day,
         synthetic=synthetic.state,
         playing=playing,
         exchange=ExchangeState(
-            account=AccountState(name=wish.account, start=money, balance=money),
+            accounts=first_accounts(wish),
             books=books,
             dice=Dice(seed_of(wish.seed, "exchange")),
             faults=Faults(),
@@ -138,8 +141,23 @@ class Machines:
         }
         latency_ns = wish.latency_ms * MILLISECOND
         self.exchange = Exchange(
-            state.exchange, latency_ns=latency_ns, slippage=wish.stop_slippage_ticks
+            state.exchange,
+            latency_ns=latency_ns,
+            slippage=wish.stop_slippage_ticks,
+            commissions_apart=wish.commissions_apart,
         )
-        cap: Lots = state.exchange.account.start // USD // CAP_TENTHS_PER_USD
-        self.desk = Desk(self.exchange, self.hours, latency_ns=latency_ns, cap=cap)
-        self.queries = Queries(self.exchange.account, self.hours, state.series, past)
+        self.bailiff = Bailiff(self.exchange, self.hours)
+        self.counter = Counter(self.exchange, self.bailiff, wish)
+        self.desk = Desk(
+            self.exchange, self.hours, latency_ns=latency_ns, customs=customs_of(settings)
+        )
+        self.queries = Queries(self.exchange, self.hours, state.series, past)
+
+
+def customs_of(settings: Settings) -> Customs:
+    wish = settings.simulator
+    return Customs(
+        stop_limit=wish.stop_limit,
+        unsigned_ticks=wish.unsigned_bracket_ticks,
+        cap_counts_working=wish.cap_counts_working,
+    )
