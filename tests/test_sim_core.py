@@ -116,7 +116,7 @@ def test_front_month_by_market_date(start: str, front: str) -> None:
     [
         ({"contract_id": "nonsense"}, 1),
         ({"unit": 0}, 2),
-        ({"unit": 5}, 2),
+        ({"unit": 8}, 2),
         ({"unit": 7}, 2),
         ({"unit_number": 0}, 3),
         ({"limit": 0}, 4),

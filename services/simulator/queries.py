@@ -4,8 +4,8 @@ Rows come in the venue's order: orders ascending by id, trades and bars newest f
 are shown by `v2/query` and `searchById` alone. A time that cannot be read is HTTP 400 before any
 business rule (`Problem`), as with the venue's model binding.
 
-Bars of minutes and hours are aligned to UTC, of days to the trading day (17:00 CT); weeks, months
-and ticks are refused with code 2. Partial bars are the forming one only.
+Bars of minutes and hours are aligned to UTC, of days, weeks and months to the trading day (17:00
+CT); ticks are refused with code 2. Partial bars are the forming one only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from services.simulator import listing, render
 from services.simulator.accounts import Account, Order
 from services.simulator.exchange import Exchange
 from services.simulator.history import Past, RawBar, Series, grouped
+from services.simulator.history_periods import PERIODS, periods
 from services.simulator.market import Hours
 from services.simulator.words import Holding, TruthReport
 from shared.contracts import Product, contract_month
@@ -142,7 +143,7 @@ class Queries:
         code = BarsError.SUCCESS
         if product is None:
             code = BarsError.CONTRACT_NOT_FOUND
-        elif request.unit != BarUnit.DAY and request.unit not in SPANS:
+        elif request.unit not in PERIODS and request.unit not in SPANS:
             code = BarsError.UNIT_INVALID
         elif request.unit_number < 1:
             code = BarsError.UNIT_NUMBER_INVALID
@@ -153,7 +154,7 @@ class Queries:
         if request.live or product.root not in self._series:
             return BarsResponse(success=True, bars=())
         rows: list[venue.BarModel] = []
-        for ends_ns, bar in self._joined(product, request):
+        for ends_ns, bar in self._joined(now_ns, product, request):
             if bar[0] < start or len(rows) == request.limit:
                 break
             partial = ends_ns > now_ns
@@ -162,7 +163,7 @@ class Queries:
         return BarsResponse(success=True, bars=tuple(rows))
 
     def _joined(
-        self, product: Product, request: venue.RetrieveBars
+        self, now_ns: Nanos, product: Product, request: venue.RetrieveBars
     ) -> Iterator[tuple[Nanos, RawBar]]:
         """(end, bar) newest first, in the unit asked for, while the contract was the front."""
         seconds = request.unit == BarUnit.SECOND
@@ -172,9 +173,9 @@ class Queries:
             past.seconds() if seconds else past.minutes(),
         )
         own = self._while_listed(source, request.contract_id, product)
-        if request.unit == BarUnit.DAY:
-            for opening, bar in grouped(own, lambda at: self._hours.day(at).opens_ns):
-                yield self._hours.day(opening).closes_ns, bar
+        if request.unit in PERIODS:
+            unit, count = request.unit, request.unit_number
+            yield from periods(own, self._hours, now_ns, unit=unit, count=count)
             return
         span = SPANS[BarUnit(request.unit)] * request.unit_number
         for opening, bar in grouped(own, lambda at: at - at % span):

@@ -24,7 +24,6 @@ import msgspec
 from services.simulator.core import Simulator
 from services.simulator.port import SimulatorPort
 from shared import settings as house
-from shared.units import SECOND
 
 END = "\x1e"
 HELLO = '{"protocol":"json","version":1}' + END
@@ -98,9 +97,16 @@ class Venue:
         self.loop.close()
 
     async def _tell_when_up(self):
-        while not self.host.port.address[1]:
+        while not (self.host.port.address[1] and self._quoted()):  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         self._up.set()
+
+    def _quoted(self):
+        """Whether the market has begun; a closed one never does."""
+        core = self.host.core._machines
+        books = core.exchange.books
+        closed = not core.hours.open(self.host.now_ns())
+        return closed or all(books[root].state.bid for root in ("MES", "MNQ"))
 
     def __enter__(self):
         self._thread.start()
