@@ -106,6 +106,23 @@ class SimulatedAccount(Section, frozen=True, kw_only=True):
     position_target: Natural = 0
 
 
+class SimulatorFeed(Section, frozen=True, kw_only=True):
+    """Which products are quoted. `recordings`: product -> files, instead of a made-up market."""
+
+    products: tuple[str, ...]
+    recordings: dict[str, tuple[str, ...]]
+
+
+class SimulatorLatency(Section, frozen=True, kw_only=True):
+    """How long things are under way besides the request itself, in market milliseconds."""
+
+    shape: Literal["uniform", "tail"]  # tail: exponential, with the spread as its mean
+    spread_percent: Natural  # a request takes its latency and up to so much more
+    acknowledge_ms: Natural  # the engine's answer to a new order or a close
+    stream_ms: Natural  # events of both hubs
+    back_spread_percent: Natural  # the spread of these two
+
+
 class Simulator(Section, frozen=True, kw_only=True):
     host: str
     port: Port
@@ -127,6 +144,8 @@ class Simulator(Section, frozen=True, kw_only=True):
     token_life_real_s: Positive
     latency_ms: Natural  # request to matching engine
     stop_slippage_ticks: Natural
+    feed: SimulatorFeed
+    latency: SimulatorLatency
     wire: SimulatorWire
 
 

@@ -459,7 +459,7 @@ def test_slippage_setting_worsens_stops() -> None:
     for slippage in (0, 3):
         bench = Bench(regime="trend", stop_slippage_ticks=slippage, seed=5)
         bench.run(1)
-        side = 0 if bench.core._machines.synthetic.state.weather.sign > 0 else 1
+        side = 0 if bench.core._machines.markets.synthetic.state.weather.sign > 0 else 1
         away = 1 if side == 0 else -1
         stop = bench.place(
             MNQ, type=4, side=side, stop_price=bench.book("MNQ").last * 0.25 + away * 2

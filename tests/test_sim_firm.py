@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.simulator.bailiff import Bailiff
 from services.simulator.counter import first_accounts
 from services.simulator.desk import Customs, Desk
-from services.simulator.dice import Dice
+from services.simulator.dice import Delay, Dice
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
 from services.simulator.firm import Standing, Verdict, scaled_minis, standing
@@ -218,11 +218,11 @@ class Court:
                 dice=Dice(1),
                 faults=Faults(),
             ),
-            latency_ns=0,
+            latency=Delay(0, 0),
             slippage=0,
         )
         self.bailiff = Bailiff(self.exchange, self.hours)
-        self.desk = Desk(self.exchange, self.hours, latency_ns=0, customs=Customs())
+        self.desk = Desk(self.exchange, self.hours, acknowledge=Delay(0, 0), customs=Customs())
         self.account = self.exchange.account
         self.state = self.account.state
         self.now = MORNING
@@ -353,7 +353,7 @@ def test_no_second_close_while_the_firm_closes() -> None:
     court.mark(MES, 6_000.0)
     court.place(MES, 0, 2)
     court.state.firm.floor = money("60000")
-    court.exchange._latency_ns = SECOND
+    court.exchange._latency = Delay(SECOND, 0)
     court.bailiff.look(court.now)
     assert [order.forced for order in court.state.live.values()] == [True]
     (closing,) = court.state.live

@@ -18,11 +18,11 @@ import msgspec
 from services.simulator import listing
 from services.simulator.bailiff import settle
 from services.simulator.market import Update
-from services.simulator.market_recorded import RecordedBar
 from services.simulator.queries import truth
-from services.simulator.recorded_file import read
+from services.simulator.recorded_load import recordings
 from services.simulator.render import Stamp
 from services.simulator.tape import Teller
+from services.simulator.weather import SETTINGS
 from services.simulator.words import (
     INPUTS,
     OUTPUTS,
@@ -33,11 +33,13 @@ from services.simulator.words import (
     FaultReport,
     Faults,
     FirmOrder,
+    SetWeather,
     Step,
     Truth,
     TruthReport,
+    WeatherReport,
 )
-from services.simulator.world import Machines, SimulatorState, begin, recorded_root
+from services.simulator.world import Machines, SimulatorState, begin
 from shared.contracts import PRODUCTS, product_of
 from shared.core import Word
 from shared.domain.sessions import TradingDay
@@ -49,7 +51,6 @@ from shared.venue.answers import Acknowledged
 
 CATCH_UP_NS: Final = 120 * SECOND  # open market run in one go at most; the rest waits a step
 AMOUNT_MAX: Final = 10_000_000
-NOTHING: Final[tuple[Word, ...]] = ()
 
 
 class Simulator:
@@ -62,21 +63,19 @@ class Simulator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._recording: tuple[RecordedBar, ...] = ()
-        if settings.simulator.market == "recorded":
-            product = PRODUCTS[recorded_root(settings)]
-            self._recording = read(settings.simulator.recorded_file, product)
+        self._recordings = recordings(settings)
         self._stamp = Stamp()
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             Call: self._call,
             Truth: self._truth,
             Fault: self._fault,
             FirmOrder: self._firm,
+            SetWeather: self._weather,
         }
-        self._become(begin(settings, self._recording))
+        self._become(begin(settings, self._recordings))
 
     def _become(self, state: SimulatorState) -> None:
-        self._machines = machines = Machines(self._settings, self._recording, state)
+        self._machines = machines = Machines(self._settings, self._recordings, state)
         self._exchange = machines.exchange
         self._said = machines.exchange.said
         self._changes: dict[type[venue.Body], Callable[[Nanos, int, Any], None]] = {
@@ -98,9 +97,7 @@ class Simulator:
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(event)
-        if not self._said:
-            return NOTHING
-        said = tuple(self._said)
+        said = self._machines.stream.due(self.market_ns, self._said)
         self._said.clear()
         return said
 
@@ -129,13 +126,13 @@ class Simulator:
         until = machines.hours.next_open(state.market_ns) + CATCH_UP_NS
         until = min(now_ns, until)
         updates: list[Update] = []
-        for feed in machines.feeds:
+        for feed in machines.markets.feeds:
             feed.advance(until, updates)
-        if len(machines.feeds) > 1:
+        if len(machines.markets.feeds) > 1:
             updates.sort(key=lambda update: update.at_ns)
         for update in updates:
             self._on_update(update)
-        horizon = min(feed.horizon() for feed in machines.feeds)
+        horizon = min(feed.horizon() for feed in machines.markets.feeds)
         self._turn_day(until)
         self._exchange.run(min(until, horizon))
         machines.bailiff.look(until)
@@ -153,7 +150,7 @@ class Simulator:
         for told in update.prints:
             series.add(update.at_ns, told)
             stats.add(told[0], told[1])
-        if update.at_ns >= state.exchange.faults.frozen_until_ns:
+        if not update.silent and update.at_ns >= state.exchange.faults.frozen_until_ns:
             self._tellers[root].tell(update, stats, self._said)
 
     def _turn_day(self, now_ns: Nanos) -> TradingDay:
@@ -200,12 +197,23 @@ class Simulator:
             success=False, error_code=1, error_message=f"no account is named {asked.account!r}"
         )
         if account is not None:
-            regime = self._machines.synthetic.regime()
+            regime = self._machines.markets.synthetic.regime()
             response = truth(self._exchange, account, self.market_ns, regime=regime)
         self._said.append(Answer(call_id=asked.call_id, response=response))
 
     def _firm(self, order: FirmOrder) -> None:
         report = self._machines.counter.ask(order)
+        self._said.append(Answer(call_id=order.call_id, response=report))
+
+    def _weather(self, order: SetWeather) -> None:
+        synthetic = self._machines.markets.synthetic
+        error = ""
+        if order.regime:
+            try:
+                synthetic.order(order.regime, order.group)
+            except ValueError as refused:
+                error = str(refused)
+        report = WeatherReport(regimes=synthetic.regimes(), settings=SETTINGS, error=error)
         self._said.append(Answer(call_id=order.call_id, response=report))
 
     def _fault(self, order: Fault) -> None:

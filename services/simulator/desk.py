@@ -26,6 +26,7 @@ from msgspec import Struct
 from services.simulator import brackets, listing
 from services.simulator.accounts import Account, Order
 from services.simulator.bailiff import closing_order
+from services.simulator.dice import Delay, Dice, seed_of
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import Arrival
 from services.simulator.market import Hours
@@ -107,14 +108,21 @@ class Desk:
         exchange: Exchange,
         hours: Hours,
         *,
-        latency_ns: Nanos,
+        acknowledge: Delay,
         customs: Customs,
     ) -> None:
         self._exchange = exchange
         self._accounts = exchange.accounts
         self._hours = hours
-        self._latency_ns = latency_ns
+        self._acknowledge = acknowledge
         self._customs = customs
+
+    def _open(self, now_ns: Nanos, contract: str) -> bool:
+        return self._hours.trades(product_of(contract).group, now_ns)
+
+    def _delay_of(self, now_ns: Nanos, call_id: int) -> Nanos:
+        """How long the engine's word is under way to who asked; a dice throw of its own."""
+        return self._acknowledge.draw(Dice(seed_of(now_ns, "acknowledge", call_id)))
 
     # -- place -------------------------------------------------------------------------------------
 
@@ -134,7 +142,7 @@ class Desk:
         ids = (account.next_id() if stop else 0, account.next_id() if profit else 0)
         try:
             self._judge_form(account, order, request)
-            self._judge_hours(now_ns)
+            self._judge_hours(now_ns, order.contract)
             self._judge_prices(order, request)
             complaint = brackets.refusal(order.side, stop, profit, account.state.auto_oco)
             if complaint:
@@ -153,7 +161,7 @@ class Desk:
             exchange.said.append(Unanswered(call_id=call_id))
             return None
         return exchange.answer(
-            call_id, PlaceResponse(success=True, order_id=order.id), self._latency_ns
+            call_id, PlaceResponse(success=True, order_id=order.id), self._delay_of(now_ns, call_id)
         )
 
     def _judge_form(self, account: Account, order: Order, request: venue.PlaceOrder) -> None:
@@ -168,14 +176,14 @@ class Desk:
         if request.side not in tuple(VenueSide):
             raise Refused("Invalid order side specified")
 
-    def _judge_hours(self, now_ns: Nanos) -> None:
+    def _judge_hours(self, now_ns: Nanos, contract: str) -> None:
         """Raises Refused when nothing can be opened now."""
         day = self._hours.day(now_ns)
         faults = self._exchange.state.faults
         if faults.reject_orders:
             faults.reject_orders -= 1
             raise Refused(UNAVAILABLE)
-        if not day.opens_ns <= now_ns < day.flat_by_ns:
+        if now_ns >= day.flat_by_ns or not self._open(now_ns, contract):
             raise Refused(UNAVAILABLE)
 
     def _judge_prices(self, order: Order, request: venue.PlaceOrder) -> None:
@@ -276,7 +284,7 @@ class Desk:
 
     def _changed(self, now_ns: Nanos, order: Order, request: venue.ModifyOrder) -> Arrival:
         """The change that is asked for. Raises Refused."""
-        if not self._hours.open(now_ns):
+        if not self._open(now_ns, order.contract):
             raise Refused(UNAVAILABLE)
         book, product = self._quoted(order.contract), product_of(order.contract)
         arrival = Arrival(at_ns=0, order_id=order.id, what="CHANGE")
@@ -321,7 +329,7 @@ class Desk:
             code = CloseError.ORDER_REJECTED
         if code is CloseError.SUCCESS and account is not None:
             self._close(now_ns, account, request.contract_id)
-        self._exchange.answer(call_id, _done(code), self._latency_ns)
+        self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
 
     def partial_close(
         self, now_ns: Nanos, call_id: int, request: venue.PositionPartialClose
@@ -335,7 +343,7 @@ class Desk:
                 code = PartialCloseError.ORDER_REJECTED
             else:
                 self._close(now_ns, account, contract, request.size)
-        self._exchange.answer(call_id, _done(code), self._latency_ns)
+        self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
 
     def _closable(self, now_ns: Nanos, account: Account | None, contract: str) -> int:
         """What both closes check first; their codes 0 to 4 agree."""
@@ -353,7 +361,7 @@ class Desk:
     def _tradable(self, now_ns: Nanos, account: Account | None, contract: str) -> bool:
         """Whether a close can go out: open, quoted, and not already being closed by the firm."""
         book = self._exchange.books.get(product_of(contract).root)
-        quoted = self._hours.open(now_ns) and book is not None and bool(book.state.bid)
+        quoted = self._open(now_ns, contract) and book is not None and bool(book.state.bid)
         live = account.state.live.values() if account else ()
         return quoted and not any(row.forced and row.contract == contract for row in live)
 

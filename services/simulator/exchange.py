@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from services.simulator import guards, render
 from services.simulator.accounts import Account, AccountState, Order
+from services.simulator.dice import Delay
 from services.simulator.exchange_state import ARRIVALS_MAX, Arrival, ExchangeState, waiting
 from services.simulator.market import Update
 from services.simulator.matching import Fill, Matching
@@ -38,7 +39,7 @@ class Exchange:
         self,
         state: ExchangeState,
         *,
-        latency_ns: Nanos,
+        latency: Delay,
         slippage: Ticks,
         commissions_apart: bool = False,
     ) -> None:
@@ -47,7 +48,7 @@ class Exchange:
         self.accounts = {key: self._account(one) for key, one in state.accounts.items()}
         self.books = {root: Matching(book, slippage) for root, book in state.books.items()}
         self.said: list[Word] = []
-        self._latency_ns = latency_ns
+        self._latency = latency
 
     def _account(self, state: AccountState) -> Account:
         return Account(state, self.state.ids, apart=self._apart)
@@ -92,11 +93,10 @@ class Exchange:
     # -- requests on their way ---------------------------------------------------------------------
 
     def send(self, now_ns: Nanos, arrival: Arrival) -> None:
-        """Put a request on its way; `at_ns` is set here: latency and a fifth of it as jitter."""
+        """Put a request on its way; `at_ns` is set here, drawn from the latency."""
         arrivals = self.state.arrivals
         assert len(arrivals) < ARRIVALS_MAX, "Invariant: the rate limit keeps requests few"
-        jitter = self.state.dice.below(self._latency_ns // 5 + 1)
-        at_ns = now_ns + self._latency_ns + jitter
+        at_ns = now_ns + self._latency.draw(self.state.dice)
         if arrivals:
             at_ns = max(at_ns, arrivals[-1].at_ns)
         arrival.at_ns = at_ns

@@ -94,7 +94,8 @@ ZM 321.7 220 30 100   LE 225.475 200 14 80   HE 80.325 200 16 70
 """
 
 
-def _nature(root: str, price: str, noise: str, size: str, pace: str) -> Character:
+def _nature(row: list[str]) -> Character:
+    root, price, noise, size, pace = row
     product = PRODUCTS[root]
     lead = FAMILIES.get(root)
     if lead is None:
@@ -126,7 +127,7 @@ def _natures() -> dict[str, Character]:
     rows = {words[at]: words[at : at + 5] for at in range(0, len(words), 5)}
     leads_first = sorted(rows, key=lambda root: root in FAMILIES)
     for root in leads_first:
-        _OTHERS[root] = _nature(*rows[root])
+        _OTHERS[root] = _nature(rows[root])
     return _OTHERS
 
 

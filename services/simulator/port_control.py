@@ -18,7 +18,7 @@ from services.simulator.port_log import Log
 from services.simulator.port_rest import Ask
 from services.simulator.port_shape import Shape
 from services.simulator.port_tokens import Mint
-from services.simulator.words import Fault, FaultKind, Truth
+from services.simulator.words import Fault, FaultKind, SetWeather, Truth, WeatherReport
 from shared.units import MILLISECOND
 from shared.venue import words
 from shared.venue.times import time_text
@@ -26,6 +26,13 @@ from shared.venue.times import time_text
 MAINTENANCE: Final = "The server is going down for maintenance."
 AMOUNT_MAX: Final = 10**11  # three years of milliseconds
 CLOSED: Final = "Connection closed with an error."
+
+
+class WeatherWish(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /sim/weather`; `group` empty means all."""
+
+    regime: str = ""
+    group: str = ""
 
 
 class Control:
@@ -67,6 +74,14 @@ class Control:
                 return _json(self._standing())
             case "/sim/fault", "POST":
                 return await self._ordered(await request.read())
+            case "/sim/weather", "GET":
+                return await self._weather(WeatherWish())
+            case "/sim/weather", "POST":
+                try:
+                    asked = msgspec.json.decode(await request.read(), type=WeatherWish)
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                    return web.Response(status=400, text=f"weather: {error}\n")
+                return await self._weather(asked)
         return web.Response(status=404)
 
     async def _truth(self, wish: str) -> web.Response:
@@ -74,6 +89,17 @@ class Control:
         if response is None:
             return web.Response(status=503)
         return _json(words.to_plain(response) | self._requests(wish))
+
+    async def _weather(self, wish: WeatherWish) -> web.Response:
+        """Ask for weather, or (with no regime) only which there is."""
+        told, _ = await self._ask(
+            lambda call_id: SetWeather(call_id=call_id, regime=wish.regime, group=wish.group)
+        )
+        if not isinstance(told, WeatherReport):
+            return web.Response(status=503)
+        if told.error:
+            return web.Response(status=400, text=f"weather: {told.error}\n")
+        return _json(words.to_plain(told))
 
     def _requests(self, wish: str) -> dict[str, Any]:
         return {"requestsTotal": self._log.total, "requests": self._log.shown(wish)}

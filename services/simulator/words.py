@@ -65,6 +65,16 @@ class FirmOrder(Word, frozen=True, kw_only=True):
     amount: int = 0
 
 
+class SetWeather(Word, frozen=True, kw_only=True):
+    """Other weather from now on, for one group of products or all (""). An empty `regime` only
+    asks. Answered with a WeatherReport.
+    """
+
+    call_id: int
+    regime: str = ""
+    group: str = ""
+
+
 class FaultKind(Enum):
     """What can go wrong on request; the comment says what `amount` means."""
 
@@ -151,6 +161,16 @@ class FirmReport(venue.Body, frozen=True, kw_only=True):
     standing: Standing | None = None
 
 
+class WeatherReport(venue.Body, frozen=True, kw_only=True):
+    """The regime of every group that has a synthetic market. `error`: why a wish was not granted;
+    then nothing changed.
+    """
+
+    regimes: dict[str, str]
+    settings: tuple[str, ...]
+    error: str = ""
+
+
 class FaultReport(venue.Body, frozen=True, kw_only=True):
     """The faults that stand now."""
 
@@ -161,7 +181,7 @@ class Answer(Word, frozen=True, kw_only=True):
     """The answer to a Call, Truth or Fault, to be sent after `delay_ns` of market time."""
 
     call_id: int
-    response: AnyResponse | TruthReport | FaultReport | FirmReport
+    response: AnyResponse | TruthReport | FaultReport | FirmReport | WeatherReport
     delay_ns: Nanos = 0
 
 
@@ -209,5 +229,5 @@ class DepthPush(Word, frozen=True, kw_only=True):
 
 MarketPush = QuotePush | TapePush | DepthPush
 
-INPUTS: Final = (Call, Step, Truth, Fault, FirmOrder)
+INPUTS: Final = (Call, Step, Truth, Fault, FirmOrder, SetWeather)
 OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)
