@@ -7,9 +7,10 @@ run over are printed through, displayed sizes breathe. Sizes at the touch lean w
 too, so a microprice knows something, as it does in real books. Followers (`FAMILIES`) have no fair
 price of their own: their lead's, and a basis.
 
-The four micro index futures draw from one stream of dice in a fixed order, so their prices under a
-seed do not depend on what else is quoted; every other product has dice of its own. Cost is linear:
-one step of one product, whatever the others do. Prices never leave the session's limits; beyond
+The four micro index futures draw from one stream of dice in a fixed order; every other product has
+dice of its own, every other group weather of its own. So a product's market under a seed does not
+depend on what else is quoted (a follower's does on whether its lead is). Cost is linear: one step
+of one product, whatever the others do. Prices never leave the session's limits; beyond
 them there are no levels, and a market that leans on one has an empty side.
 
 Not realistic: spreads are one tick but in spikes, no reaction to our own orders, hidden orders or
@@ -64,6 +65,11 @@ SPAN_NS: Final = 8 * MILLISECOND  # within which they all have taken a step
 NEXT_NS: Final = MILLISECOND // 2  # the others follow, closer together
 
 
+_LEADS_FIRST: Final = sorted(PRODUCTS, key=lambda root: root in FAMILIES)
+_RANKS: Final = {root: rank for rank, root in enumerate(_LEADS_FIRST)}
+"""The order in which products step, the four apart; fixed, so that instants do not shift."""
+
+
 class Climate(Struct):
     """A group's weather and the dice it is drawn from."""
 
@@ -113,10 +119,10 @@ class Synthetic:
         self._index = Climate(state.weather, state.dice)
         four = [root for root in state.lines if state.lines[root].dice is None]
         others = [root for root in state.lines if state.lines[root].dice is not None]
-        others.sort(key=lambda root: root in FAMILIES)  # stable: leads step before their followers
+        others.sort(key=_RANKS.__getitem__)
         self._four = [self._trait(root, at * OFFSET_NS) for at, root in enumerate(four)]
-        self._others = [self._trait(root, SPAN_NS + at * NEXT_NS) for at, root in enumerate(others)]
-        self._span = SPAN_NS + len(others) * NEXT_NS
+        self._others = [self._trait(root, SPAN_NS + _RANKS[root] * NEXT_NS) for root in others]
+        self._span = SPAN_NS + ((_RANKS[others[-1]] + 1) * NEXT_NS if others else 0)
 
     def _trait(self, root: str, offset: Nanos) -> Trait:
         group = PRODUCTS[root].group
@@ -247,7 +253,7 @@ class Synthetic:
             if weather.regime == "spike":
                 line.anchor = weather.target(nature, line.anchor, now)
             strayed = line.anchor // MILLI - nature.home
-            if abs(strayed) > nature.wander:
+            if line.dice is None and abs(strayed) > nature.wander:
                 away = 1 if strayed > 0 else -1
         breaking: tuple[Nanos, ...] = ()
         if weather.setting == "day":
@@ -319,6 +325,9 @@ class Synthetic:
             line.anchor = convert(trait.lead.anchor, FAMILIES[root], root)
         else:
             line.anchor = settle(weather, nature, line.anchor, STEPS_PER_S)
+            strayed = line.anchor - nature.home * MILLI
+            if line.dice is not None and abs(strayed) > nature.wander * MILLI:
+                line.anchor -= (1 if strayed > 0 else -1) * nature.drift // STEPS_PER_S
             if weather.regime == "limit":
                 edge = line.high * MILLI + BEYOND if weather.sign > 0 else line.low * MILLI - BEYOND
                 target = edge
