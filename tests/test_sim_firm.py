@@ -201,7 +201,7 @@ def test_a_floor_never_falls_and_stops_at_the_lock(stage: str, size: int, days: 
         before = firm.floor
 
 
-# -- a court: an exchange with a market set by hand --------------------------------------------------
+# -- a court: an exchange with a market set by hand ------------------------------------------------
 
 
 class Court:

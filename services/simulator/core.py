@@ -33,6 +33,7 @@ from services.simulator.words import (
     FaultReport,
     Faults,
     FirmOrder,
+    PullCall,
     SetWeather,
     Step,
     Truth,
@@ -67,6 +68,7 @@ class Simulator:
         self._stamp = Stamp()
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             Call: self._call,
+            PullCall: self._pull,
             Truth: self._truth,
             Fault: self._fault,
             FirmOrder: self._firm,
@@ -107,6 +109,7 @@ class Simulator:
     def snapshot(self) -> bytes:
         for account in self._exchange.accounts.values():
             account.freeze()
+        self._machines.pulls.freeze()
         return msgspec.msgpack.encode(self._machines.state)
 
     def restore(self, snapshot: bytes) -> None:
@@ -190,6 +193,10 @@ class Simulator:
             self._exchange.answer(call.call_id, response)
         else:  # logins and pings are the port's
             self._exchange.answer(call.call_id, Acknowledged(success=False, error_code=1))
+
+    def _pull(self, call: PullCall) -> None:
+        response = self._machines.pulls.ask(self.market_ns, call, self._said)
+        self._said.append(Answer(call_id=call.call_id, response=response))
 
     def _truth(self, asked: Truth) -> None:
         account = self._machines.counter.find(asked.account)

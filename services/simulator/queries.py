@@ -10,16 +10,16 @@ CT); ticks are refused with code 2. Partial bars are the forming one only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from services.simulator import listing, render
 from services.simulator.accounts import Account, Order
 from services.simulator.exchange import Exchange
-from services.simulator.history import Past, RawBar, Series, grouped
+from services.simulator.history import RawBar, grouped
 from services.simulator.history_periods import PERIODS, periods
 from services.simulator.market import Hours
 from services.simulator.words import Holding, TruthReport
@@ -72,11 +72,29 @@ def problem(field: str, text: str) -> Problem:
     return Problem(errors={field: (text,)}, trace_id="00-simulator-00")
 
 
+class Traded(Protocol):
+    """Bars that were traded here."""
+
+    def backwards(self, span: Nanos) -> Iterator[RawBar]: ...
+
+
+class Before(Protocol):
+    """Bars from before the simulation began."""
+
+    def minutes(self) -> Iterator[RawBar]: ...
+
+    def seconds(self) -> Iterator[RawBar]: ...
+
+
 class Queries:
     """Answers without effects; `now_ns` is the market time of the request."""
 
     def __init__(
-        self, exchange: Exchange, hours: Hours, series: dict[str, Series], past: dict[str, Past]
+        self,
+        exchange: Exchange,
+        hours: Hours,
+        series: Mapping[str, Traded],
+        past: Mapping[str, Before],
     ) -> None:
         self._exchange = exchange
         self._all = exchange.accounts

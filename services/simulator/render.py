@@ -29,6 +29,7 @@ STATUS: Final = {
     OrderState.PARTIAL: VenueOrderStatus.OPEN,
     OrderState.FILLED: VenueOrderStatus.FILLED,
     OrderState.CANCELLED: VenueOrderStatus.CANCELLED,
+    OrderState.EXPIRED: VenueOrderStatus.EXPIRED,
     OrderState.REJECTED: VenueOrderStatus.REJECTED,
 }
 

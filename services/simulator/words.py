@@ -18,6 +18,7 @@ from typing import ClassVar, Final
 from msgspec import Struct
 
 from services.simulator.firm import Standing
+from services.simulator.pull_words import PullRequest, ReplayResponse
 from shared.core import Word
 from shared.units import Lots, Micros, Nanos
 from shared.venue import words as venue
@@ -31,6 +32,14 @@ class Call(Word, frozen=True, kw_only=True):
 
     call_id: int
     request: venue.Request
+    user: str = ""
+
+
+class PullCall(Word, frozen=True, kw_only=True):
+    """A request to a pull replay of `user` (`pull_replay.py`); answered like a Call."""
+
+    call_id: int
+    request: PullRequest | venue.Request
     user: str = ""
 
 
@@ -181,7 +190,7 @@ class Answer(Word, frozen=True, kw_only=True):
     """The answer to a Call, Truth or Fault, to be sent after `delay_ns` of market time."""
 
     call_id: int
-    response: AnyResponse | TruthReport | FaultReport | FirmReport | WeatherReport
+    response: AnyResponse | TruthReport | FaultReport | FirmReport | WeatherReport | ReplayResponse
     delay_ns: Nanos = 0
 
 
@@ -229,5 +238,5 @@ class DepthPush(Word, frozen=True, kw_only=True):
 
 MarketPush = QuotePush | TapePush | DepthPush
 
-INPUTS: Final = (Call, Step, Truth, Fault, FirmOrder, SetWeather)
+INPUTS: Final = (Call, PullCall, Step, Truth, Fault, FirmOrder, SetWeather)
 OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)

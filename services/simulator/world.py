@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from services.simulator.bailiff import Bailiff
 from services.simulator.counter import Counter, first_accounts
@@ -22,6 +22,7 @@ from services.simulator.history import Series
 from services.simulator.market import Hours
 from services.simulator.market_feeds import Markets, MarketState, begin_markets
 from services.simulator.matching import BookState
+from services.simulator.pull_replay import Pulls, PullsState
 from services.simulator.queries import Queries
 from services.simulator.recorded_load import Recording
 from services.simulator.stream import Stream, StreamState
@@ -44,6 +45,7 @@ class SimulatorState(Struct, kw_only=True):
     stream: StreamState
     series: dict[str, Series]
     days: dict[str, DayStats]
+    pulls: PullsState = field(default_factory=PullsState)
 
 
 def begin(settings: Settings, recordings: Mapping[str, Recording]) -> SimulatorState:
@@ -98,6 +100,8 @@ class Machines:
             customs=customs_of(settings),
         )
         self.queries = Queries(self.exchange, self.hours, state.series, self.markets.past())
+        films = {root: recording.bars for root, recording in recordings.items()}
+        self.pulls = Pulls(state.pulls, settings, films, state.markets.seed)
 
 
 def delay_of(wish: SimulatorSettings, base_ms: int, spread_percent: int) -> Delay:
