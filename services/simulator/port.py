@@ -68,15 +68,25 @@ class _Shut(asyncio.Protocol):
 
 
 class Door:
-    """Makes the protocol of a new connection; of one too many, a closed one."""
+    """Makes the protocol of a new connection; of one too many, a closed one.
+
+    A connection is known to the server a moment after it was made, so those on their way count too.
+    """
 
     def __init__(self, server: web.Server, limit: int) -> None:
         self._server = server
         self._limit = limit
+        self._coming = 0
 
     def __call__(self) -> asyncio.Protocol:
-        full = len(self._server.connections) >= self._limit
-        return _Shut() if full else self._server()
+        if len(self._server.connections) + self._coming >= self._limit:
+            return _Shut()
+        self._coming += 1
+        asyncio.get_running_loop().call_soon(self._arrived)
+        return self._server()
+
+    def _arrived(self) -> None:
+        self._coming -= 1
 
 
 def connections_max() -> int:

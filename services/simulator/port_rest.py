@@ -45,6 +45,7 @@ HISTORY_RATE: Final = (50, 30.0)
 HUB_PATHS: Final = {"/hubs/user": "user", "/hubs/market": "market"}
 PING_PATH: Final = "/api/status/ping"
 JSON: Final = "application/json"
+SERVER: Final = "Kestrel"
 TEXT_JSON: Final = "text/json"
 UNSUPPORTED: Final = "https://tools.ietf.org/html/rfc9110#section-15.5.16"
 DOWN: Final = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
@@ -96,11 +97,12 @@ class Rest:
     def application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX)
         application.router.add_route("*", "/{path:.*}", self._route)
-        application.on_response_prepare.append(self._date)
+        application.on_response_prepare.append(self._sign)
         return application
 
-    async def _date(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Every answer says what the venue thinks the time is."""
+    async def _sign(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Every answer says who serves it and what the venue thinks the time is."""
+        response.headers["Server"] = SERVER
         if self._faults.clock_ms:
             told = formatdate(time.time() + self._faults.clock_ms / 1000, usegmt=True)
             response.headers["Date"] = told

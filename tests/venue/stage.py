@@ -162,10 +162,10 @@ class Reply(NamedTuple):
 class Trader:
     """A client of the REST interface with a token of its own."""
 
-    def __init__(self, venue, login=True):
+    def __init__(self, venue, login=True, patience_s=10):
         self.venue = venue
         self.token = ""
-        self._http = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=10)
+        self._http = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=patience_s)
         self.tags = 0
         if login:
             self.login()
