@@ -177,12 +177,11 @@ def test_a_frozen_stream_stays_connected(flat):
         hub.invoke("SubscribeContractQuotes", flat.contract("MNQ"))
         hub.event("GatewayQuote")
         flat.fault("MUTE_HUBS", 60_000, hub="market")
-        time.sleep(0.2)
-        while hub.waiting:
-            hub.waiting.pop()
         assert hub.invoke("SubscribeContractQuotes", "C")["result"] == 0
+        hub.waiting.clear()
+        hub.nothing(0.5)
         flat.fault("MUTE_HUBS", 0)
-        assert len(hub.event("GatewayQuote")[1]) > 8  # full again
+        assert "symbol" in hub.event("GatewayQuote")[1]
 
 
 def test_a_half_open_connection_says_nothing_and_hears_nothing(flat):
