@@ -30,6 +30,7 @@ EDGE_FILES = {
     "services/simulator/port_control.py",
     "services/simulator/port_faults.py",
     "services/simulator/port_hubs.py",
+    "services/simulator/port_pull.py",
     "services/simulator/port_log.py",
     "services/simulator/port_rest.py",
     "services/simulator/port_schedule.py",

@@ -111,6 +111,7 @@ class SimulatorPort:
         self._call_no = time.time_ns() // 1_000_000 << 20  # never twice, also after a restart
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._second: asyncio.Server | None = None
         self._schedule: deque[tuple[int, FaultOrder]] = deque()
         self._host: Host | None = None
         self.address = ("", 0)
@@ -196,7 +197,22 @@ class SimulatorPort:
             return False
         self.address = self._server.sockets[0].getsockname()[:2]
         host.note(f"listening on {self.address[0]}:{self.address[1]}")
+        await self._listen_second(host, door)
         return True
+
+    async def _listen_second(self, host: Host, door: Door) -> None:
+        """Where TestMax users look. A convenience: if it is taken we say so and go on."""
+        port = self._settings.second_port
+        if not port:
+            return
+        try:
+            self._second = await asyncio.get_running_loop().create_server(
+                door, self._settings.host, port, backlog=BACKLOG
+            )
+        except OSError as error:
+            host.note(f"second port {port}: {error.strerror or error}; going on without it")
+            return
+        host.note(f"listening on {self._settings.host}:{port} too")
 
     def _clock(self) -> tuple[int, float]:
         assert self._host is not None
@@ -267,9 +283,10 @@ class SimulatorPort:
     async def stop(self) -> None:
         """Tell the hubs' clients, then close every socket."""
         runner, self._runner = self._runner, None
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for server in (self._server, self._second):
+            if server is not None:
+                server.close()
+        self._server = self._second = None
         if runner is not None:
             self._hubs.end("", "")
             await runner.cleanup()

@@ -18,7 +18,15 @@ from services.simulator.port_log import Log
 from services.simulator.port_rest import Ask
 from services.simulator.port_shape import Shape
 from services.simulator.port_tokens import Mint
-from services.simulator.words import Fault, FaultKind, SetWeather, Truth, WeatherReport
+from services.simulator.words import (
+    Fault,
+    FaultKind,
+    FirmOrder,
+    FirmWish,
+    SetWeather,
+    Truth,
+    WeatherReport,
+)
 from shared.units import MILLISECOND
 from shared.venue import words
 from shared.venue.times import time_text
@@ -33,6 +41,14 @@ class WeatherWish(msgspec.Struct, forbid_unknown_fields=True):
 
     regime: str = ""
     group: str = ""
+
+
+class AccountWish(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /sim/account`; `account` empty means the first."""
+
+    wish: FirmWish = FirmWish.LOOK
+    account: str = ""
+    amount: int = 0
 
 
 class Control:
@@ -67,7 +83,9 @@ class Control:
                 market = time_text(market_ns, 9)
                 return _json({"marketNs": market_ns, "market": market, "speed": speed})
             case "/sim/truth", "GET":
-                return await self._truth(wish)
+                return await self._truth(wish, request.query.get("account", ""))
+            case "/sim/account", "GET" | "POST":
+                return await self._firm(request)
             case "/sim/requests", "GET":
                 return _json(self._requests(wish))
             case "/sim/fault", "GET":
@@ -84,8 +102,24 @@ class Control:
                 return await self._weather(asked)
         return web.Response(status=404)
 
-    async def _truth(self, wish: str) -> web.Response:
-        response, _ = await self._ask(lambda call_id: Truth(call_id=call_id))
+    async def _firm(self, request: web.Request) -> web.Response:
+        """Let the firm do or tell something about an account (`counter.py`)."""
+        order = AccountWish(account=request.query.get("account", ""))
+        if request.method == "POST":
+            try:
+                order = msgspec.json.decode(await request.read(), type=AccountWish)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                return web.Response(status=400, text=f"account: {error}\n")
+        amount = max(-AMOUNT_MAX, min(order.amount, AMOUNT_MAX))
+        response, _ = await self._ask(
+            lambda call_id: FirmOrder(
+                call_id=call_id, account=order.account, wish=order.wish, amount=amount
+            )
+        )
+        return web.Response(status=503) if response is None else _json(words.to_plain(response))
+
+    async def _truth(self, wish: str, account: str) -> web.Response:
+        response, _ = await self._ask(lambda call_id: Truth(call_id=call_id, account=account))
         if response is None:
             return web.Response(status=503)
         return _json(words.to_plain(response) | self._requests(wish))

@@ -20,6 +20,7 @@ from aiohttp import web
 from services.simulator.port_faults import WireFault, WireFaults
 from services.simulator.port_hubs import Hubs
 from services.simulator.port_log import Log, Row
+from services.simulator.port_pull import BASE, PullDoor
 from services.simulator.port_requests import ROUTES, BadRequest, parse
 from services.simulator.port_shape import Shape
 from services.simulator.port_tokens import REFUSED_KEYS, Claims, Mint, Window
@@ -90,6 +91,7 @@ class Rest:
         self._shape = shape
         self._settings = settings
         self._control = control
+        self._pull = PullDoor(ask, self._claims, lambda user, key: self._checked(user, key))
         fixed = settings.rate_window == "fixed"
         self._rate = Window(RATE[0], RATE[1] / pace, fixed=fixed)
         self._history_rate = Window(HISTORY_RATE[0], HISTORY_RATE[1] / pace, fixed=fixed)
@@ -134,6 +136,8 @@ class Rest:
             return await self._answer(request, path, ROUTES[path], row=row)
         if path == PING_PATH:
             return self._ping(request)
+        if path.startswith(BASE):
+            return await self._pull.answer(request, path)
         hub = HUB_PATHS.get(path.removesuffix("/negotiate"))
         if hub is not None:
             return await self._hub(request, path, hub, row=row)
@@ -242,13 +246,20 @@ class Rest:
 
     def _login(self, user: str, key: str, row: Row) -> words.Body:
         row.user = user
-        code, text = REFUSED_KEYS.get(key if user else "", (LoginError.SUCCESS, None))
-        if code is not LoginError.SUCCESS:
-            return LoginResponse(success=False, error_code=code, error_message=text)
+        told = self._checked(user, key)
+        if not told.success:
+            return told
         if self._settings.rate_counts_logins and (wait := self._rate.wait_s(user.lower())):
             return TooMany(wait_s=wait)
         if self._settings.rival_login == "logout":
             self._hubs.rival(user)
+        return told
+
+    def _checked(self, user: str, key: str) -> LoginResponse:
+        """A token for whoever has a name and no key that is kept for refusals."""
+        code, text = REFUSED_KEYS.get(key if user else "", (LoginError.SUCCESS, None))
+        if code is not LoginError.SUCCESS:
+            return LoginResponse(success=False, error_code=code, error_message=text)
         return LoginResponse(success=True, token=self._mint.issue(user))
 
     async def _hang(self, request: web.Request, row: Row) -> web.Response:

@@ -323,6 +323,8 @@ class Pulls:
     def _gateway(self, session: PullSession, request: PullRequest | venue.Request) -> Told:
         if isinstance(request, PullPlace):
             request = _place(session.state, request)
+        elif getattr(request, "account_id", None) == 0:
+            request = msgspec.structs.replace(request, account_id=session.state.account_id)
         now_ns, exchange, desk = session.state.now_ns, session.exchange, session.desk
         match request:
             case venue.PlaceOrder():
