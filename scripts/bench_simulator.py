@@ -273,7 +273,7 @@ async def hubs(clients: int, rate: int, seconds: float) -> bool:
         f"{told / seconds:,.0f} events/s to {clients} connections: {heard:,} of {told * clients:,}"
         f" heard\n  {percentiles(took)}; venue {busy:.0%} of a core, {memory:.0f} MB at most"
     )
-    return heard == told * clients
+    return bool(heard == told * clients)
 
 
 def main() -> int:

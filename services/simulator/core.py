@@ -145,6 +145,8 @@ class Simulator:
         state = self._machines.state
         root = update.root
         day = self._turn_day(update.at_ns)
+        if update.at_ns < state.exchange.faults.halted_until_ns:
+            return  # updates are whole, so the first one after a halt finds the market elsewhere
         self._exchange.on_update(update)
         self._machines.bailiff.look(update.at_ns)
         stats, series = state.days[root], state.series[root]
@@ -240,6 +242,8 @@ class Simulator:
                 faults.reject_orders = amount
             case FaultKind.DELAY_ANSWERS:
                 faults.delay_ms = amount
+            case FaultKind.HALT_MARKET:
+                faults.halted_until_ns = self.market_ns + amount * MILLISECOND if amount else 0
         self._said.append(Answer(call_id=order.call_id, response=_report(faults)))
 
 

@@ -118,7 +118,8 @@ class Desk:
         self._customs = customs
 
     def _open(self, now_ns: Nanos, contract: str) -> bool:
-        return self._hours.trades(product_of(contract).group, now_ns)
+        halted = now_ns < self._exchange.state.faults.halted_until_ns
+        return not halted and self._hours.trades(product_of(contract).group, now_ns)
 
     def _delay_of(self, now_ns: Nanos, call_id: int) -> Nanos:
         """How long the engine's word is under way to who asked; a dice throw of its own."""

@@ -93,6 +93,7 @@ class FaultKind(Enum):
     DOUBLE_USER_EVENT = "DOUBLE_USER_EVENT"  # so many user events come twice
     REJECT_ORDER = "REJECT_ORDER"  # so many orders are rejected: trading unavailable
     DELAY_ANSWERS = "DELAY_ANSWERS"  # every answer waits so many milliseconds more; 0 ends it
+    HALT_MARKET = "HALT_MARKET"  # for so many market milliseconds nothing trades or is quoted
 
 
 class Fault(Word, frozen=True, kw_only=True):
@@ -124,6 +125,7 @@ class Faults(Struct, kw_only=True, rename="camel"):
     double_user_events: int = 0
     reject_orders: int = 0
     delay_ms: int = 0
+    halted_until_ns: Nanos = 0
 
 
 class TruthReport(venue.Body, frozen=True, kw_only=True):

@@ -94,6 +94,30 @@ def test_slow_answers(flat):
     assert time.monotonic() - began >= 0.15
 
 
+def test_a_halted_market_quotes_nothing_and_takes_cancels_only(flat):
+    order = flat.placed(type=1, limitPrice=flat.quote()[0] - 10)
+    flat.until(order, 1)
+    bought = flat.placed()
+    flat.until(bought, 2)
+    wait_for(flat.positions)
+    where = {"accountId": flat.account, "orderId": order}
+    with flat.hub() as hub:
+        hub.invoke("SubscribeContractQuotes", flat.contract("MNQ"))
+        flat.fault("HALT_MARKET", 60_000)
+        hub.invoke("SubscribeContractQuotes", "C")
+        hub.waiting.clear()
+        hub.nothing(0.5)
+        told = flat.order().body
+        assert (told["errorCode"], "active trading status" in told["errorMessage"]) == (2, True)
+        close = {"accountId": flat.account, "contractId": flat.contract()}
+        assert flat.post("Position/closeContract", close).code == (False, 5, None)
+        assert flat.post("Order/modify", {**where, "size": 2}).body["errorCode"] == 3
+        assert flat.post("Order/cancel", where).body["success"]
+        flat.fault("HALT_MARKET", 0)
+        assert hub.event("GatewayQuote")
+    assert flat.order(side=1).body["success"]
+
+
 def test_maintenance_is_503_everywhere_and_closes_the_hubs(flat):
     with flat.hub("user") as hub:
         flat.fault("MAINTENANCE", 60_000)
