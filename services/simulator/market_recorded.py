@@ -6,8 +6,9 @@ or ask beyond its low and high. Prints sum to the bar's volume and rebuild exact
 from. Minutes without a bar are quiet: the last quote stands. Displayed sizes are made up.
 
 A recording is laid over the market clock by whole weeks, so that weekday and hour stay true (in the
-other half of the year they are an hour off: daylight saving). If it holds the start it stays where
-it is. Bars that fall into closed hours are skipped. After its last bar the product is not quoted.
+other half of the year they are an hour off: daylight saving). If it holds the start, or begins less
+than a day after it, it stays where it is. Bars that fall into closed hours are skipped. After its
+last bar the product is not quoted.
 """
 
 from __future__ import annotations
@@ -103,8 +104,10 @@ def _shares(volume: Lots, count: int, dice: Dice) -> list[Lots]:
 
 
 def weeks_between(first_ns: Nanos, last_ns: Nanos, start_ns: Nanos) -> Nanos:
-    """Whole weeks to add so that `start_ns` falls into the first week; 0 if it is inside."""
-    if first_ns <= start_ns <= last_ns:
+    """Whole weeks to add so that `start_ns` falls into the first week; 0 if it is inside already,
+    or less than a day before.
+    """
+    if first_ns - DAY < start_ns <= last_ns:
         return 0
     week = 7 * DAY
     return (start_ns - first_ns) // week * week
