@@ -13,6 +13,7 @@ sessions), and `PAST_DAYS` calendar days before the start; beyond them the venue
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, field
@@ -26,6 +27,7 @@ from shared.units import DAY, HOUR, MINUTE, SECOND, Lots, Nanos, Ticks
 SECONDS_KEPT: Final = 3_600
 MINUTES_KEPT: Final = 13_800
 PAST_DAYS: Final = 30
+BARS_CACHED: Final = 20_000  # clients ask for the same days again and again
 PAST_SECONDS: Final = 2 * HOUR  # one-second bars from before the start reach back so far
 
 RawBar = RecordedBar  # open_ns, open, high, low, close, volume
@@ -102,6 +104,7 @@ def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     return nature.home + total * nature.noise // (230 * 1_024)
 
 
+@lru_cache(maxsize=BARS_CACHED)
 def synthetic_minute(seed: int, root: str, minute: int) -> RawBar:
     """A bar of calm weather: from the last close to this one, with wicks."""
     opened = synthetic_close(seed, root, minute - 1)

@@ -9,6 +9,7 @@ listed. EMD, gone from the venue's list since 2025, resolves by id and is never 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from shared.contracts import (
@@ -34,8 +35,9 @@ _MONTHS: Final = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1_024)
 def front(product: Product, day: str) -> str:
-    """The contract that is active on a trading day (ISO date)."""
+    """The contract that is active on a trading day (ISO date). Asked at every search and order."""
     year, today = int(day[:4]), day_of(day)
     for candidate in (year, year + 1):
         for code in product.front_months:
