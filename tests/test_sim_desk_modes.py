@@ -9,6 +9,7 @@ import pytest
 
 from services.simulator import listing
 from services.simulator.accounts import Order
+from services.simulator.bailiff import closing_order
 from services.simulator.market import Hours, Update
 from services.simulator.words import FirmOrder, FirmWish
 from shared.contracts import product_of
@@ -94,6 +95,26 @@ def test_stop_limit_needs_both_prices_in_reach(court: Court, wish: dict[str, Any
     assert (answer.success, answer.error_code) == (False, 2)
 
 
+def test_the_setting_takes_stop_limits() -> None:
+    bench = Bench(regime="calm", stop_limit=True)
+    bench.run(1)
+    at = bench.book().last * 0.25
+    answer = bench.place(type=3, stop_price=at + 25, limit_price=at + 25)
+    assert answer.success
+    bench.run(0.3)
+    (order,) = open_orders(bench)
+    assert (order.type, order.stop_price, order.limit_price) == (3, at + 25, at + 25)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_setting_of_what_counts_for_the_cap(counted: bool) -> None:
+    bench = Bench(regime="calm", cap_counts_working=counted)
+    bench.run(1)
+    at = bench.book().last * 0.25
+    assert bench.place(type=1, limit_price=at - 50, size=50).success
+    assert bench.place(type=1, limit_price=at - 50, size=50).success is not counted
+
+
 # -- unsigned ticks --------------------------------------------------------------------------------
 
 
@@ -161,6 +182,41 @@ def test_a_guard_that_fills_ends_the_other() -> None:
     assert court.account.held() == []
     assert court.state.live == {}
     assert court.state.guards == {}
+
+
+def test_a_guard_with_a_fill_to_come_is_not_renewed_under_it() -> None:
+    """One update fills part of the target; before that is booked, another order's fill makes the
+    stop go off: both are the account's, and both count.
+    """
+    court = Court(brackets="position", position_stop=100, position_target=100, daily_loss=False)
+    court.mark(MES, 6_000.0)
+    assert court.place(MES, 0, 2).success
+    by_kind = {order.kind: order for order in court.state.live.values()}
+    target, stop = by_kind[1], by_kind[4]
+    book = court.exchange.book(MES)
+    assert target.limit is not None
+    book.state.resting[target.id].left -= 1  # the book's half of a part fill
+    book.state.waiting[stop.id].left -= 1
+
+    court.mark_quietly(MES, 5_980.0)
+    nested: list[tuple[int, int, int]] = []
+    book.trigger(nested)
+    booked = court.exchange._fill
+
+    def with_a_consequence(*fill: Any) -> None:
+        booked(*fill)
+        if nested:
+            court.exchange.apply([nested.pop()], court.now)
+
+    court.exchange._fill = with_a_consequence  # type: ignore[method-assign]
+    other = court.account.add(closing_order(court.account, MES, court.now))
+    other.size = 1
+    court.exchange.apply([(other.id, 23_920, 1), (target.id, target.limit, 1)], court.now)
+    fills = [(deal.order_id, deal.side * deal.lots) for deal in court.state.deals]
+    assert fills[1:4] == [(other.id, -1), (stop.id, -1), (target.id, -1)]
+    assert [lots for _, lots in fills[4:]] == [1], "the guard of the turned position, in profit"
+    assert court.account.lots(MES) == 0
+    assert court.state.live == {}
 
 
 def test_modes_are_switched_only_when_nothing_is_open() -> None:

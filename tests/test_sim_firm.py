@@ -229,15 +229,23 @@ class Court:
         self.calls = 0
 
     def mark(self, contract: str, price: float) -> None:
+        self.exchange.on_update(self._update(contract, price))
+        self.exchange.run(self.now)
+        self.bailiff.look(self.now)
+
+    def mark_quietly(self, contract: str, price: float) -> None:
+        """The book alone moves; nothing follows from it yet."""
+        update, book = self._update(contract, price), self.exchange.book(contract).state
+        book.bid, book.ask, book.last = update.bid, update.ask, update.bid
+        book.bids, book.asks = update.bids, update.asks
+
+    def _update(self, contract: str, price: float) -> Update:
         product = self.exchange.book(contract)
         root = next(root for root, book in self.exchange.books.items() if book is product)
         count = round(price * 1e9) // PRODUCTS[root].tick_nanos
         sizes = (100,) * 10
         self.now += SECOND
-        update = Update(root, self.now, ((count, 1, 1),), (), True, count, count, sizes, sizes)
-        self.exchange.on_update(update)
-        self.exchange.run(self.now)
-        self.bailiff.look(self.now)
+        return Update(root, self.now, ((count, 1, 1),), (), True, count, count, sizes, sizes)
 
     def place(self, contract: str, side: int, size: int, **wish: Any) -> Any:
         self.calls += 1

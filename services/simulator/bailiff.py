@@ -17,6 +17,7 @@ from services.simulator.firm import Verdict
 from services.simulator.market import Hours
 from shared.contracts import product_of
 from shared.domain.orders import Happening
+from shared.domain.positions import Position
 from shared.units import Micros, Nanos
 from shared.venue.codes import OrderKind
 
@@ -50,18 +51,18 @@ class Bailiff:
             firm = state.firm
             if not firm.enforced:
                 continue
-            held = account.held()
+            held = account.held() if state.fills else []
             if held or self._seen.get(state.id) != state.fills:
                 self._seen[state.id] = state.fills
-                if firm.judge(self.equity(account)) is not Verdict.FINE:
+                if firm.judge(self.equity(account, held)) is not Verdict.FINE:
                     self.allow(account)
             if (flat_time or not firm.trades) and (held or state.live):
                 self._liquidate(account, now_ns)
 
-    def equity(self, account: Account) -> Micros:
-        """Balance plus open profit at the marks."""
+    def equity(self, account: Account, held: list[tuple[str, Position]] | None = None) -> Micros:
+        """Balance plus open profit at the marks; `held` spares looking positions up again."""
         total = account.state.balance
-        for contract, position in account.held():
+        for contract, position in account.held() if held is None else held:
             book = self._exchange.book(contract).state
             if position.lots > 0:
                 mark = min(book.bid or book.last, book.last or book.bid)

@@ -48,6 +48,8 @@ class Exchange:
         self.accounts = {key: self._account(one) for key, one in state.accounts.items()}
         self.books = {root: Matching(book, slippage) for root, book in state.books.items()}
         self.said: list[Word] = []
+        self._applying = 0  # how deep in `apply` we are
+        self._guarded: dict[tuple[int, str], None] = {}
         self._latency = latency
 
     def _account(self, state: AccountState) -> Account:
@@ -231,16 +233,21 @@ class Exchange:
     # -- fills -------------------------------------------------------------------------------------
 
     def apply(self, fills: list[Fill], now_ns: Nanos) -> None:
-        """Book fills one after the other; what guards a whole position follows when all are."""
-        guarded: dict[tuple[int, str], None] = {}
+        """Book fills one after the other. What guards a whole position follows when all are booked,
+        those that one of them caused included: a guard may still have a fill to come.
+        """
+        self._applying += 1
         for order_id, price, lots in fills:
             order = self.find(order_id)
             assert order is not None, f"Invariant: only live orders fill, {order_id} is not"
             self._fill(order, price, lots, now_ns)
             if not self.of(order).state.auto_oco:
-                guarded[order.account, order.contract] = None
-        for account_id, contract in guarded:
+                self._guarded[order.account, order.contract] = None
+        while self._applying == 1 and self._guarded:
+            account_id, contract = next(iter(self._guarded))
+            del self._guarded[account_id, contract]
             guards.renew(self, self.accounts[account_id], contract, now_ns)
+        self._applying -= 1
 
     def _fill(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
         account = self.of(order)
