@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from services.simulator.port_records import Event
 from shared.settings import SimulatorWire
-from shared.units import Nanos
+from shared.units import SECOND, Nanos
 from shared.venue import words
 from shared.venue.times import time_ns, time_text
 
@@ -39,6 +39,7 @@ REST_ROWS: Final = {
 QUOTE_KEYS: Final = ("symbol", "timestamp", "lastUpdated", "contract")
 TIMES: Final = frozenset({"t", "timestamp", "lastUpdated", "creationTimestamp", "updateTimestamp"})
 DIGITS: Final = 7
+LATEST_NS: Final = 9_214_646_399 * SECOND  # the last second of 2261, which times can still hold
 
 Plain = dict[str, Any]
 
@@ -126,8 +127,8 @@ class Shape(Struct):
         if isinstance(value, list):
             return [self._moved("", one) for one in value]
         if key in TIMES and isinstance(value, str):
-            moved = max(0, time_ns(value, key) + self.shift_ns)
-            return time_text(moved, DIGITS)
+            moved = time_ns(value, key) + self.shift_ns
+            return time_text(max(0, min(moved, LATEST_NS)), DIGITS)
         return value
 
 
