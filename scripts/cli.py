@@ -22,6 +22,7 @@ VERBS = {
     "flatten": ("scripts.flatten", "cancel and close everything, halt, and prove it"),
     "halt": ("scripts.halt", "stop all new risk until resumed"),
     "resume": ("scripts.resume", "end a halt that an operator made"),
+    "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
     "journal": ("scripts.journal", "list, read, follow or verify what an actor recorded"),
     "replay": ("scripts.replay", "run an actor's journal again; fail if a decision differs"),
 }
@@ -36,7 +37,7 @@ class Verb(Protocol):
 
 
 INTERRUPTED = 130  # what shells use for Ctrl-C: a command cut short has not succeeded
-ENDLESS = ("logs", "journal")
+ENDLESS = ("logs", "journal", "simulator")
 """Verbs that Ctrl-C is the normal end of."""
 
 

@@ -73,6 +73,62 @@ class Runtime(Section, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
+class SimulatorWire(Section, frozen=True, kw_only=True):
+    """How the simulated venue speaks where the real one is unknown, changed, or hard on clients."""
+
+    profile: Literal["current", "classic"]
+    user_events: Literal["profile", "wrapped", "flat"]
+    members: Literal["profile", "all", "documented"]
+    quotes: Literal["profile", "sparse", "full"]
+    rows: Literal["arrays", "objects"]
+    null_rows: bool
+    missing_members: Literal["absent", "null"]
+    hub_ids: Literal["lenient", "strict"]
+    method_aliases: bool
+    text_account_ids: bool
+    user_snapshot: Literal["none", "account", "all"]
+    token_end: Literal["logout", "close", "keep"]
+    rival_login: Literal["ignored", "logout"]
+    login_app: bool
+    validate_gives: Literal["new", "same"]
+    logout_ends: Literal["token", "user"]
+    rate_scope: Literal["token", "user"]
+    rate_window: Literal["sliding", "fixed"]
+    rate_counts_logins: bool
+    retry_after: bool
+    fault_schedule: str
+    request_log: Positive
+
+
+class SimulatedAccount(Section, frozen=True, kw_only=True):
+    """An account at the simulated firm. Money in dollars; `position_...` 0: none."""
+
+    name: str
+    stage: Literal["practice", "combine", "express"] = "combine"
+    size: Literal[50_000, 100_000, 150_000] = 50_000
+    daily_loss: bool = False  # the firm's daily loss limit, taken at the checkout
+    brackets: Literal["auto_oco", "position"] = "auto_oco"
+    position_stop: Natural = 0  # in Position Brackets mode: the platform's stop
+    position_target: Natural = 0
+
+
+class SimulatorFeed(Section, frozen=True, kw_only=True):
+    """Which products are quoted. `recordings`: product -> files, instead of a made-up market."""
+
+    products: tuple[str, ...]
+    recordings: dict[str, tuple[str, ...]]
+
+
+class SimulatorLatency(Section, frozen=True, kw_only=True):
+    """How long things are under way besides the request itself, in market milliseconds."""
+
+    shape: Literal["uniform", "tail"]  # tail: exponential, with the spread as its mean
+    spread_percent: Natural  # a request takes its latency and up to so much more
+    acknowledge_ms: Natural  # the engine's answer to a new order or a close
+    stream_ms: Natural  # events of both hubs
+    back_spread_percent: Natural  # the spread of these two
+
+
 class Simulator(Section, frozen=True, kw_only=True):
     host: str
     port: Port
@@ -83,11 +139,20 @@ class Simulator(Section, frozen=True, kw_only=True):
     recorded_file: str
     recorded_root: str
     start: str  # market time of a fresh start, ISO with offset
-    account: str
-    start_balance: Positive
+    accounts: tuple[SimulatedAccount, ...]
+    firm_rules: bool  # the firm enforces; without, accounts have nothing but their cap
+    cap_counts_working: bool  # the cap on positions counts working orders at their worst
+    stop_limit: bool  # take stop-limit orders; the real gateway refuses them
+    unsigned_bracket_ticks: bool  # read bracket ticks as distances
+    commissions_apart: bool  # tell them beside the fees, on the hub
+    replay_sessions: Positive  # pull replays at once
+    second_port: Port  # 0: none
     token_life_real_s: Positive
     latency_ms: Natural  # request to matching engine
     stop_slippage_ticks: Natural
+    feed: SimulatorFeed
+    latency: SimulatorLatency
+    wire: SimulatorWire
 
 
 class MarketDataGateway(Section, frozen=True, kw_only=True):

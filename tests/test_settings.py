@@ -77,7 +77,7 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
 def test_the_environment_may_hold_an_instant_or_quotes() -> None:
     start = "2026-11-18T16:59:00-06:00"
     assert load(env={"TSQ__SIMULATOR__START": start}).simulator.start == start
-    assert load(env={"TSQ__SIMULATOR__ACCOUNT": "A B"}).simulator.account == "A B"
+    assert load(env={"TSQ__SIMULATOR__REGIME": "A B"}).simulator.regime == "A B"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

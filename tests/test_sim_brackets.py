@@ -205,7 +205,7 @@ def test_untagged_entry_has_untagged_legs(bench: Bench) -> None:
 def test_trailing_stop_leg_follows() -> None:
     bench = Bench(regime="trend", seed=5)
     bench.run(1)
-    up = bench.core._machines.synthetic.state.weather.sign > 0
+    up = bench.core._machines.markets.synthetic.state.weather.sign > 0
     sign = 1 if up else -1
     answer = bench.place(
         MNQ,

@@ -33,6 +33,7 @@ from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.domain.orders import Happening
 from shared.events import Pulse, Started, Stopping
+from shared.settings import SimulatedAccount
 from shared.units import SECOND
 from shared.venue import words as venue
 from shared.venue.market import DepthBook
@@ -74,14 +75,15 @@ def test_contracts_by_text_and_by_id(bench: Bench) -> None:
         asked = venue.ContractSearch(search_text=text, live=live)
         return [row.name for row in bench.ask(asked).contracts]
 
-    assert found("NQ") == ["NQZ6", "MNQZ6"], "the exact root comes first"
+    assert found("NQ") == ["NQZ6", "MNQZ6", "QGZ6", "QMF7"], "the exact root comes first"
     assert found("mnq") == ["MNQZ6"]
     assert found("F.US.EP") == ["ESZ6"]
     assert found("zzz") == []
     assert found("NQ", live=True) == []
-    assert len(found("")) == len(PRODUCTS)
+    assert len(found("")) == 20, "no paging"
     listed = bench.ask(venue.ContractAvailable()).contracts
     assert [row.id for row in listed] == sorted(row.id for row in listed)
+    assert len(listed) == len(PRODUCTS) - 1 == 51
     assert all(row.active_contract for row in listed)
     assert bench.ask(venue.ContractAvailable(live=True)).contracts == ()
     row = bench.ask(venue.ContractSearchById(contract_id=MES)).contract
@@ -89,7 +91,7 @@ def test_contracts_by_text_and_by_id(bench: Bench) -> None:
     assert (row.tick_size, row.tick_value, row.symbol_id) == (0.25, 1.25, "F.US.MES")
     old = bench.ask(venue.ContractSearchById(contract_id="CON.F.US.MES.U26")).contract
     assert (old.name, old.active_contract) == ("MESU6", False)
-    for contract in ("CON.F.US.MES.H27", "CON.F.US.MES.H20", "MES", "CON.F.US.CLE.Z26"):
+    for contract in ("CON.F.US.MES.H27", "CON.F.US.MES.H20", "MES", "CON.F.US.XYZ.Z26"):
         answer = bench.ask(venue.ContractSearchById(contract_id=contract))
         assert (answer.success, answer.error_code, answer.contract) == (False, 1, None)
 
@@ -114,7 +116,7 @@ def test_front_month_by_market_date(start: str, front: str) -> None:
     [
         ({"contract_id": "nonsense"}, 1),
         ({"unit": 0}, 2),
-        ({"unit": 5}, 2),
+        ({"unit": 8}, 2),
         ({"unit": 7}, 2),
         ({"unit_number": 0}, 3),
         ({"limit": 0}, 4),
@@ -592,7 +594,7 @@ def test_bad_settings_are_named() -> None:
 
 
 def test_settings_change_account_and_money() -> None:
-    bench = Bench(account="OTHER", start_balance=150_000)
+    bench = Bench(accounts=(SimulatedAccount(name="OTHER", size=150_000),))
     (row,) = bench.ask(venue.AccountSearch()).accounts
     assert (row.name, row.balance) == ("OTHER", 150_000.0)
 

@@ -167,7 +167,7 @@ def test_hours(start: str, opens: bool) -> None:
 
 
 def test_position_can_be_closed_after_the_flat_by_time_until_the_close() -> None:
-    bench = Bench(start="2026-11-18T15:09:50-06:00", regime="calm")
+    bench = Bench(start="2026-11-18T15:09:50-06:00", regime="calm", firm_rules=False)
     bench.run(1)
     assert bench.place().success
     bench.run(20)
@@ -178,7 +178,8 @@ def test_position_can_be_closed_after_the_flat_by_time_until_the_close() -> None
 
 
 def test_closes_after_the_close_are_rejected() -> None:
-    bench = Bench(start="2026-11-27T11:59:50-06:00", regime="calm")  # closes at 12:15
+    start = "2026-11-27T11:59:50-06:00"  # closes at 12:15
+    bench = Bench(start=start, regime="calm", firm_rules=False)
     bench.run(1)
     assert bench.place().success
     bench.run(1)
@@ -297,7 +298,7 @@ def test_cancel_codes(bench: Bench) -> None:
 
 
 def test_cancel_works_when_the_market_is_closed() -> None:
-    bench = Bench(start="2026-11-27T11:59:50-06:00", regime="calm")
+    bench = Bench(start="2026-11-27T11:59:50-06:00", regime="calm", firm_rules=False)
     bench.run(1)
     placed = bench.place(type=1, limit_price=last(bench) - 50).order_id
     while bench.core._machines.hours.open(bench.core.market_ns):
@@ -458,7 +459,7 @@ def test_slippage_setting_worsens_stops() -> None:
     for slippage in (0, 3):
         bench = Bench(regime="trend", stop_slippage_ticks=slippage, seed=5)
         bench.run(1)
-        side = 0 if bench.core._machines.synthetic.state.weather.sign > 0 else 1
+        side = 0 if bench.core._machines.markets.synthetic.state.weather.sign > 0 else 1
         away = 1 if side == 0 else -1
         stop = bench.place(
             MNQ, type=4, side=side, stop_price=bench.book("MNQ").last * 0.25 + away * 2

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from services.simulator import port_hubs
+from services.simulator import port_client, port_hubs
 from services.simulator.words import DepthPush, QuotePush, TapePush, UserPush
 from shared.settings import Credentials
 from shared.venue import translate, words
@@ -123,7 +123,7 @@ def test_negotiation(tmp_path, path):
             assert ("connectionToken" in told) == bool(version)
             assert len(told["connectionId"]) >= 22
             assert told["availableTransports"] == [
-                {"transport": "WebSockets", "transferFormats": ["Text"]}
+                {"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}
             ]
         async with stage.session.get(stage.url + path) as answer:
             assert answer.status == 405
@@ -185,7 +185,7 @@ def test_handshake_in_a_binary_frame_with_an_invocation_behind_it(tmp_path, vers
 
 
 @pytest.mark.parametrize(
-    "hello", ['{"protocol":"messagepack","version":1}' + END, "{}" + END, "rubbish" + END]
+    "hello", ['{"protocol":"xml","version":1}' + END, "{}" + END, "rubbish" + END]
 )
 def test_a_handshake_that_is_refused_says_why(tmp_path, hello):
     async def scene(stage):
@@ -198,7 +198,7 @@ def test_a_handshake_that_is_refused_says_why(tmp_path, hello):
 
 
 def test_a_handshake_that_never_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr(port_hubs, "HANDSHAKE_S", 0.1)
+    monkeypatch.setattr(port_client, "HANDSHAKE_S", 0.1)
 
     async def scene(stage):
         async with stage.raw(hello="") as one:
@@ -395,7 +395,7 @@ def test_a_newcomer_begins_with_the_whole_book(tmp_path):
 
 
 def test_the_server_pings_when_idle(tmp_path, monkeypatch):
-    monkeypatch.setattr(port_hubs, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(port_client, "PING_EVERY_S", 0.1)
 
     async def scene(stage):
         async with stage.raw() as one:
@@ -406,8 +406,8 @@ def test_the_server_pings_when_idle(tmp_path, monkeypatch):
 
 
 def test_silence_counts_only_after_the_first_ping(tmp_path, monkeypatch):
-    monkeypatch.setattr(port_hubs, "PING_EVERY_S", 0.05)
-    monkeypatch.setattr(port_hubs, "CLIENT_SILENCE_S", 0.3)
+    monkeypatch.setattr(port_client, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(port_client, "CLIENT_SILENCE_S", 0.3)
 
     async def scene(stage):
         async with stage.raw() as quiet, stage.raw() as pinger:
@@ -421,7 +421,7 @@ def test_silence_counts_only_after_the_first_ping(tmp_path, monkeypatch):
 
 
 def test_a_slow_consumer_is_told_and_dropped(tmp_path, monkeypatch):
-    monkeypatch.setattr(port_hubs, "QUEUE_MAX", 50)
+    monkeypatch.setattr(port_client, "QUEUE_MAX", 50)
 
     async def scene(stage):
         async with stage.raw() as one:
@@ -438,7 +438,7 @@ def test_a_slow_consumer_is_told_and_dropped(tmp_path, monkeypatch):
 
 
 def test_a_burst_comes_in_frames_of_bearable_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(port_hubs, "FRAME_MAX", 1_000)
+    monkeypatch.setattr(port_client, "FRAME_MAX", 1_000)
 
     async def scene(stage):
         async with stage.raw() as one:

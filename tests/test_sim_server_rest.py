@@ -210,7 +210,11 @@ def test_bad_bodies_never_reach_the_core(tmp_path):
             status, told, _ = await one.post("/api/Order/place", body)
             assert status == 400
             assert "traceId" in told
-        status, _, _ = await one.post("/api/Order/place", data=b"{")
+        status, _, _ = await one.post(
+            "/api/Order/place",
+            data=b"{",
+            headers=one.headers | {"Content-Type": "application/json"},
+        )
         assert status == 400
         assert one.host.told == []
 

@@ -26,12 +26,19 @@ EDGES = ("port.py", "__main__.py")
 """File names inside a room that meet the outside world."""
 
 EDGE_FILES = {
+    "services/simulator/port_client.py",
+    "services/simulator/port_control.py",
     "services/simulator/port_faults.py",
     "services/simulator/port_hubs.py",
+    "services/simulator/port_pull.py",
+    "services/simulator/port_log.py",
     "services/simulator/port_rest.py",
+    "services/simulator/port_schedule.py",
     "services/simulator/port_tokens.py",
-    "services/simulator/recorded.py",
+    "services/simulator/recorded_dbn.py",
     "services/simulator/recorded_file.py",
+    "services/simulator/recorded_load.py",
+    "services/simulator/recorded_ticks.py",
     "services/sentinel/files.py",
     "services/sentinel/grip.py",
     "services/sentinel/venue.py",

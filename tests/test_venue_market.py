@@ -141,11 +141,11 @@ def test_a_single_object_is_an_array_of_one():
         [MNQ, [{"price": "10", "timestamp": STAMP, "volume": 1}]],
         [MNQ, [{"price": 10.1, "timestamp": STAMP, "volume": 1}]],
         [MNQ, [{"price": 10.0, "timestamp": STAMP, "volume": -1}]],
-        ["CON.F.US.CLE.Z26", [{"price": 10.0, "timestamp": STAMP, "volume": 1}]],
+        ["CON.F.US.XYZ.Z26", [{"price": 10.0, "timestamp": STAMP, "volume": 1}]],
     ],
 )  # fmt: skip
 def test_prints_that_cannot_be_read_are_named(args):
-    with pytest.raises(ValueError, match=r"GatewayTrade|MNQ|CLE|Tape"):
+    with pytest.raises(ValueError, match=r"GatewayTrade|MNQ|XYZ|Tape"):
         trades(args, 5)
 
 

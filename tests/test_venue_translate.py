@@ -125,7 +125,7 @@ def test_a_contradictory_order_is_named(changed, named):
 
 
 def test_a_foreign_order_can_be_seen_without_prices():
-    row = tr.order_row(order(contract_id="CON.F.US.CLE.Z26", limit_price=85.13))
+    row = tr.order_row(order(contract_id="CON.F.US.XYZ.Z26", limit_price=85.13))
     assert row.foreign
     assert row.limit_price is None
     assert (row.size, row.order_id) == (2, 11)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from services.market_data_gateway.words import Offer
 from shared.contracts import PRODUCTS, Product, UnknownContract, contract_month, product_of
-from shared.domain.sessions import days_to_expiry
+from shared.domain.expiries import days_left
 
 
 class Choice(Struct, frozen=True):
@@ -56,7 +56,7 @@ def _is_of(offer: Offer, product: Product) -> bool:
 
 def _refusal(offer: Offer, product: Product, label: str, roll_days: int) -> str:
     """Why this contract is not traded; empty when it may be."""
-    left = days_to_expiry(label, *contract_month(offer.contract))
+    left = days_left(label, offer.contract)
     if not offer.active:
         return f"{offer.contract} is not active"
     if left <= roll_days:

@@ -1,16 +1,16 @@
-"""The account's books: orders, trades, positions, tags, money. No market, no protocol.
+"""An account's books: orders, trades, positions, tags, money. No market, no protocol.
 
-Conservation, asserted at every fill: balance = start + profit of all trades - their fees, and a
-position is the sum of its fills. An order that is over moves from `live` to `done`; a tag is used
-for ever, also by an order that was rejected.
+Conservation, asserted at every fill: balance = start + profit of all trades - their fees - payouts,
+and a position is the sum of its fills. An order that is over moves from `live` to `done`; a tag is
+used for ever, also by an order that was rejected.
 
 Limits: `ORDERS_KEPT` finished orders and `TRADES_KEPT` trades stay visible to searches (several
 busy sessions); sums are over all time. Tags are kept as 64-bit digests in one sorted array, eight
 bytes each; half a million of them (a month of quoting) have a chance below 1e-8 to confuse one
 with a stranger, which would then be refused.
 
-The firm's daily loss and floor belong between `book` and `can_trade`: one function of these
-numbers that may clear `can_trade`.
+Ids of orders, trades and positions are the venue's: one row of numbers for all accounts (`Ids`).
+What the firm allows an account stands in `firm` (`firm.py`); `bailiff.py` carries it out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from services.simulator.firm import Standing
 from shared.contracts import Product, product_of
 from shared.domain.orders import Happening, move
 from shared.domain.positions import Position
 from shared.events import TERMINAL, OrderState
-from shared.units import Lots, Micros, Nanos, Ticks
+from shared.units import USD, Lots, Micros, Nanos, Ticks
 
 ORDERS_KEPT: Final = 5_000
 TRADES_KEPT: Final = 5_000
@@ -47,6 +48,7 @@ class Order(Struct, kw_only=True):
     """
 
     id: int
+    account: int = ACCOUNT_ID
     contract: str
     kind: int
     side: int
@@ -64,6 +66,7 @@ class Order(Struct, kw_only=True):
     stop_leg: int = 0  # on an entry: its stop-loss order
     profit_leg: int = 0  # on an entry: its take-profit order
     sibling: int = 0  # on a leg: the other one
+    forced: bool = False  # the firm's own: a liquidation, a settlement
 
     @property
     def left(self) -> Lots:
@@ -81,15 +84,19 @@ class Order(Struct, kw_only=True):
 
 
 class Deal(Struct, kw_only=True):
-    """One fill of ours. `profit` is None where it only opened."""
+    """One fill of ours. `profit` is None where it only opened. `commission` is told apart from
+    `fee` where the venue does so, else it is in it.
+    """
 
     id: int
+    account: int = ACCOUNT_ID
     order_id: int
     contract: str
     side: int
     lots: Lots
     price: Ticks
     fee: Micros
+    commission: Micros = 0
     profit: Micros | None
     at_ns: Nanos
 
@@ -102,13 +109,39 @@ class Holding(Struct, kw_only=True):
     position: Position = field(default_factory=Position)
 
 
+class Ids(Struct, kw_only=True):
+    """The next number of each kind; shared by every account of the venue."""
+
+    order: int = FIRST_ORDER
+    deal: int = FIRST_TRADE
+    position: int = FIRST_POSITION
+
+    def next_order(self) -> int:
+        self.order += 1
+        return self.order - 1
+
+    def next_deal(self) -> int:
+        self.deal += 1
+        return self.deal - 1
+
+    def next_position(self) -> int:
+        self.position += 1
+        return self.position - 1
+
+
 class AccountState(Struct, kw_only=True):
+    """`auto_oco` False: the account is in Position Brackets mode, with its dollar distances (0:
+    none); `guards` are then the orders that protect a contract's position (stop, target).
+    """
+
+    id: int = ACCOUNT_ID
     name: str
     start: Micros
     balance: Micros
     can_trade: bool = True
     profit: Micros = 0
     fees: Micros = 0
+    paid_out: Micros = 0
     fills: int = 0
     volume: Lots = 0
     live: dict[int, Order] = {}
@@ -117,16 +150,22 @@ class AccountState(Struct, kw_only=True):
     holdings: dict[str, Holding] = {}
     tags: bytes = b""
     tags_refused: int = 0
-    next_order: int = FIRST_ORDER
-    next_deal: int = FIRST_TRADE
-    next_position: int = FIRST_POSITION
+    firm: Standing = field(default_factory=Standing)
+    auto_oco: bool = True
+    guard_stop: Micros = 0
+    guard_target: Micros = 0
+    guards: dict[str, tuple[int, int]] = {}
 
 
 class Account:
-    """The one account of the simulator."""
+    """One account. `ids`: the venue's, when it shares them with others. `apart`: commissions are
+    told beside the fees.
+    """
 
-    def __init__(self, state: AccountState) -> None:
+    def __init__(self, state: AccountState, ids: Ids | None = None, *, apart: bool = False) -> None:
         self.state = state
+        self._apart = apart
+        self._ids = ids or Ids()
         self._tags = array("Q", state.tags)
 
     def freeze(self) -> AccountState:
@@ -151,8 +190,7 @@ class Account:
         return len(self._tags)
 
     def next_id(self) -> int:
-        self.state.next_order += 1
-        return self.state.next_order - 1
+        return self._ids.next_order()
 
     def add(self, order: Order) -> Order:
         assert order.id not in self.state.live, "Invariant: order ids are new"
@@ -185,23 +223,25 @@ class Account:
         order.value += price * lots
         assert 0 < order.filled <= order.size, "Invariant: filled stays within the order"
         realised = self._hold(order, price, lots, now_ns)
+        commission = _commission_side(product) * lots if self._apart else 0
         deal = Deal(
-            id=state.next_deal,
+            id=self._ids.next_deal(),
+            account=state.id,
             order_id=order.id,
             contract=order.contract,
             side=order.side,
             lots=lots,
             price=price,
-            fee=product.fee_side_micros * lots,
+            fee=product.fee_side_micros * lots - commission,
+            commission=commission,
             profit=None if realised is None else realised * product.tick_micros,
             at_ns=now_ns,
         )
-        state.next_deal += 1
         state.profit += deal.profit or 0
-        state.fees += deal.fee
+        state.fees += deal.fee + commission
         state.fills += 1
         state.volume += lots
-        state.balance += (deal.profit or 0) - deal.fee
+        state.balance += (deal.profit or 0) - deal.fee - commission
         state.deals.append(deal)
         if len(state.deals) > TRADES_KEPT + SLACK:
             del state.deals[:SLACK]
@@ -214,17 +254,22 @@ class Account:
         holding = state.holdings.setdefault(order.contract, Holding())
         before = holding.position.lots
         if not before:
-            holding.id, holding.since_ns = state.next_position, now_ns
-            state.next_position += 1
+            holding.id, holding.since_ns = self._ids.next_position(), now_ns
         signed = order.side * lots
         realised = holding.position.apply(signed, price)
         return realised if before * signed < 0 else None
 
     def check(self) -> None:
         state = self.state
-        assert state.balance == state.start + state.profit - state.fees, (
-            "Invariant: balance = start + profit - fees"
+        assert state.balance == state.start + state.profit - state.fees - state.paid_out, (
+            "Invariant: balance = start + profit - fees - payouts"
         )
+
+    def pay(self, amount: Micros) -> None:
+        """Book a payout, gross."""
+        self.state.balance -= amount
+        self.state.paid_out += amount
+        self.check()
 
     # -- positions ---------------------------------------------------------------------------------
 
@@ -233,8 +278,29 @@ class Account:
         holding = self.state.holdings.get(contract)
         return holding.position.lots if holding else 0
 
-    def unrealised(self, contract: str, mark: Ticks) -> Micros:
-        """Profit of the open position at `mark`, gross of fees."""
-        product: Product = product_of(contract)
-        holding = self.state.holdings.get(contract)
-        return holding.position.unrealised(mark) * product.tick_micros if holding else 0
+    def held(self) -> list[tuple[str, Position]]:
+        """Every open position with its contract."""
+        return [
+            (contract, row.position)
+            for contract, row in self.state.holdings.items()
+            if row.position.lots
+        ]
+
+    def working(self, contract: str) -> tuple[Lots, Lots]:
+        """(buys, sells) that could still fill and are no protective legs."""
+        buys = sells = 0
+        for order in self.state.live.values():
+            if order.contract == contract and not order.parent:
+                if order.side > 0:
+                    buys += order.left
+                else:
+                    sells += order.left
+        return buys, sells
+
+
+def _commission_side(product: Product) -> Micros:
+    """The firm's commission in a product's fee, per contract and side: 0.50 $ for minis, 0.25 $ for
+    micros (cheaper products than a mini's commission are micros, whatever they weigh).
+    """
+    half = USD // 2
+    return half if product.mini_tenths >= 10 and product.fee_side_micros > half else half // 2

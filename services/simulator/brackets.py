@@ -2,6 +2,7 @@
 
 `ticks` is signed, from the entry's fill price: a long entry has its stop below (negative) and its
 target above; a short one the other way. A bracket with 0 ticks is none (clients send them empty).
+An account in Position Brackets mode takes none from a client (`guards.py` protects it).
 """
 
 from __future__ import annotations
@@ -10,20 +11,43 @@ from typing import Final
 
 from services.simulator.accounts import Order
 from shared.events import OrderState
-from shared.venue.codes import OrderKind
-from shared.venue.words import BracketModel
+from shared.venue.codes import OrderKind, VenueSide
+from shared.venue.words import BracketModel, PlaceOrder
 
 TICKS_MIN: Final = 4
+POSITION_BRACKETS: Final = (
+    "Brackets cannot be used with Position Brackets. You must enable Auto OCO Brackets."
+)
 STOP_KINDS: Final = (OrderKind.STOP, OrderKind.TRAILING_STOP)
 
 
-def wanted(bracket: BracketModel | None) -> BracketModel | None:
-    """None for a bracket that asks for nothing."""
-    return bracket if bracket is not None and bracket.ticks else None
+def wanted(request: PlaceOrder, unsigned: bool) -> tuple[BracketModel | None, BracketModel | None]:
+    """(stop-loss, take-profit) asked for; None for one that asks for nothing. With `unsigned` the
+    ticks are read as distances, whatever their sign.
+    """
+    buys = request.side != VenueSide.ASK
+    found: list[BracketModel | None] = []
+    for bracket, above in (
+        (request.stop_loss_bracket, not buys),
+        (request.take_profit_bracket, buys),
+    ):
+        if bracket is None or not bracket.ticks:
+            found.append(None)
+        elif unsigned:
+            distance = abs(bracket.ticks)
+            ticks = distance if above else -distance
+            found.append(BracketModel(ticks=ticks, type=bracket.type))
+        else:
+            found.append(bracket)
+    return found[0], found[1]
 
 
-def refusal(side: int, stop: BracketModel | None, profit: BracketModel | None) -> str | None:
+def refusal(
+    side: int, stop: BracketModel | None, profit: BracketModel | None, auto_oco: bool
+) -> str | None:
     """The venue's complaint about a pair of brackets; `side` is the entry's (1 buys)."""
+    if not auto_oco and (stop is not None or profit is not None):
+        return POSITION_BRACKETS
     if stop is not None:
         if stop.type not in STOP_KINDS:
             return f"Invalid stop loss type ({_kind_name(stop.type)})"
@@ -71,6 +95,7 @@ def legs(
             continue
         leg = Order(
             id=leg_id,
+            account=entry.account,
             contract=entry.contract,
             kind=bracket.type,
             side=-entry.side,

@@ -16,12 +16,13 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from services.simulator import listing
+from services.simulator.bailiff import settle
 from services.simulator.market import Update
-from services.simulator.market_recorded import RecordedBar
 from services.simulator.queries import truth
-from services.simulator.recorded_file import read
+from services.simulator.recorded_load import recordings
 from services.simulator.render import Stamp
 from services.simulator.tape import Teller
+from services.simulator.weather import SETTINGS
 from services.simulator.words import (
     INPUTS,
     OUTPUTS,
@@ -31,12 +32,18 @@ from services.simulator.words import (
     FaultKind,
     FaultReport,
     Faults,
+    FirmOrder,
+    PullCall,
+    SetWeather,
     Step,
     Truth,
+    TruthReport,
+    WeatherReport,
 )
-from services.simulator.world import Machines, SimulatorState, begin, recorded_root
-from shared.contracts import PRODUCTS
+from services.simulator.world import Machines, SimulatorState, begin
+from shared.contracts import PRODUCTS, product_of
 from shared.core import Word
+from shared.domain.sessions import TradingDay
 from shared.events import Event, Pulse, Started
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
@@ -45,7 +52,6 @@ from shared.venue.answers import Acknowledged
 
 CATCH_UP_NS: Final = 120 * SECOND  # open market run in one go at most; the rest waits a step
 AMOUNT_MAX: Final = 10_000_000
-NOTHING: Final[tuple[Word, ...]] = ()
 
 
 class Simulator:
@@ -58,20 +64,20 @@ class Simulator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._recording: tuple[RecordedBar, ...] = ()
-        if settings.simulator.market == "recorded":
-            product = PRODUCTS[recorded_root(settings)]
-            self._recording = read(settings.simulator.recorded_file, product)
+        self._recordings = recordings(settings)
         self._stamp = Stamp()
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             Call: self._call,
+            PullCall: self._pull,
             Truth: self._truth,
             Fault: self._fault,
+            FirmOrder: self._firm,
+            SetWeather: self._weather,
         }
-        self._become(begin(settings, self._recording))
+        self._become(begin(settings, self._recordings))
 
     def _become(self, state: SimulatorState) -> None:
-        self._machines = machines = Machines(self._settings, self._recording, state)
+        self._machines = machines = Machines(self._settings, self._recordings, state)
         self._exchange = machines.exchange
         self._said = machines.exchange.said
         self._changes: dict[type[venue.Body], Callable[[Nanos, int, Any], None]] = {
@@ -93,9 +99,7 @@ class Simulator:
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(event)
-        if not self._said:
-            return NOTHING
-        said = tuple(self._said)
+        said = self._machines.stream.due(self.market_ns, self._said)
         self._said.clear()
         return said
 
@@ -103,7 +107,9 @@ class Simulator:
         """Nothing to fold in: our answers follow from what we heard, under any code of ours."""
 
     def snapshot(self) -> bytes:
-        self._exchange.account.freeze()
+        for account in self._exchange.accounts.values():
+            account.freeze()
+        self._machines.pulls.freeze()
         return msgspec.msgpack.encode(self._machines.state)
 
     def restore(self, snapshot: bytes) -> None:
@@ -123,39 +129,59 @@ class Simulator:
         until = machines.hours.next_open(state.market_ns) + CATCH_UP_NS
         until = min(now_ns, until)
         updates: list[Update] = []
-        for feed in machines.feeds:
+        for feed in machines.markets.feeds:
             feed.advance(until, updates)
-        if len(machines.feeds) > 1:
+        if len(machines.markets.feeds) > 1:
             updates.sort(key=lambda update: update.at_ns)
         for update in updates:
             self._on_update(update)
-        horizon = min(feed.horizon() for feed in machines.feeds)
+        horizon = min(feed.horizon() for feed in machines.markets.feeds)
+        self._turn_day(until)
         self._exchange.run(min(until, horizon))
+        machines.bailiff.look(until)
         state.market_ns = until
 
     def _on_update(self, update: Update) -> None:
         state = self._machines.state
-        self._exchange.on_update(update)
         root = update.root
-        day = self._machines.hours.day(update.at_ns)
-        if day.day != self._label:
-            self._turn_day(day.day)
+        day = self._turn_day(update.at_ns)
+        if update.at_ns < state.exchange.faults.halted_until_ns:
+            return  # updates are whole, so the first one after a halt finds the market elsewhere
+        self._exchange.on_update(update)
+        self._machines.bailiff.look(update.at_ns)
         stats, series = state.days[root], state.series[root]
         if stats.day != day.day:
             stats.turn(day.day)
         for told in update.prints:
             series.add(update.at_ns, told)
             stats.add(told[0], told[1])
-        if update.at_ns >= state.exchange.faults.frozen_until_ns:
+        if not update.silent and update.at_ns >= state.exchange.faults.frozen_until_ns:
             self._tellers[root].tell(update, stats, self._said)
 
-    def _turn_day(self, day: str) -> None:
-        """A new trading day may have new front months."""
-        self._label = day
-        self._tellers = {
-            root: Teller(listing.front(PRODUCTS[root], day), self._stamp)
-            for root in self._machines.state.series
-        }
+    def _turn_day(self, now_ns: Nanos) -> TradingDay:
+        """The trading day at `now_ns`. A new one ends the firm's day and may have new front months:
+        contracts that are no longer traded are settled.
+        """
+        day = self._machines.hours.day(now_ns)
+        if day.day != self._label:
+            self._label = day.day
+            self._tellers = {
+                root: Teller(listing.front(PRODUCTS[root], day.day), self._stamp)
+                for root in self._machines.state.series
+            }
+            if day.day != self._machines.state.day:
+                self._machines.state.day = day.day
+                self._settle_ended(now_ns)
+                self._machines.bailiff.end_day()
+        return day
+
+    def _settle_ended(self, now_ns: Nanos) -> None:
+        for account in self._exchange.accounts.values():
+            used = dict.fromkeys(order.contract for order in account.state.live.values())
+            used |= dict.fromkeys(contract for contract, _ in account.held())
+            for contract in used:
+                if contract != listing.front(product_of(contract), self._label):
+                    settle(self._exchange, account, contract, now_ns)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -170,14 +196,34 @@ class Simulator:
         else:  # logins and pings are the port's
             self._exchange.answer(call.call_id, Acknowledged(success=False, error_code=1))
 
+    def _pull(self, call: PullCall) -> None:
+        response = self._machines.pulls.ask(self.market_ns, call, self._said)
+        self._said.append(Answer(call_id=call.call_id, response=response))
+
     def _truth(self, asked: Truth) -> None:
-        report = truth(
-            self._exchange.account,
-            self.market_ns,
-            regime=self._machines.synthetic.regime(),
-            faults=msgspec.structs.replace(self._exchange.state.faults),
+        account = self._machines.counter.find(asked.account)
+        response: TruthReport | Acknowledged = Acknowledged(
+            success=False, error_code=1, error_message=f"no account is named {asked.account!r}"
         )
-        self._said.append(Answer(call_id=asked.call_id, response=report))
+        if account is not None:
+            regime = self._machines.markets.synthetic.regime()
+            response = truth(self._exchange, account, self.market_ns, regime=regime)
+        self._said.append(Answer(call_id=asked.call_id, response=response))
+
+    def _firm(self, order: FirmOrder) -> None:
+        report = self._machines.counter.ask(order)
+        self._said.append(Answer(call_id=order.call_id, response=report))
+
+    def _weather(self, order: SetWeather) -> None:
+        synthetic = self._machines.markets.synthetic
+        error = ""
+        if order.regime:
+            try:
+                synthetic.order(order.regime, order.group)
+            except ValueError as refused:
+                error = str(refused)
+        report = WeatherReport(regimes=synthetic.regimes(), settings=SETTINGS, error=error)
+        self._said.append(Answer(call_id=order.call_id, response=report))
 
     def _fault(self, order: Fault) -> None:
         """Amounts are cut to 0..`AMOUNT_MAX`."""
@@ -196,6 +242,8 @@ class Simulator:
                 faults.reject_orders = amount
             case FaultKind.DELAY_ANSWERS:
                 faults.delay_ms = amount
+            case FaultKind.HALT_MARKET:
+                faults.halted_until_ns = self.market_ns + amount * MILLISECOND if amount else 0
         self._said.append(Answer(call_id=order.call_id, response=_report(faults)))
 
 

@@ -8,22 +8,34 @@ the position around.
 Order of checks for a new order: account, contract, tag, type, size, side, trading hours, quote,
 trail, prices, brackets, size of position. A refused order exists (status 5), has an id and keeps
 its tag. New orders are refused from the firm's flat-by time to the next opening; cancels always
-work, modifies and closes until the exchange closes.
+work, modifies and closes until the exchange closes. An account the firm has locked is refused with
+code 4 (account violation), without an order; while the firm itself closes a contract, no other
+close is taken.
+
+The cap counts what could be held: per contract the worse of position with working buys and working
+sells against it, bracket legs left out, summed over contracts in tenths of a mini. An order that
+adds to that sum beyond the cap is refused; `cap_counts_working` off counts positions alone.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from msgspec import Struct
+
 from services.simulator import brackets, listing
-from services.simulator.accounts import ACCOUNT_ID, Order
-from services.simulator.exchange import Arrival, Exchange
+from services.simulator.accounts import Account, Order
+from services.simulator.bailiff import closing_order
+from services.simulator.dice import Delay, Dice, seed_of
+from services.simulator.exchange import Exchange
+from services.simulator.exchange_state import Arrival
 from services.simulator.market import Hours
 from services.simulator.matching import Matching
 from services.simulator.words import Unanswered
 from shared.contracts import Product, product_of
 from shared.contracts import ticks as in_ticks
 from shared.domain.orders import Happening
+from shared.domain.rules.sizing import exposure
 from shared.units import Lots, Nanos, Ticks
 from shared.venue import words as venue
 from shared.venue.answers import Acknowledged, AnyResponse, PlaceResponse
@@ -54,7 +66,7 @@ PLACEABLE: Final = (
     OrderKind.JOIN_BID,
     OrderKind.JOIN_ASK,
 )
-CAP_TENTHS_PER_USD: Final = 1_000  # the firm's cap: 50 tenths of a mini for 50,000 dollars
+TOO_LARGE: Final = "Not enough margin."
 
 
 class Refused(Exception):
@@ -74,53 +86,75 @@ def _aligned(price: float | None, product: Product, what: str) -> Ticks | None:
     return count
 
 
-def in_band(count: Ticks, last: Ticks) -> bool:
-    return abs(count - last) * 100 <= last * BAND_PERCENT
+def in_reach(count: Ticks, book: Matching) -> bool:
+    """Whether the venue takes an order at a price: near the last one, within the day's limits."""
+    last = book.state.last
+    return abs(count - last) * 100 <= last * BAND_PERCENT and book.allows(count)
+
+
+class Customs(Struct, frozen=True, kw_only=True):
+    """Where the venue's behaviour is not known or differs by firm; see [simulator] settings."""
+
+    stop_limit: bool = False
+    unsigned_ticks: bool = False
+    cap_counts_working: bool = True
 
 
 class Desk:
     """Requests that change something."""
 
-    def __init__(self, exchange: Exchange, hours: Hours, *, latency_ns: Nanos, cap: Lots) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        hours: Hours,
+        *,
+        acknowledge: Delay,
+        customs: Customs,
+    ) -> None:
         self._exchange = exchange
-        self._account = exchange.account
+        self._accounts = exchange.accounts
         self._hours = hours
-        self._latency_ns = latency_ns
-        self._cap = cap  # tenths of a mini
+        self._acknowledge = acknowledge
+        self._customs = customs
+
+    def _open(self, now_ns: Nanos, contract: str) -> bool:
+        halted = now_ns < self._exchange.state.faults.halted_until_ns
+        return not halted and self._hours.trades(product_of(contract).group, now_ns)
+
+    def _delay_of(self, now_ns: Nanos, call_id: int) -> Nanos:
+        """How long the engine's word is under way to who asked; a dice throw of its own."""
+        return self._acknowledge.draw(Dice(seed_of(now_ns, "acknowledge", call_id)))
 
     # -- place -------------------------------------------------------------------------------------
 
     def place(self, now_ns: Nanos, call_id: int, request: venue.PlaceOrder) -> None:
         exchange, day = self._exchange, self._hours.day(now_ns)
-        if request.account_id != ACCOUNT_ID:
+        account = self._accounts.get(request.account_id)
+        if account is None:
             return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_NOT_FOUND))
         if listing.known(request.contract_id, day.day) is None:
             return exchange.answer(call_id, _placed(PlaceError.CONTRACT_NOT_FOUND))
-        if not self._account.state.can_trade:
+        if not account.state.can_trade:
             return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_VIOLATION))
         if request.contract_id != listing.front(product_of(request.contract_id), day.day):
             return exchange.answer(call_id, _placed(PlaceError.CONTRACT_NOT_ACTIVE))
-        order = self._order_of(now_ns, request)
-        stop = brackets.wanted(request.stop_loss_bracket)
-        profit = brackets.wanted(request.take_profit_bracket)
-        ids = (
-            self._account.next_id() if stop else 0,
-            self._account.next_id() if profit else 0,
-        )
+        order = _order_of(account, now_ns, request)
+        stop, profit = brackets.wanted(request, self._customs.unsigned_ticks)
+        ids = (account.next_id() if stop else 0, account.next_id() if profit else 0)
         try:
-            self._judge_form(order, request)
-            self._judge_hours(now_ns)
+            self._judge_form(account, order, request)
+            self._judge_hours(now_ns, order.contract)
             self._judge_prices(order, request)
-            complaint = brackets.refusal(order.side, stop, profit)
+            complaint = brackets.refusal(order.side, stop, profit, account.state.auto_oco)
             if complaint:
                 raise Refused(complaint)
-            self._room_for(order)
+            self._room_for(account, order)
         except Refused as refused:
             return self._reject(now_ns, call_id, order, str(refused))
         legs = brackets.legs(order, stop, profit, ids)
         for leg in legs:
             if leg is not None and leg.tag is not None:
-                self._account.use_tag(leg.tag)
+                account.use_tag(leg.tag)
         exchange.accept(order, legs, now_ns)
         faults = exchange.state.faults
         if faults.lose_answers:
@@ -128,40 +162,29 @@ class Desk:
             exchange.said.append(Unanswered(call_id=call_id))
             return None
         return exchange.answer(
-            call_id, PlaceResponse(success=True, order_id=order.id), self._latency_ns
+            call_id, PlaceResponse(success=True, order_id=order.id), self._delay_of(now_ns, call_id)
         )
 
-    def _order_of(self, now_ns: Nanos, request: venue.PlaceOrder) -> Order:
-        return Order(
-            id=self._account.next_id(),
-            contract=request.contract_id,
-            kind=request.type,
-            side=-1 if request.side == VenueSide.ASK else 1,
-            size=request.size,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-            tag=request.custom_tag or None,
-        )
-
-    def _judge_form(self, order: Order, request: venue.PlaceOrder) -> None:
+    def _judge_form(self, account: Account, order: Order, request: venue.PlaceOrder) -> None:
         """What can be said without clock or market; the tag is taken here. Raises Refused."""
-        if order.tag is not None and not self._account.use_tag(order.tag):
+        if order.tag is not None and not account.use_tag(order.tag):
             raise Refused(TAG_USED)
-        if order.kind not in PLACEABLE:
+        stop_limit = order.kind == OrderKind.STOP_LIMIT and self._customs.stop_limit
+        if order.kind not in PLACEABLE and not stop_limit:
             raise Refused("Invalid order type specified")
         if order.size <= 0:
             raise Refused("Invalid order size specified")
         if request.side not in tuple(VenueSide):
             raise Refused("Invalid order side specified")
 
-    def _judge_hours(self, now_ns: Nanos) -> None:
+    def _judge_hours(self, now_ns: Nanos, contract: str) -> None:
         """Raises Refused when nothing can be opened now."""
         day = self._hours.day(now_ns)
         faults = self._exchange.state.faults
         if faults.reject_orders:
             faults.reject_orders -= 1
             raise Refused(UNAVAILABLE)
-        if not day.opens_ns <= now_ns < day.flat_by_ns:
+        if now_ns >= day.flat_by_ns or not self._open(now_ns, contract):
             raise Refused(UNAVAILABLE)
 
     def _judge_prices(self, order: Order, request: venue.PlaceOrder) -> None:
@@ -170,14 +193,16 @@ class Desk:
         product = product_of(order.contract)
         if order.kind == OrderKind.TRAILING_STOP:
             order.trail = self._trail(request.trail_price, book, product)
+            if order.trail > TRAIL_MAX:  # a modify knows no such limit
+                raise Refused(f"Trail Distance exceeds maximum ({TRAIL_MAX})")
             order.stop = book.state.last + order.side * order.trail
-        elif order.kind == OrderKind.LIMIT:
+        if order.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
             order.limit = _aligned(request.limit_price, product, "limit")
-            if order.limit is None or not in_band(order.limit, book.state.last):
+            if order.limit is None or not in_reach(order.limit, book):
                 raise Refused(OUT_OF_RANGE)
-        elif order.kind == OrderKind.STOP:
+        if order.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT):
             order.stop = _aligned(request.stop_price, product, "stop")
-            if order.stop is None or not in_band(order.stop, book.state.last):
+            if order.stop is None or not in_reach(order.stop, book):
                 raise Refused(OUT_OF_RANGE)
             if book.reached(order.side, order.stop):
                 raise Refused(OUT_OF_RANGE)
@@ -191,30 +216,45 @@ class Desk:
 
     @staticmethod
     def _trail(price: float | None, book: Matching, product: Product) -> int:
-        """A trail's distance in whole ticks from the last print. Raises Refused."""
+        """A trail's distance in whole ticks from the last print, of any length. Raises Refused."""
         if not price:
             raise Refused(NO_TRAIL)
         level = _aligned(price, product, "trail")
         if not book.state.last or level is None:
             raise Refused("Cannot trail without a last price")
-        distance = abs(book.state.last - level)
-        if distance > TRAIL_MAX:
-            raise Refused(f"Trail Distance exceeds maximum ({TRAIL_MAX})")
-        return distance
+        return abs(book.state.last - level)
 
-    def _room_for(self, order: Order) -> None:
+    def _room_for(self, account: Account, order: Order) -> None:
         """The account's largest position. Raises Refused for an order that would pass it."""
-        weight = product_of(order.contract).mini_tenths
-        held = self._account.lots(order.contract)
-        after = abs(held + order.side * order.size)
-        if after > abs(held) and after * weight > self._cap:
-            raise Refused("Not enough margin.")
+        before, after = self._exposed(account, None), self._exposed(account, order)
+        if after > before and after > account.state.firm.cap:
+            raise Refused(TOO_LARGE)
+
+    def _exposed(self, account: Account, more: Order | None) -> Lots:
+        """What could be held at worst, in tenths of a mini, with one order more."""
+        contracts = dict.fromkeys(contract for contract, _ in account.held())
+        if self._customs.cap_counts_working:
+            contracts |= dict.fromkeys(order.contract for order in account.state.live.values())
+        if more is not None:
+            contracts[more.contract] = None
+        total = 0
+        for contract in contracts:
+            buys = sells = 0
+            if self._customs.cap_counts_working:
+                buys, sells = account.working(contract)
+            if more is not None and more.contract == contract:
+                buys += more.size if more.side > 0 else 0
+                sells += more.size if more.side < 0 else 0
+            worst = max(exposure(account.lots(contract), buys, sells))
+            total += worst * product_of(contract).mini_tenths
+        return total
 
     def _reject(self, now_ns: Nanos, call_id: int, order: Order, text: str) -> None:
         order.limit = order.stop = order.trail = None
-        self._account.add(order)
+        account = self._exchange.of(order)
+        account.add(order)
         order.happen(Happening.REJECTED, now_ns)
-        self._account.close_file(order)
+        account.close_file(order)
         self._exchange.tell_order(order)
         answer = PlaceResponse(
             success=False,
@@ -228,12 +268,13 @@ class Desk:
 
     def modify(self, now_ns: Nanos, call_id: int, request: venue.ModifyOrder) -> None:
         exchange = self._exchange
-        if request.account_id != ACCOUNT_ID:
+        account = self._accounts.get(request.account_id)
+        if account is None:
             return exchange.answer(call_id, _done(ModifyError.ACCOUNT_NOT_FOUND))
-        order = self._account.find(request.order_id)
+        order = account.find(request.order_id)
         if order is None:
             return exchange.answer(call_id, _done(ModifyError.ORDER_NOT_FOUND))
-        if order.over or order.id not in self._account.state.live:
+        if order.over or order.forced:
             return exchange.answer(call_id, _done(ModifyError.REJECTED))
         try:
             arrival = self._changed(now_ns, order, request)
@@ -244,7 +285,7 @@ class Desk:
 
     def _changed(self, now_ns: Nanos, order: Order, request: venue.ModifyOrder) -> Arrival:
         """The change that is asked for. Raises Refused."""
-        if not self._hours.open(now_ns):
+        if not self._open(now_ns, order.contract):
             raise Refused(UNAVAILABLE)
         book, product = self._quoted(order.contract), product_of(order.contract)
         arrival = Arrival(at_ns=0, order_id=order.id, what="CHANGE")
@@ -258,7 +299,7 @@ class Desk:
         if not resting or (limit and order.limit is None) or (stop and order.stop is None):
             raise Refused(OUT_OF_RANGE if resting else "")
         for price in (limit, stop):
-            if price is not None and not in_band(price, book.state.last):
+            if price is not None and not in_reach(price, book):
                 raise Refused(OUT_OF_RANGE)
         if stop is not None and book.reached(order.side, stop):
             raise Refused(OUT_OF_RANGE)
@@ -270,11 +311,12 @@ class Desk:
 
     def cancel(self, now_ns: Nanos, call_id: int, request: venue.CancelOrder) -> None:
         exchange = self._exchange
-        if request.account_id != ACCOUNT_ID:
+        account = self._accounts.get(request.account_id)
+        if account is None:
             return exchange.answer(call_id, _done(CancelError.ACCOUNT_NOT_FOUND))
-        if request.order_id not in self._account.state.live:
-            gone = self._account.find(request.order_id) is not None
-            code = CancelError.UNKNOWN_ERROR if gone else CancelError.ORDER_NOT_FOUND
+        order = account.find(request.order_id)
+        if order is None or order.over or order.forced:
+            code = CancelError.ORDER_NOT_FOUND if order is None else CancelError.UNKNOWN_ERROR
             return exchange.answer(call_id, _done(code))
         arrival = Arrival(at_ns=0, order_id=request.order_id, what="CANCEL", call_id=call_id)
         return exchange.send(now_ns, arrival)
@@ -282,55 +324,69 @@ class Desk:
     # -- close -------------------------------------------------------------------------------------
 
     def close(self, now_ns: Nanos, call_id: int, request: venue.PositionClose) -> None:
-        code = CloseError(self._closable(now_ns, request.account_id, request.contract_id))
-        if code is CloseError.SUCCESS and not self._tradable(now_ns, request.contract_id):
+        account = self._accounts.get(request.account_id)
+        code = CloseError(self._closable(now_ns, account, request.contract_id))
+        if code is CloseError.SUCCESS and not self._tradable(now_ns, account, request.contract_id):
             code = CloseError.ORDER_REJECTED
-        if code is CloseError.SUCCESS:
-            self._close(now_ns, request.contract_id, abs(self._account.lots(request.contract_id)))
-        self._exchange.answer(call_id, _done(code), self._latency_ns)
+        if code is CloseError.SUCCESS and account is not None:
+            self._close(now_ns, account, request.contract_id)
+        self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
 
     def partial_close(
         self, now_ns: Nanos, call_id: int, request: venue.PositionPartialClose
     ) -> None:
-        code = PartialCloseError(self._closable(now_ns, request.account_id, request.contract_id))
-        if code is PartialCloseError.SUCCESS:
-            if not 0 < request.size <= abs(self._account.lots(request.contract_id)):
+        account, contract = self._accounts.get(request.account_id), request.contract_id
+        code = PartialCloseError(self._closable(now_ns, account, contract))
+        if code is PartialCloseError.SUCCESS and account is not None:
+            if not 0 < request.size <= abs(account.lots(contract)):
                 code = PartialCloseError.INVALID_CLOSE_SIZE
-            elif not self._tradable(now_ns, request.contract_id):
+            elif not self._tradable(now_ns, account, contract):
                 code = PartialCloseError.ORDER_REJECTED
             else:
-                self._close(now_ns, request.contract_id, request.size)
-        self._exchange.answer(call_id, _done(code), self._latency_ns)
+                self._close(now_ns, account, contract, request.size)
+        self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
 
-    def _closable(self, now_ns: Nanos, account_id: int, contract: str) -> int:
+    def _closable(self, now_ns: Nanos, account: Account | None, contract: str) -> int:
         """What both closes check first; their codes 0 to 4 agree."""
         day = self._hours.day(now_ns).day
-        if account_id != ACCOUNT_ID:
+        if account is None:
             return CloseError.ACCOUNT_NOT_FOUND.value
         product = listing.known(contract, day)
         if product is None:
             return CloseError.CONTRACT_NOT_FOUND.value
-        if not self._account.lots(contract):
+        if not account.lots(contract):
             return CloseError.POSITION_NOT_FOUND.value
         active = contract == listing.front(product, day)
         return (CloseError.SUCCESS if active else CloseError.CONTRACT_NOT_ACTIVE).value
 
-    def _tradable(self, now_ns: Nanos, contract: str) -> bool:
+    def _tradable(self, now_ns: Nanos, account: Account | None, contract: str) -> bool:
+        """Whether a close can go out: open, quoted, and not already being closed by the firm."""
         book = self._exchange.books.get(product_of(contract).root)
-        return self._hours.open(now_ns) and book is not None and bool(book.state.bid)
+        quoted = self._open(now_ns, contract) and book is not None and bool(book.state.bid)
+        live = account.state.live.values() if account else ()
+        return quoted and not any(row.forced and row.contract == contract for row in live)
 
-    def _close(self, now_ns: Nanos, contract: str, lots: Lots) -> None:
+    def _close(
+        self, now_ns: Nanos, account: Account, contract: str, lots: Lots | None = None
+    ) -> None:
         """The venue's own market order: untagged, resting orders stay."""
-        order = Order(
-            id=self._account.next_id(),
-            contract=contract,
-            kind=OrderKind.MARKET.value,
-            side=-1 if self._account.lots(contract) > 0 else 1,
-            size=lots,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-        )
+        order = closing_order(account, contract, now_ns)
+        order.size = lots or order.size
         self._exchange.accept(order, (None, None), now_ns)
+
+
+def _order_of(account: Account, now_ns: Nanos, request: venue.PlaceOrder) -> Order:
+    return Order(
+        id=account.next_id(),
+        account=account.state.id,
+        contract=request.contract_id,
+        kind=request.type,
+        side=-1 if request.side == VenueSide.ASK else 1,
+        size=request.size,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+        tag=request.custom_tag or None,
+    )
 
 
 def _placed(code: PlaceError) -> PlaceResponse:

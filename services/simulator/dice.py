@@ -56,3 +56,25 @@ def bell(bits: int) -> int:
     """A bell-shaped integer from 48 bits: mean 0, deviation 1024 (three uniforms added)."""
     total = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF)
     return (total - 98_302) * 1024 // 32_768
+
+
+class Delay(Struct, frozen=True):
+    """How long something is under way: `base_ns`, and at random more.
+
+    Uniform: up to `spread_ns` more. Otherwise an exponential tail with that mean, cut at eleven
+    times it: most are quick and some are very late, as networks are.
+    """
+
+    base_ns: int
+    spread_ns: int
+    tail: bool = False
+
+    def draw(self, dice: Dice) -> int:
+        if not self.tail:
+            return self.base_ns + dice.below(self.spread_ns + 1)
+        bits = dice.bits()
+        halvings, rest = 0, bits >> 10
+        while bits & 1 and halvings < 10:  # how often a coin falls the same way: a geometric tail
+            bits >>= 1
+            halvings += 1
+        return self.base_ns + self.spread_ns * (halvings * 1_024 + rest % 1_024) * 651 // 1_000_000

@@ -8,21 +8,21 @@ sibling that dies).
 Where the venue's behaviour is not known we chose, and say so: legs open with the first fill of
 their entry, at that fill's price, and grow with later ones; a leg cancelled by hand leaves its
 sibling alone; an entry cancelled after part of it filled keeps its legs; if a leg is over before
-the last part of its entry fills, that part has no leg.
+the last part of its entry fills, that part has no leg. What the firm sends is `forced`; the same
+way leads it into the book.
+
+All accounts meet the same book: what one takes is gone for the other; they never trade together.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
-from msgspec import Struct
-
-from services.simulator import render
-from services.simulator.accounts import ACCOUNT_ID, Account, AccountState, Order
-from services.simulator.dice import Dice
+from services.simulator import guards, render
+from services.simulator.accounts import Account, AccountState, Order
+from services.simulator.dice import Delay
+from services.simulator.exchange_state import ARRIVALS_MAX, Arrival, ExchangeState, waiting
 from services.simulator.market import Update
-from services.simulator.matching import BookState, Fill, Matching, Waiting
-from services.simulator.words import Answer, Faults, UserPush
+from services.simulator.matching import Fill, Matching
+from services.simulator.words import Answer, UserPush
 from shared.contracts import product_of
 from shared.core import Word
 from shared.domain.orders import Happening
@@ -31,39 +31,58 @@ from shared.venue import words as venue
 from shared.venue.answers import Acknowledged, AnyResponse
 from shared.venue.codes import HubAction, OrderKind
 
-ARRIVALS_MAX: Final = 10_000  # requests on their way; the venue's rate limit is far below
-
-
-class Arrival(Struct, kw_only=True):
-    """A request that reaches the engine at `at_ns`. `call_id` 0: nobody waits for an answer."""
-
-    at_ns: Nanos
-    order_id: int
-    what: str  # ENTER, CHANGE, CANCEL
-    call_id: int = 0
-    size: Lots | None = None
-    limit: Ticks | None = None
-    stop: Ticks | None = None
-    trail: int | None = None
-
-
-class ExchangeState(Struct, kw_only=True):
-    account: AccountState
-    books: dict[str, BookState]
-    arrivals: list[Arrival] = []
-    dice: Dice
-    faults: Faults
-
 
 class Exchange:
     """Orders, matching and what the user hub hears. `said` collects words for the port."""
 
-    def __init__(self, state: ExchangeState, *, latency_ns: Nanos, slippage: Ticks) -> None:
+    def __init__(
+        self,
+        state: ExchangeState,
+        *,
+        latency: Delay,
+        slippage: Ticks,
+        commissions_apart: bool = False,
+    ) -> None:
         self.state = state
-        self.account = Account(state.account)
+        self._apart = commissions_apart
+        self.accounts = {key: self._account(one) for key, one in state.accounts.items()}
         self.books = {root: Matching(book, slippage) for root, book in state.books.items()}
         self.said: list[Word] = []
-        self._latency_ns = latency_ns
+        self._applying = 0  # how deep in `apply` we are
+        self._guarded: dict[tuple[int, str], None] = {}
+        self._latency = latency
+
+    def _account(self, state: AccountState) -> Account:
+        return Account(state, self.state.ids, apart=self._apart)
+
+    @property
+    def account(self) -> Account:
+        """The first account."""
+        return next(iter(self.accounts.values()))
+
+    def open_account(self, state: AccountState) -> Account:
+        assert state.id not in self.accounts, f"Invariant: account {state.id} is new"
+        self.state.accounts[state.id] = state
+        made = self.accounts[state.id] = self._account(state)
+        return made
+
+    def drop_account(self, account_id: int) -> None:
+        """Forget an account; it must be flat, with nothing at work."""
+        gone = self.accounts.pop(account_id)
+        assert not gone.state.live, "Invariant: an account that goes has no orders"
+        assert not gone.held(), "Invariant: an account that goes is flat"
+        del self.state.accounts[account_id]
+
+    def find(self, order_id: int) -> Order | None:
+        """A live order of any account."""
+        for account in self.accounts.values():
+            order = account.state.live.get(order_id)
+            if order is not None:
+                return order
+        return None
+
+    def of(self, order: Order) -> Account:
+        return self.accounts[order.account]
 
     def book(self, contract: str) -> Matching:
         return self.books[product_of(contract).root]
@@ -76,11 +95,10 @@ class Exchange:
     # -- requests on their way ---------------------------------------------------------------------
 
     def send(self, now_ns: Nanos, arrival: Arrival) -> None:
-        """Put a request on its way; `at_ns` is set here: latency and a fifth of it as jitter."""
+        """Put a request on its way; `at_ns` is set here, drawn from the latency."""
         arrivals = self.state.arrivals
         assert len(arrivals) < ARRIVALS_MAX, "Invariant: the rate limit keeps requests few"
-        jitter = self.state.dice.below(self._latency_ns // 5 + 1)
-        at_ns = now_ns + self._latency_ns + jitter
+        at_ns = now_ns + self._latency.draw(self.state.dice)
         if arrivals:
             at_ns = max(at_ns, arrivals[-1].at_ns)
         arrival.at_ns = at_ns
@@ -91,10 +109,10 @@ class Exchange:
         arrivals = self.state.arrivals
         while arrivals and arrivals[0].at_ns <= until_ns:
             arrival = arrivals.pop(0)
-            order = self.account.state.live.get(arrival.order_id)
+            order = self.find(arrival.order_id)
             if arrival.what == "ENTER":
-                assert order is not None, "Invariant: nothing ends an order on its way"
-                self._enter(order, arrival.at_ns)
+                if order is not None:  # else: the firm cancelled it on its way
+                    self._enter(order, arrival.at_ns)
             elif order is None:  # it ended while the request was under way
                 code = 3 if arrival.what == "CHANGE" else 5
                 self.answer(arrival.call_id, Acknowledged(success=False, error_code=code))
@@ -112,7 +130,7 @@ class Exchange:
         fills: list[Fill] = []
         self.books[update.root].on_update(update, fills)
         if fills:
-            self._apply(fills, update.at_ns)
+            self.apply(fills, update.at_ns)
 
     # -- an order's life ---------------------------------------------------------------------------
 
@@ -121,7 +139,7 @@ class Exchange:
         stop, profit = legs
         for leg in (stop, order, profit):
             if leg is not None:
-                self.account.add(leg)
+                self.of(leg).add(leg)
                 self.tell_order(leg)
         self.send(now_ns, Arrival(at_ns=0, order_id=order.id, what="ENTER"))
 
@@ -132,37 +150,42 @@ class Exchange:
             self.cancel(order, now_ns)
             return
         if order.kind != OrderKind.MARKET:
-            if order.kind == OrderKind.JOIN_BID:
-                order.limit = book.state.bid
-            elif order.kind == OrderKind.JOIN_ASK:
-                order.limit = book.state.ask
+            if order.kind in (OrderKind.JOIN_BID, OrderKind.JOIN_ASK):
+                order.limit = book.touch(1 if order.kind == OrderKind.JOIN_BID else -1)
             order.happen(Happening.OPENED, now_ns, touch=False)
             self.tell_order(order)
         self._into_book(order, fills)
-        self._apply(fills, now_ns)
+        self.apply(fills, now_ns)
+        left = book.state.resting.get(order.id)
+        if order.kind == OrderKind.MARKET and left is not None:  # the market is at its limit
+            order.limit = left.price
+            order.happen(Happening.OPENED, now_ns, touch=False)
+            self.tell_order(order)
 
-    def _into_book(self, order: Order, fills: list[Fill]) -> None:
+    def _into_book(self, order: Order, fills: list[Fill], triggered: bool = False) -> None:
+        """`triggered`: a stop-limit whose stop was reached; it is a limit order now."""
         book = self.book(order.contract)
-        if order.stop is not None:
-            trail = abs(order.trail or 0) if order.kind == OrderKind.TRAILING_STOP else 0
-            book.arm(Waiting(order.id, order.side, order.stop, order.left, trail))
+        if order.stop is not None and not triggered:
+            book.arm(waiting(order))
             book.trigger(fills)
         elif order.limit is not None:
             book.limit(order.id, order.side, order.left, order.limit, fills=fills)
         else:
             book.sweep(order.id, order.side, order.left, fills=fills)
 
-    def cancel(self, order: Order, now_ns: Nanos) -> None:
+    def cancel(
+        self, order: Order, now_ns: Nanos, happening: Happening = Happening.CANCELLED
+    ) -> None:
         """End a live order; legs that never opened end with it."""
         self.book(order.contract).cancel(order.id)
-        order.happen(Happening.CANCELLED, now_ns)
+        order.happen(happening, now_ns)
         self.tell_order(order)
-        self.account.close_file(order)
+        self.of(order).close_file(order)
         if not order.filled:
             for leg_id in (order.stop_leg, order.profit_leg):
-                leg = self.account.state.live.get(leg_id)
+                leg = self.of(order).state.live.get(leg_id)
                 if leg is not None:
-                    self.cancel(leg, now_ns)
+                    self.cancel(leg, now_ns, happening)
 
     def _change(self, order: Order, arrival: Arrival) -> None:
         """Carry out a modify; a new price or a larger size goes to the back of the queue."""
@@ -177,52 +200,81 @@ class Exchange:
             order.size = size
             book.shrink(order.id, order.left)
         else:
+            triggered = order.kind == OrderKind.STOP_LIMIT and order.id in book.state.resting
             book.cancel(order.id)
             order.size = size
             order.limit = order.limit if arrival.limit is None else arrival.limit
             order.stop = order.stop if arrival.stop is None else arrival.stop
             order.trail = order.trail if arrival.trail is None else arrival.trail
-            self._into_book_with_pair(order, fills)
+            self._into_book_with_pair(order, fills, triggered)
         order.updated_ns = arrival.at_ns
         self.tell_order(order)
         self.answer(arrival.call_id, Acknowledged(success=True))
-        self._apply(fills, arrival.at_ns)
+        self.apply(fills, arrival.at_ns)
 
-    def _into_book_with_pair(self, order: Order, fills: list[Fill]) -> None:
+    def _into_book_with_pair(self, order: Order, fills: list[Fill], triggered: bool) -> None:
         """Enter the book again, as one of a pair if its sibling still works there."""
         book = self.book(order.contract)
-        sibling = self.account.state.live.get(order.sibling)
+        sibling = self.of(order).state.live.get(order.sibling)
         if sibling is None:
-            self._into_book(order, fills)
+            self._into_book(order, fills, triggered)
             return
         book.pair(order.id, sibling.id)
         self._into_book(order, fills)
 
+    def follow_trails(self) -> None:
+        """Write down where the trailing stops stand: the book moves them, readers see orders."""
+        for account in self.accounts.values():
+            for order in account.state.live.values():
+                if order.kind == OrderKind.TRAILING_STOP:
+                    found = self.book(order.contract).state.waiting.get(order.id)
+                    order.stop = order.stop if found is None else found.stop
+
     # -- fills -------------------------------------------------------------------------------------
 
-    def _apply(self, fills: list[Fill], now_ns: Nanos) -> None:
+    def apply(self, fills: list[Fill], now_ns: Nanos) -> None:
+        """Book fills one after the other. What guards a whole position follows when all are booked,
+        those that one of them caused included: a guard may still have a fill to come.
+        """
+        self._applying += 1
         for order_id, price, lots in fills:
-            self._fill(self.account.live(order_id), price, lots, now_ns)
+            order = self.find(order_id)
+            assert order is not None, f"Invariant: only live orders fill, {order_id} is not"
+            self._fill(order, price, lots, now_ns)
+            if not self.of(order).state.auto_oco:
+                self._guarded[order.account, order.contract] = None
+        while self._applying == 1 and self._guarded:
+            account_id, contract = next(iter(self._guarded))
+            del self._guarded[account_id, contract]
+            guards.renew(self, self.accounts[account_id], contract, now_ns)
+        self._applying -= 1
 
     def _fill(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
-        account = self.account
+        account = self.of(order)
         before = account.state.holdings.get(order.contract)
         average = None
         if before is not None and before.position.lots:
-            average = render.position(order.contract, before).average_price
+            average = render.position(account.state.id, order.contract, before).average_price
         deal = account.book(order, price, lots, now_ns)
         done = order.filled == order.size
         order.happen(Happening.FILLED if done else Happening.PART_FILLED, now_ns, touch=False)
         self.tell_order(order)
-        self._push(venue.USER_TRADE, HubAction.ADD, render.deal(deal, render.HUB_DIGITS))
+        self._push(account, venue.USER_TRADE, HubAction.ADD, render.deal(deal, render.HUB_DIGITS))
         holding = account.state.holdings[order.contract]
         flat = not holding.position.lots
         self._push(
+            account,
             venue.USER_POSITION,
             HubAction.REMOVE if flat else HubAction.UPDATE,
-            render.position(order.contract, holding, render.HUB_DIGITS, average if flat else None),
+            render.position(
+                account.state.id,
+                order.contract,
+                holding,
+                digits=render.HUB_DIGITS,
+                average=average if flat else None,
+            ),
         )
-        self._push(venue.USER_ACCOUNT, HubAction.UPDATE, render.account(account.state))
+        self.tell_account(account)
         if done:
             account.close_file(order)
         if order.stop_leg or order.profit_leg:
@@ -232,7 +284,7 @@ class Exchange:
 
     def _weaken_sibling(self, order: Order, lots: Lots, now_ns: Nanos) -> None:
         """The other leg of the pair loses what this one filled; matching did so already."""
-        sibling = self.account.state.live.get(order.sibling)
+        sibling = self.of(order).state.live.get(order.sibling)
         if sibling is None:
             return
         if order.over or sibling.left <= lots:
@@ -244,7 +296,7 @@ class Exchange:
 
     def _open_legs(self, entry: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
         """Take-profit, then stop-loss, as at the venue; both are told before either can fill."""
-        live = self.account.state.live
+        live = self.of(entry).state.live
         legs = [
             leg for leg in (live.get(entry.profit_leg), live.get(entry.stop_leg)) if leg is not None
         ]
@@ -260,19 +312,33 @@ class Exchange:
                 leg.updated_ns = now_ns
                 book.grow(leg.id, lots)
             self.tell_order(leg)
-        if not first:
+        if first:
+            self._enter_pair(list(reversed(legs)), now_ns)
+
+    def open_pair(self, stop: Order | None, target: Order | None, now_ns: Nanos) -> None:
+        """Tell and enter a stop and a target that are open already."""
+        orders = [order for order in (target, stop) if order is not None]
+        for order in orders:
+            self.tell_order(order)
+        self._enter_pair(list(reversed(orders)), now_ns)
+
+    def _enter_pair(self, orders: list[Order], now_ns: Nanos) -> None:
+        """One or two orders of which one cancels the other; the stop waits before the limit can
+        fill.
+        """
+        if not orders:
             return
+        book = self.book(orders[0].contract)
         fills: list[Fill] = []
-        if len(legs) == 2:
-            book.pair(legs[0].id, legs[1].id)
-        for leg in reversed(legs):  # the stop waits before the limit can fill
-            if leg.stop is not None:
-                trail = abs(leg.trail or 0) if leg.kind == OrderKind.TRAILING_STOP else 0
-                book.arm(Waiting(leg.id, leg.side, leg.stop, leg.left, trail))
-            elif leg.limit is not None:
-                book.limit(leg.id, leg.side, leg.left, leg.limit, fills=fills)
+        if len(orders) == 2:
+            book.pair(orders[0].id, orders[1].id)
+        for order in orders:
+            if order.stop is not None:
+                book.arm(waiting(order))
+            elif order.limit is not None:
+                book.limit(order.id, order.side, order.left, order.limit, fills=fills)
         book.trigger(fills)
-        self._apply(fills, now_ns)
+        self.apply(fills, now_ns)
 
     @staticmethod
     def _price_leg(leg: Order, price: Ticks) -> None:
@@ -288,15 +354,27 @@ class Exchange:
     # -- the user hub ------------------------------------------------------------------------------
 
     def tell_order(self, order: Order) -> None:
-        self._push(venue.USER_ORDER, HubAction.UPDATE, render.order(order, render.HUB_DIGITS))
+        self._push(
+            self.of(order),
+            venue.USER_ORDER,
+            HubAction.UPDATE,
+            render.order(order, render.HUB_DIGITS),
+        )
 
-    def _push(self, target: str, action: HubAction, payload: venue.UserPayload) -> None:
+    def tell_account(self, account: Account) -> None:
+        self._push(account, venue.USER_ACCOUNT, HubAction.UPDATE, render.account(account.state))
+
+    def _push(
+        self, account: Account, target: str, action: HubAction, payload: venue.UserPayload
+    ) -> None:
         """One user event, unless a fault loses or doubles it."""
         faults = self.state.faults
         if faults.lose_user_events:
             faults.lose_user_events -= 1
             return
-        push = UserPush(target=target, account_id=ACCOUNT_ID, action=action.value, payload=payload)
+        push = UserPush(
+            target=target, account_id=account.state.id, action=action.value, payload=payload
+        )
         self.said.append(push)
         if faults.double_user_events:
             faults.double_user_events -= 1

@@ -13,19 +13,21 @@ sessions), and `PAST_DAYS` calendar days before the start; beyond them the venue
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, field
 
 from services.simulator.dice import mix, seed_of
 from services.simulator.market import Hours, Print
+from services.simulator.market_characters import FAMILIES, character
 from services.simulator.market_recorded import RecordedBar, expand
-from services.simulator.weather import CHARACTERS
 from shared.units import DAY, HOUR, MINUTE, SECOND, Lots, Nanos, Ticks
 
 SECONDS_KEPT: Final = 3_600
 MINUTES_KEPT: Final = 13_800
 PAST_DAYS: Final = 30
+BARS_CACHED: Final = 20_000  # clients ask for the same days again and again
 PAST_SECONDS: Final = 2 * HOUR  # one-second bars from before the start reach back so far
 
 RawBar = RecordedBar  # open_ns, open, high, low, close, volume
@@ -91,22 +93,24 @@ class Series(Struct):
 
 def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     """Price at the end of a minute (counted since 1970) before the start."""
-    character = CHARACTERS[root]
+    nature = character(root)
+    family = FAMILIES.get(root, root)  # one past for all who share a price
     total = 0
     for number, (period, height) in enumerate(LAYERS):
-        name = seed_of(seed, root, number)
+        name = seed_of(seed, family, number)
         knot, along = divmod(minute, period)
         before, after = (mix(name ^ (knot + step)) % 2_049 - 1_024 for step in (0, 1))
         total += height * (before * (period - along) + after * along) // period
-    return character.home + total * character.noise // (230 * 1_024)
+    return nature.home + total * nature.noise // (230 * 1_024)
 
 
+@lru_cache(maxsize=BARS_CACHED)
 def synthetic_minute(seed: int, root: str, minute: int) -> RawBar:
     """A bar of calm weather: from the last close to this one, with wicks."""
     opened = synthetic_close(seed, root, minute - 1)
     closed = synthetic_close(seed, root, minute)
     draw = mix(seed_of(seed, root + " wick", minute))
-    wick = CHARACTERS[root].noise // 90
+    wick = character(root).noise // 90
     high = max(opened, closed) + 1 + draw % (wick + 1)
     low = min(opened, closed) - 1 - (draw >> 16) % (wick + 1)
     volume = 40 + (draw >> 32) % 400 + 12 * (high - low)

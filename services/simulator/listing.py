@@ -1,14 +1,15 @@
-"""Contracts as the venue lists them: the eight equity-index products, by month, with a front.
+"""Contracts as the venue lists them: 51 products, each with its front month.
 
-The micros have a market here (and the recorded root its own); the big four are listed and
-searchable but not quoted, so an order for them is answered `Invalid symbol`, as the venue does for
-a contract without a price. The front month rolls `ROLL_DAYS` before expiry (the Thursday before
-expiry week). Contracts of earlier months stay known, inactive, and keep their bars up to the roll;
-later months are not listed.
+All are listed and searchable; those that are not quoted here (`simulator.feed.products`) answer an
+order with `Invalid symbol`, as the venue does for a contract without a price. The front rolls some
+days before the last trade (`shared/domain/expiries.py`, which says what is approximate). Contracts
+of earlier months stay known, inactive, and keep their bars up to the roll; later months are not
+listed. EMD, gone from the venue's list since 2025, resolves by id and is never listed.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from shared.contracts import (
@@ -21,26 +22,27 @@ from shared.contracts import (
     contract_month,
     product_of,
 )
-from shared.domain.sessions import days_to_expiry
+from shared.domain.expiries import ROLL_DAYS, day_of, last_trade
 from shared.units import USD
 from shared.venue.words import ContractModel
 
-ROLL_DAYS: Final = 8
 FOUND_MAX: Final = 20
 KNOWN_YEARS_BACK: Final = 2
+UNLISTED: Final = ("EMD",)
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1_024)
 def front(product: Product, day: str) -> str:
-    """The contract that is active on a trading day (ISO date)."""
-    year = int(day[:4])
+    """The contract that is active on a trading day (ISO date). Asked at every search and order."""
+    year, today = int(day[:4]), day_of(day)
     for candidate in (year, year + 1):
-        for code in product.months:
+        for code in product.front_months:
             month = MONTH_CODES.index(code) + 1
-            if days_to_expiry(day, candidate, month) > ROLL_DAYS:
+            if last_trade(product, candidate, month) - today > ROLL_DAYS[product.expiry]:
                 return contract_id(product, candidate, month)
     raise AssertionError(f"Invariant: {product.root} has a month after {day}")
 
@@ -66,7 +68,7 @@ def model(contract: str, day: str) -> ContractModel:
         description=f"{product.name}: {_MONTHS[month - 1]} {year}",
         tick_size=product.tick_nanos / NANOS_PER_POINT,
         tick_value=product.tick_micros / USD,
-        active_contract=contract == front(product, day),
+        active_contract=product.root not in UNLISTED and contract == front(product, day),
         symbol_id=f"F.US.{product.symbol}",
     )
 
@@ -78,7 +80,8 @@ def display_name(contract: str) -> str:
 
 def available(day: str) -> list[ContractModel]:
     """The front of every product, ordered by id."""
-    return [model(contract, day) for contract in sorted(front(p, day) for p in PRODUCTS.values())]
+    listed = (product for root, product in PRODUCTS.items() if root not in UNLISTED)
+    return [model(contract, day) for contract in sorted(front(one, day) for one in listed)]
 
 
 def search(text: str, day: str) -> list[ContractModel]:

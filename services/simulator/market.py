@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from services.simulator.market_characters import trades_at
 from shared.domain.sessions import Calendar, TradingDay
 from shared.units import SECOND, Lots, Nanos, Ticks
 
@@ -83,7 +84,12 @@ class Book(Struct):
 
 
 class Update(Struct, gc=False):
-    """One step of one product's market. `rows` are the changed levels, `full` says all of them."""
+    """One step of one product's market. `rows` are the changed levels, `full` says all of them.
+
+    A side without sizes is empty (locked at a price limit); its best price then only says where it
+    would be. `low`, `high`: the session's price limits, 0 where there are none. `silent`: it
+    happens, and nobody is told.
+    """
 
     root: str
     at_ns: Nanos
@@ -95,6 +101,9 @@ class Update(Struct, gc=False):
     bids: Sequence[Lots]
     asks: Sequence[Lots]
     full: bool = False
+    low: Ticks = 0
+    high: Ticks = 0
+    silent: bool = False
 
 
 class Feed(Protocol):
@@ -110,6 +119,14 @@ class Feed(Protocol):
 
     def regime(self) -> str:
         """The weather, for people."""
+
+
+def withdrawn(root: str, at_ns: Nanos, book: Book) -> Update:
+    """Nobody quotes any more: empties the book and says so."""
+    gone = [(side, price, 0) for side, price, _ in book.rows()] if book.bid else []
+    book.bid = book.ask = 0
+    book.bids, book.asks = [], []
+    return Update(root, at_ns, (), gone, False, 0, 0, (), ())
 
 
 class Hours:
@@ -128,6 +145,11 @@ class Hours:
     def open(self, now_ns: Nanos) -> bool:
         day = self.day(now_ns)
         return day.opens_ns <= now_ns < day.closes_ns
+
+    def trades(self, group: str, now_ns: Nanos) -> bool:
+        """Whether a group of products trades now: grains and meats keep shorter hours."""
+        day = self.day(now_ns)
+        return day.opens_ns <= now_ns < day.closes_ns and trades_at(group, now_ns - day.opens_ns)
 
     def next_open(self, now_ns: Nanos) -> Nanos:
         """`now_ns` itself while the market is open, else the next opening."""

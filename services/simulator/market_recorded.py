@@ -6,8 +6,9 @@ or ask beyond its low and high. Prints sum to the bar's volume and rebuild exact
 from. Minutes without a bar are quiet: the last quote stands. Displayed sizes are made up.
 
 A recording is laid over the market clock by whole weeks, so that weekday and hour stay true (in the
-other half of the year they are an hour off: daylight saving). If it holds the start it stays where
-it is. Bars that fall into closed hours are skipped. After its last bar the product is not quoted.
+other half of the year they are an hour off: daylight saving). If it holds the start, or begins less
+than a day after it, it stays where it is. Bars that fall into closed hours are skipped. After its
+last bar the product is not quoted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from typing import Final
 from msgspec import Struct
 
 from services.simulator.dice import Dice, seed_of
-from services.simulator.market import BEAT_NS, LEVELS, REFRESH_NS, Book, Hours, Print, Update
+from services.simulator.market import (
+    BEAT_NS,
+    LEVELS,
+    REFRESH_NS,
+    Book,
+    Hours,
+    Print,
+    Update,
+    withdrawn,
+)
 from shared.units import DAY, MINUTE, Lots, Nanos, Ticks
 
 PRINTS_MAX: Final = 48  # per minute; a bar's volume is spread over so many at most
@@ -93,13 +103,25 @@ def _shares(volume: Lots, count: int, dice: Dice) -> list[Lots]:
     return sizes
 
 
+def weeks_between(first_ns: Nanos, last_ns: Nanos, start_ns: Nanos) -> Nanos:
+    """Whole weeks to add so that `start_ns` falls into the first week; 0 if it is inside already,
+    or less than a day before.
+    """
+    if first_ns - DAY < start_ns <= last_ns:
+        return 0
+    week = 7 * DAY
+    return (start_ns - first_ns) // week * week
+
+
 def lay_over(bars: tuple[RecordedBar, ...], start_ns: Nanos) -> tuple[RecordedBar, ...]:
     """The recording moved by whole weeks so that it holds `start_ns` in its first week."""
-    if not bars or bars[0][0] <= start_ns <= bars[-1][0]:
-        return bars
-    week = 7 * DAY
-    shift = (start_ns - bars[0][0]) // week * week
-    return tuple((bar[0] + shift, *bar[1:]) for bar in bars)
+    shift = weeks_between(bars[0][0], bars[-1][0], start_ns) if bars else 0
+    return moved(bars, shift)
+
+
+def moved(bars: tuple[RecordedBar, ...], shift: Nanos) -> tuple[RecordedBar, ...]:
+    """The same bars at other instants."""
+    return tuple((bar[0] + shift, *bar[1:]) for bar in bars) if shift else bars
 
 
 class RecordedState(Struct):
@@ -176,11 +198,7 @@ class Recorded:
         state.place = 0
         if state.index >= len(bars):
             state.ended = True
-            book = state.book
-            gone = [(side, price, 0) for side, price, _ in book.rows()] if book.bid else []
-            book.bid = book.ask = 0
-            book.bids, book.asks = [], []
-            out.append(Update(self.roots[0], minute, (), gone, False, 0, 0, (), ()))
+            out.append(withdrawn(self.roots[0], minute, state.book))
         self._plan = self._planned()
 
     def _planned(self) -> list[tuple[Nanos, Print | None]]:

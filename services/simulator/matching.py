@@ -10,6 +10,10 @@ book, each price made worse by the slippage. Between our own orders: better pric
 earlier arrival. Of a pair (one cancels the other) what one fills the other loses in the same
 instant.
 
+The session's price limits hold for every fill. A market order or a stop that finds nothing left
+within them rests at the limit, as the exchange turns it into a limit order there, and waits for
+somebody to come back; a market that leans on a limit shows no size on its other side.
+
 Pessimistic on purpose: no fill without a print or a crossing quote, all cancels behind us, a modify
 of price or a larger size goes to the back. Unrealistic on purpose: our orders move nobody's price,
 our two sides never trade with each other, hidden size is nowhere, and beyond the displayed levels
@@ -41,13 +45,16 @@ class Resting(Struct):
 
 
 class Waiting(Struct):
-    """A stop. `trail` > 0: the stop follows the last print at this distance."""
+    """A stop. `trail` > 0: the stop follows the last print at this distance. With a `limit` it
+    becomes a limit order when its price is reached.
+    """
 
     order_id: int
     side: int
     stop: Ticks
     left: Lots
     trail: int = 0
+    limit: Ticks | None = None
 
 
 class Eaten(Struct):
@@ -70,6 +77,8 @@ class BookState(Struct):
     bids: Sequence[Lots] = ()
     asks: Sequence[Lots] = ()
     last: Ticks = 0
+    low: Ticks = 0  # price limits of the session; 0: none
+    high: Ticks = 0
 
 
 class Matching:
@@ -91,6 +100,7 @@ class Matching:
             state.last = told[0]
         state.bid, state.ask = update.bid, update.ask
         state.bids, state.asks = update.bids, update.asks
+        state.low, state.high = update.low, update.high
         if state.eaten_bids or state.eaten_asks:
             self._refresh()
         if busy:
@@ -161,6 +171,9 @@ class Matching:
             armed = stop.order_id in state.waiting  # its pair may have filled a moment ago
             if armed and state.bid and self.reached(stop.side, stop.stop):
                 del state.waiting[stop.order_id]
+                if stop.limit is not None:
+                    self.limit(stop.order_id, stop.side, stop.left, stop.limit, fills=fills)
+                    continue
                 self.sweep(stop.order_id, stop.side, stop.left, fills=fills, worse=self._slippage)
 
     # -- we speak ----------------------------------------------------------------------------------
@@ -175,16 +188,44 @@ class Matching:
     def sweep(
         self, order_id: int, side: int, lots: Lots, *, fills: list[Fill], worse: Ticks = 0
     ) -> None:
-        """A market order: the displayed levels, then endless size one tick beyond them."""
-        assert self.state.bid, "Invariant: a market order needs a market"
-        self._weaken_pair(order_id, lots)
+        """A market order: the displayed levels, then endless size one tick beyond them, but
+        nothing beyond the session's limits: what is left over rests there.
+        """
+        state = self.state
+        assert state.bid, "Invariant: a market order needs a market"
         for price, part in self._take(side, lots, None):
-            fills.append((order_id, price + worse * side, part))
+            self._weaken_pair(order_id, part)
+            fills.append((order_id, self._limited(price + worse * side), part))
             lots -= part
-        if lots:
-            state = self.state
-            beyond = state.ask + len(state.asks) if side > 0 else state.bid - len(state.bids)
-            fills.append((order_id, beyond + worse * side, lots))
+        if not lots:
+            return
+        beyond = state.ask + len(state.asks) if side > 0 else state.bid - len(state.bids)
+        if self._limited(beyond) == beyond:
+            self._weaken_pair(order_id, lots)
+            fills.append((order_id, self._limited(beyond + worse * side), lots))
+        else:
+            self._rest(order_id, side, lots, self._limited(beyond))
+
+    def _limited(self, price: Ticks) -> Ticks:
+        """The price, or the session's limit on its side of the market."""
+        state = self.state
+        if state.high and price > state.high:
+            return state.high
+        return max(price, state.low) if state.low else price
+
+    def allows(self, price: Ticks) -> bool:
+        """Whether the session's limits admit an order at this price."""
+        return self._limited(price) == price
+
+    def touch(self, side: int) -> Ticks:
+        """The best price of a side (1 bids), for an order that joins it; within the limits."""
+        return self._limited(self.state.bid if side > 0 else self.state.ask)
+
+    def _rest(self, order_id: int, side: int, lots: Lots, price: Ticks) -> None:
+        """Join the queue at a price, behind everything that is displayed there."""
+        shown = self._shown(side, price)
+        ahead = QUEUE_UNSEEN if shown is None else shown
+        self.state.resting[order_id] = Resting(order_id, side, price, lots, ahead)
 
     def limit(
         self, order_id: int, side: int, lots: Lots, price: Ticks, *, fills: list[Fill]
@@ -195,9 +236,7 @@ class Matching:
             fills.append((order_id, taken, part))
             lots -= part
         if lots:
-            shown = self._shown(side, price)
-            ahead = QUEUE_UNSEEN if shown is None else shown
-            self.state.resting[order_id] = Resting(order_id, side, price, lots, ahead)
+            self._rest(order_id, side, lots, price)
 
     def arm(self, waiting: Waiting) -> None:
         """A stop begins to wait; `trigger` lets it go if its price is already reached."""

@@ -1,364 +1,130 @@
 """The simulated venue's two SignalR hubs, as an ASP.NET Core server would serve them.
 
-One `HubClient` per socket: a reader that obeys, a writer that drains a bounded queue. Subscriptions
-belong to the connection and die with it. Events that wait longer than the queue is long end the
-connection, and the client is told why: a consumer that cannot keep up must not be left with an old
-picture. Quotes are full at first and sparse afterwards, per connection and contract.
+Who is connected, who hears what, and what happens to an event between the core and its hearers:
+its shape (`port_shape.py`), its encoding (once per protocol, however many listen), and the faults
+that are ordered. Quotes are full at first and sparse afterwards: a client that was told the last
+quote of a contract is told what changed since, any other is told all of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from services.simulator import port_records as wire
+from services.simulator.port_client import HubClient, Manners, Topic
 from services.simulator.port_faults import WireFault, WireFaults
+from services.simulator.port_records import Event
+from services.simulator.port_shape import Shape
+from services.simulator.port_tokens import Claims, Mint
+from shared.settings import SimulatorWire
 from shared.venue import words
-from shared.venue.codes import DepthKind
+from shared.venue.codes import DepthKind, HubAction
 
-HANDSHAKE_S: Final = 15.0
-PING_EVERY_S: Final = 15.0
-CLIENT_SILENCE_S: Final = 30.0  # armed by the client's first ping
-MESSAGE_MAX: Final = 32 * 1024  # what ASP.NET accepts from a client
-QUEUE_MAX: Final = 50_000  # records; some minutes of four busy contracts
-FRAME_MAX: Final = 64 * 1024  # characters; some clients refuse a frame above a megabyte
-GOODBYE_S: Final = 1.0
 CLIENTS_MAX: Final = 500
+IDS_MAX: Final = 10_000  # negotiated and not used
+ID_LIFE_S: Final = 60.0
+SESSION_OVER: Final = "The session has ended."
+_BIDS: Final = (DepthKind.BID, DepthKind.BEST_BID, DepthKind.NEW_BEST_BID)
+_ASKS: Final = (DepthKind.ASK, DepthKind.BEST_ASK, DepthKind.NEW_BEST_ASK)
+_BEST: Final = _BIDS[1:] + _ASKS[1:]
 
-USER_METHODS: Final = {
-    "Accounts": words.USER_ACCOUNT,
-    "Orders": words.USER_ORDER,
-    "Positions": words.USER_POSITION,
-    "Trades": words.USER_TRADE,
-}
-MARKET_METHODS: Final = {
-    "ContractQuotes": words.QUOTE,
-    "ContractTrades": words.TAPE,
-    "ContractMarketDepth": words.DEPTH,
-}
-Topic = tuple[str, int | str]
-"""An event name and what it is about: an account id, a contract, or "" for all."""
+Snapshot = Callable[[str, int | str], Awaitable[list[words.UserPayload]]]
+"""The rows that a subscription to a user event could begin with."""
 
 
-def _methods(hub: str) -> dict[str, tuple[bool, str]]:
-    """Lower-case method name -> (subscribe or not, event)."""
-    names = USER_METHODS if hub == "user" else MARKET_METHODS
-    found: dict[str, tuple[bool, str]] = {}
-    for tail, event in names.items():
-        found[f"subscribe{tail}".lower()] = (True, event)
-        found[f"unsubscribe{tail}".lower()] = (False, event)
-    return found
+class Ids:
+    """Connection ids that negotiation gave away: each opens one socket, and not for ever."""
 
+    def __init__(self) -> None:
+        self._waiting: dict[str, float] = {}
+        self._open: set[str] = set()
 
-METHODS: Final = {hub: _methods(hub) for hub in ("user", "market")}
+    @staticmethod
+    def new() -> str:
+        """A random id of 22 characters."""
+        return secrets.token_urlsafe(16)
 
+    def give(self) -> str:
+        made = self.new()
+        self._waiting[made] = time.monotonic() + ID_LIFE_S
+        while len(self._waiting) > IDS_MAX:
+            del self._waiting[next(iter(self._waiting))]
+        return made
 
-class HubClient:
-    """One connected client."""
+    def take(self, asked: str) -> int:
+        """The status by which a strict server refuses a socket with this id; 0 if it does not."""
+        if asked in self._open:
+            return 409
+        if self._waiting.pop(asked, 0.0) < time.monotonic():
+            return 404
+        self._open.add(asked)
+        return 0
 
-    def __init__(self, hub: str, faults: WireFaults, greet: Callable[[Topic], list[str]]) -> None:
-        self.hub = hub
-        self.topics: set[Topic] = set()
-        self._faults = faults
-        self._greet = greet
-        self._socket = web.WebSocketResponse(
-            heartbeat=None, compress=False, max_msg_size=MESSAGE_MAX
-        )
-        self._queue: deque[str] = deque()
-        self._wake = asyncio.Event()
-        self._last: dict[str, dict[str, Any]] = {}
-        self._heard_at = 0.0
-        self._pings = False
-        self._over = ""
-        self._transport: asyncio.Transport | None = None
-
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Until either side has enough."""
-        await self._socket.prepare(request)
-        self._transport = request.transport
-        writer: asyncio.Task[None] | None = None
-        try:
-            extra = await self._shake_hands()
-            if extra is None:
-                return self._socket
-            writer = asyncio.create_task(self._write())
-            for text in extra:
-                self._obey(wire.record(text))
-            await self._read()
-        except wire.Garbage:
-            self.end(wire.CLOSED_WITH_ERROR, allow_reconnect=False)
-        finally:
-            if writer is not None:
-                await self._finish(writer)
-            await self._close_socket()
-        return self._socket
-
-    async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Let the writer say its last word, not for long."""
-        self._over = self._over or "gone"
-        self._wake.set()
-        done, _ = await asyncio.wait({writer}, timeout=GOODBYE_S)
-        if not done:
-            writer.cancel()
-            self.abort()
-        await asyncio.gather(writer, return_exceptions=True)
-
-    async def _close_socket(self) -> None:
-        with suppress(TimeoutError, ConnectionError, RuntimeError):
-            async with asyncio.timeout(GOODBYE_S):
-                await self._socket.close()
-
-    # -- handshake ---------------------------------------------------------------------------------
-
-    async def _shake_hands(self) -> list[str] | None:
-        """Records that came with the handshake; None when there was none or it was refused."""
-        try:
-            async with asyncio.timeout(HANDSHAKE_S):
-                text = await self._receive()
-        except TimeoutError:
-            return None
-        if text is None:
-            return None
-        first, *rest = wire.records(text) or [""]
-        if self._faults.strikes(WireFault.HANG_HANDSHAKE):
-            await self._receive()
-            return None
-        why = wire.handshake(first)
-        if self._faults.strikes(WireFault.REFUSE_HANDSHAKE):
-            why = "Refused on request."
-        await self._socket.send_str(wire.refused(why) if why else wire.HANDSHAKE_OK)
-        return None if why else rest
-
-    async def _receive(self) -> str | None:
-        """The text of the next message, whichever frame it came in; None when it is over."""
-        message = await self._socket.receive()
-        if message.type is WSMsgType.TEXT:
-            return str(message.data)
-        if message.type is WSMsgType.BINARY:
-            try:
-                return bytes(message.data).decode()
-            except UnicodeDecodeError:
-                raise wire.Garbage("bytes that are no text") from None
-        return None
-
-    # -- reading -----------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        self._heard_at = time.monotonic()
-        while not self._over:
-            text = await self._receive()
-            if text is None:
-                return
-            await asyncio.sleep(self._faults.lasts_s(WireFault.HALF_OPEN_HUBS, self.hub))
-            self._heard_at = time.monotonic()
-            for one in wire.records(text):
-                self._obey(wire.record(one))
-
-    def _obey(self, said: wire.Record) -> None:
-        if said.type == wire.PING_TYPE:
-            self._pings = True
-        elif said.type == wire.INVOCATION:
-            self._invoke(said)
-        elif said.type == wire.STREAM_INVOCATION and said.invocation_id:
-            self.send(wire.failed(said.invocation_id, said.target))
-        elif said.type == wire.CLOSE_TYPE:
-            self._over = "closed by the client"
-            self._wake.set()
-
-    def _invoke(self, said: wire.Record) -> None:
-        answer, greetings = self._changed(said)
-        if said.invocation_id is not None:
-            self.send(answer)
-        for record in greetings:
-            self.send(record)
-
-    def _changed(self, said: wire.Record) -> tuple[str, list[str]]:
-        """Carry out a (un)subscription; its completion and the state it begins with."""
-        number = said.invocation_id or ""
-        found = METHODS[self.hub].get(said.target.lower())
-        if found is None:
-            unknown = " HubException: Method does not exist."
-            return wire.failed(number, said.target, unknown), []
-        subscribe, event = found
-        topic = self._topic(event, said.arguments)
-        if topic is None:
-            return wire.failed(number, said.target), []
-        if not subscribe:
-            self.topics.discard(topic)
-            return wire.completed(number), []
-        news = topic not in self.topics
-        self.topics.add(topic)
-        if event == words.QUOTE:
-            self._last.pop(str(topic[1]), None)
-        return wire.completed(number), self._greet(topic) if news else []
-
-    def _topic(self, event: str, arguments: list[Any]) -> Topic | None:
-        """None when the arguments do not bind: wrong count or type."""
-        if event == words.USER_ACCOUNT:
-            return (event, "") if not arguments else None
-        if len(arguments) != 1:
-            return None
-        about = arguments[0]
-        wanted = int if self.hub == "user" else str
-        return (event, about) if type(about) is wanted else None
-
-    # -- writing -----------------------------------------------------------------------------------
-
-    def send(self, record: str) -> None:
-        """Queue a record; too many waiting ends the connection."""
-        if self._over:
-            return
-        if len(self._queue) >= QUEUE_MAX:
-            self._queue.clear()
-            self.end("The client is too slow: its queue of events is full.", allow_reconnect=True)
-            return
-        self._queue.append(record)
-        self._wake.set()
-
-    def quote(self, contract: str, payload: dict[str, Any]) -> None:
-        """A quote, cut down to what changed since the last one of this connection."""
-        before = self._last.get(contract)
-        self._last[contract] = payload
-        if before is not None:
-            always = ("symbol", "timestamp", "lastUpdated", "contract")
-            payload = {
-                key: value
-                for key, value in payload.items()
-                if key in always or before.get(key) != value
-            }
-        self.send(wire.event(words.QUOTE, contract, payload))
-
-    def muted(self) -> bool:
-        return self._faults.lasts_s(WireFault.MUTE_HUBS, self.hub) > 0
-
-    def end(self, error: str, allow_reconnect: bool) -> None:
-        """A close record, then the socket."""
-        if self._over:
-            return
-        self._queue.append(wire.closing(error, allow_reconnect))
-        self._over = error or "closed"
-        self._wake.set()
-
-    def abort(self) -> None:
-        """Break the connection without a word."""
-        self._over = self._over or "dropped"
-        self._wake.set()
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def _write(self) -> None:
-        """Drain the queue, one frame per burst; ping when idle; leave when it is over."""
-        with suppress(ConnectionError, RuntimeError):
-            while True:
-                self._wake.clear()
-                if not self._queue and not self._over:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(PING_EVERY_S):
-                            await self._wake.wait()
-                await asyncio.sleep(self._faults.lasts_s(WireFault.HALF_OPEN_HUBS, self.hub))
-                if self._pings and time.monotonic() - self._heard_at > CLIENT_SILENCE_S:
-                    self.abort()
-                if not self._queue and not self._over:
-                    self._queue.append(wire.PING)
-                if self._queue:
-                    await self._socket.send_str(self._frame())
-                if self._over and not self._queue:
-                    await self._close_socket()
-                    return
-
-    def _frame(self) -> str:
-        """Waiting records, as many as a frame should hold and at least one."""
-        taken = [self._queue.popleft()]
-        size = len(taken[0])
-        while self._queue and size + len(self._queue[0]) <= FRAME_MAX:
-            taken.append(self._queue.popleft())
-            size += len(taken[-1])
-        return "".join(taken)
+    def free(self, asked: str) -> None:
+        self._open.discard(asked)
 
 
 class Hubs:
     """Everyone connected, and who hears what."""
 
-    def __init__(self, faults: WireFaults) -> None:
+    def __init__(
+        self, faults: WireFaults, settings: SimulatorWire, shape: Shape, snapshot: Snapshot
+    ) -> None:
         self._faults = faults
+        self._settings = settings
+        self._shape = shape
+        self._snapshot = snapshot
+        self._manners = Manners(settings.method_aliases, settings.text_account_ids)
+        self._strict = settings.hub_ids == "strict"
+        self._ids = Ids()
         self._clients: set[HubClient] = set()
         self._books: dict[str, dict[tuple[bool, float], words.DepthPayload]] = {}
+        self._quotes: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._held: dict[str, tuple[Topic, Event]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self, request: web.Request, hub: str) -> web.StreamResponse:
+    # -- connections -------------------------------------------------------------------------------
+
+    def negotiated(self, asked: str) -> dict[str, Any]:
+        """Version 1 gives a secret id beside the public one; 0 only the public one."""
+        version = 1 if asked.isascii() and asked.isdigit() and int(asked[:9]) >= 1 else 0
+        answer: dict[str, Any] = {"negotiateVersion": version}
+        if version:
+            answer |= {"connectionId": self._ids.new(), "connectionToken": self._ids.give()}
+        else:
+            answer["connectionId"] = self._ids.give()
+        formats = ["Text", "Binary"]
+        answer["availableTransports"] = [{"transport": "WebSockets", "transferFormats": formats}]
+        return answer
+
+    async def serve(self, request: web.Request, hub: str, claims: Claims) -> web.StreamResponse:
         if len(self._clients) >= CLIENTS_MAX:
             return web.Response(status=503, text=f"{CLIENTS_MAX} clients are connected already")
-        client = HubClient(hub, self._faults, self._greeting)
+        asked = request.query.get("id", "")
+        if self._strict and asked and (status := self._ids.take(asked)):
+            return web.Response(status=status)
+        client = HubClient(
+            hub, claims, faults=self._faults, greet=self._greeting, manners=self._manners
+        )
         self._clients.add(client)
         try:
             return await client.serve(request)
         finally:
             self._clients.discard(client)
+            self._ids.free(asked)
 
-    def _hearers(self, hub: str, topic: Topic) -> list[HubClient]:
-        return [
-            client
-            for client in self._clients
-            if client.hub == hub and topic in client.topics and not client.muted()
-        ]
+    @property
+    def connected(self) -> int:
+        return len(self._clients)
 
-    def user(self, target: str, account_id: int, action: int, payload: words.UserPayload) -> None:
-        """A user event, wrapped as the venue wraps it."""
-        topic: Topic = (target, "" if target == words.USER_ACCOUNT else account_id)
-        record = wire.event(target, {"action": action, "data": words.to_hub(payload)})
-        for client in self._hearers("user", topic):
-            client.send(record)
-
-    def quote(self, contract: str, payload: words.QuotePayload) -> None:
-        hearers = self._hearers("market", (words.QUOTE, contract))
-        if hearers:
-            plain = msgspec.to_builtins(payload)
-            for client in hearers:
-                client.quote(contract, plain)
-
-    def tape(self, contract: str, prints: tuple[words.TapePayload, ...]) -> None:
-        self._tell_market(words.TAPE, contract, prints)
-
-    def depth(self, contract: str, levels: tuple[words.DepthPayload, ...]) -> None:
-        self._remember(contract, levels)
-        self._tell_market(words.DEPTH, contract, levels)
-
-    def _tell_market(self, event: str, contract: str, rows: tuple[words.Part, ...]) -> None:
-        """Nothing is encoded when nobody listens: at a hundred times the speed that counts."""
-        hearers = self._hearers("market", (event, contract))
-        if hearers:
-            record = wire.event(event, contract, rows)
-            for client in hearers:
-                client.send(record)
-
-    def _remember(self, contract: str, levels: tuple[words.DepthPayload, ...]) -> None:
-        """The standing book, so that a newcomer begins with all of it."""
-        book = self._books.setdefault(contract, {})
-        for level in levels:
-            if level.type == DepthKind.RESET:
-                book.clear()
-            elif level.type in (DepthKind.ASK, DepthKind.BID):
-                key = (level.type == DepthKind.BID, level.price)
-                book.pop(key, None)
-                if level.volume:
-                    book[key] = level
-
-    def _greeting(self, topic: Topic) -> list[str]:
-        """What a new market subscription begins with."""
-        event, contract = topic
-        if event == words.DEPTH and isinstance(contract, str) and self._books.get(contract):
-            levels = list(self._books[contract].values())
-            reset = msgspec.structs.replace(
-                levels[0], type=int(DepthKind.RESET), price=0.0, volume=0
-            )
-            return [wire.event(event, contract, [reset, *levels])]
-        return []
+    def _of(self, hub: str) -> list[HubClient]:
+        return [client for client in self._clients if hub in ("", client.hub)]
 
     def drop(self, hub: str) -> None:
         for client in self._of(hub):
@@ -368,9 +134,139 @@ class Hubs:
         for client in self._of(hub):
             client.end(error, allow_reconnect=True)
 
-    def _of(self, hub: str) -> list[HubClient]:
-        return [client for client in self._clients if hub in ("", client.hub)]
+    def check_tokens(self, mint: Mint) -> None:
+        """End the connections whose token has, as the settings say."""
+        if self._settings.token_end == "keep":
+            return
+        for client in self._of(""):
+            if not mint.alive(client.claims):
+                self._log_out(client)
 
-    @property
-    def connected(self) -> int:
-        return len(self._clients)
+    def rival(self, user: str) -> None:
+        """Somebody logged in under the name of these connections."""
+        for client in self._of(""):
+            if client.claims.sub.lower() == user.lower():
+                self._log_out(client)
+
+    def _log_out(self, client: HubClient) -> None:
+        if self._settings.token_end != "close":
+            client.tell(Event(words.LOGOUT))
+        client.end(SESSION_OVER, allow_reconnect=True)
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def user(self, target: str, account_id: int, action: int, payload: words.UserPayload) -> None:
+        topic: Topic = (target, "" if target == words.USER_ACCOUNT else account_id)
+        if self._hearers("user", topic):
+            self._tell("user", topic, self._shape.user(target, action, payload))
+
+    def quote(self, contract: str, payload: words.QuotePayload) -> None:
+        topic: Topic = (words.QUOTE, contract)
+        hearers = self._hearers("market", topic)
+        if not hearers:
+            return
+        number, before = self._quotes.get(contract, (0, None))
+        plain: dict[str, Any] = msgspec.to_builtins(payload)
+        self._quotes[contract] = (number + 1, plain)
+        newcomers = [client for client in hearers if client.seen.get(contract) != number]
+        for client in hearers:
+            client.seen[contract] = number + 1
+        if len(newcomers) < len(hearers):
+            sparse = self._shape.quote(contract, plain, before)
+            self._tell("market", topic, sparse, but=newcomers)
+        if newcomers:
+            full = self._shape.quote(contract, plain, None)
+            for client in newcomers:
+                client.tell(full)
+
+    def tape(self, contract: str, prints: tuple[words.TapePayload, ...]) -> None:
+        self._tell_rows(words.TAPE, contract, prints)
+
+    def depth(self, contract: str, levels: tuple[words.DepthPayload, ...]) -> None:
+        self._remember(contract, levels)
+        self._tell_rows(words.DEPTH, contract, levels)
+
+    def _tell_rows(self, event: str, contract: str, rows: tuple[words.Part, ...]) -> None:
+        """Nothing is encoded when nobody listens: at a hundred times the speed that counts."""
+        topic: Topic = (event, contract)
+        if self._hearers("market", topic):
+            for one in self._shape.rows(event, contract, rows):
+                self._tell("market", topic, one)
+
+    def _hearers(self, hub: str, topic: Topic) -> list[HubClient]:
+        return [
+            client
+            for client in self._clients
+            if client.hub == hub and topic in client.topics and not client.muted()
+        ]
+
+    def _tell(self, hub: str, topic: Topic, event: Event, but: Iterable[HubClient] = ()) -> None:
+        """Send an event to all who hear it, unless a fault has other plans for it."""
+        strikes = self._faults.strikes_event
+        if strikes(WireFault.LOSE_EVENTS, hub, event.target):
+            return
+        if hub not in self._held and strikes(WireFault.SWAP_EVENTS, hub, event.target):
+            self._held[hub] = (topic, event)
+            return
+        line = [(topic, event)]
+        if strikes(WireFault.DOUBLE_EVENTS, hub, event.target):
+            line.append((topic, event))
+        if hub in self._held:
+            line.append(self._held.pop(hub))
+        for about, one in line:
+            if delay := self._faults.delay_s(hub):
+                asyncio.get_running_loop().call_later(delay, self._deliver, hub, about, one)
+            else:
+                self._deliver(hub, about, one, but)
+
+    def _deliver(self, hub: str, topic: Topic, event: Event, but: Iterable[HubClient] = ()) -> None:
+        for client in self._hearers(hub, topic):
+            if client not in but:
+                client.tell(event)
+
+    # -- what a subscription begins with -----------------------------------------------------------
+
+    def _greeting(self, client: HubClient, topic: Topic) -> list[Event]:
+        """Events for one who has just subscribed; those that need the core come later."""
+        event, about = topic
+        if event == words.DEPTH and isinstance(about, str) and self._books.get(about):
+            levels = list(self._books[about].values())
+            reset = msgspec.structs.replace(
+                levels[0], type=int(DepthKind.RESET), price=0.0, volume=0
+            )
+            return self._shape.rows(event, about, (reset, *levels))
+        wish = self._settings.user_snapshot
+        if client.hub == "user" and (
+            wish == "all" or (wish == "account" and event == words.USER_ACCOUNT)
+        ):
+            task = asyncio.get_running_loop().create_task(self._begin_with(client, topic))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return []
+
+    async def _begin_with(self, client: HubClient, topic: Topic) -> None:
+        for row in await self._snapshot(*topic):
+            client.tell(self._shape.user(topic[0], HubAction.UPDATE.value, row))
+
+    def _remember(self, contract: str, levels: tuple[words.DepthPayload, ...]) -> None:
+        """The standing book, so that a newcomer begins with all of it."""
+        book = self._books.setdefault(contract, {})
+        for level in levels:
+            if level.type == DepthKind.RESET:
+                book.clear()
+                continue
+            bid = level.type in _BIDS
+            if not bid and level.type not in _ASKS:
+                continue
+            if level.type in _BEST:
+                sign = 1 if bid else -1
+                better = [
+                    key for key in book if key[0] == bid and (key[1] - level.price) * sign > 0
+                ]
+                for key in better:
+                    del book[key]
+            key = (bid, level.price)
+            book.pop(key, None)
+            if level.volume:
+                kind = DepthKind.BID if bid else DepthKind.ASK
+                book[key] = msgspec.structs.replace(level, type=int(kind))

@@ -2,34 +2,41 @@
 
 Everything that hangs on real time and on tokens is settled here (401, 429, faults of the wire, slow
 answers); what the venue would think about a request is the core's. An answer that the core says is
-lost keeps the caller waiting, as a lost answer does.
+lost keeps the caller waiting, as a lost answer does. `/sim` is in `port_control.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from services.simulator.port_faults import KINDS, FaultOrder, WireFault, WireFaults
+from services.simulator.port_faults import WireFault, WireFaults
 from services.simulator.port_hubs import Hubs
+from services.simulator.port_log import Log, Row
+from services.simulator.port_pull import BASE, PullDoor
 from services.simulator.port_requests import ROUTES, BadRequest, parse
-from services.simulator.port_tokens import WRONG_KEY, Claims, Mint, Window
-from services.simulator.words import Call, Fault, FaultKind, Truth
+from services.simulator.port_shape import Shape
+from services.simulator.port_tokens import REFUSED_KEYS, Claims, Mint, Window
+from services.simulator.words import Call
 from shared.core import Word
+from shared.settings import SimulatorWire
 from shared.venue import words
 from shared.venue.answers import (
     Acknowledged,
     Endpoint,
     LoginResponse,
     Problem,
+    Response,
     ValidateResponse,
 )
 from shared.venue.codes import LoginError
-from shared.venue.times import time_text
 
 BODY_MAX: Final = 1024 * 1024
 BODY_PATIENCE_S: Final = 15.0
@@ -39,6 +46,17 @@ HISTORY_RATE: Final = (50, 30.0)
 HUB_PATHS: Final = {"/hubs/user": "user", "/hubs/market": "market"}
 PING_PATH: Final = "/api/status/ping"
 JSON: Final = "application/json"
+SERVER: Final = "Kestrel"
+TEXT_JSON: Final = "text/json"
+UNSUPPORTED: Final = "https://tools.ietf.org/html/rfc9110#section-15.5.16"
+DOWN: Final = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
+INSTEAD: Final = (
+    (WireFault.TOO_MANY, 429, ""),
+    (WireFault.SERVER_ERROR, 503, "Service Unavailable"),
+    (WireFault.BAD_GATEWAY, 502, "Bad Gateway"),
+    (WireFault.ERROR_BEFORE, 500, "Internal Server Error"),
+)
+"""Faults that answer instead of the venue."""
 
 Ask = Callable[[Callable[[int], Word]], Awaitable[tuple[words.Body | None, float]]]
 """Make a word from a call id, tell it to the core, and get (answer or None, seconds to wait)."""
@@ -58,6 +76,10 @@ class Rest:
         *,
         faults: WireFaults,
         hubs: Hubs,
+        log: Log,
+        shape: Shape,
+        settings: SimulatorWire,
+        control: Callable[[web.Request, str], Awaitable[web.Response]],
         pace: float = 1.0,
     ) -> None:
         self._mint = mint
@@ -65,28 +87,67 @@ class Rest:
         self._clock = clock
         self._faults = faults
         self._hubs = hubs
-        self._rate = Window(RATE[0], RATE[1] / pace)
-        self._history_rate = Window(HISTORY_RATE[0], HISTORY_RATE[1] / pace)
+        self._log = log
+        self._shape = shape
+        self._settings = settings
+        self._control = control
+        self._pull = PullDoor(ask, self._claims, lambda user, key: self._checked(user, key))
+        fixed = settings.rate_window == "fixed"
+        self._rate = Window(RATE[0], RATE[1] / pace, fixed=fixed)
+        self._history_rate = Window(HISTORY_RATE[0], HISTORY_RATE[1] / pace, fixed=fixed)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX)
         application.router.add_route("*", "/{path:.*}", self._route)
+        application.on_response_prepare.append(self._sign)
         return application
 
+    async def _sign(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Every answer says who serves it and what the venue thinks the time is."""
+        response.headers["Server"] = SERVER
+        if self._faults.clock_ms:
+            told = formatdate(time.time() + self._faults.clock_ms / 1000, usegmt=True)
+            response.headers["Date"] = told
+
     async def _route(self, request: web.Request) -> web.StreamResponse:
+        """Answer, and keep a row of what became of it."""
         path = request.path.lower().rstrip("/")
+        if path.startswith("/sim/"):
+            return await self._control(request, path)
+        row = self._log.open(self._clock()[0], request.method, request.path)
+        try:
+            response = await self._dispatch(request, path, row)
+        except web.HTTPException as error:
+            self._log.close(row, error.status, "refused")
+            raise
+        except BaseException:
+            self._log.close(row, 0, "gone")
+            raise
+        self._log.close(row, response.status, "answered" if response.status < 400 else "refused")
+        return response
+
+    async def _dispatch(self, request: web.Request, path: str, row: Row) -> web.StreamResponse:
+        if self._faults.lasts_s(WireFault.MAINTENANCE):
+            row.fault = WireFault.MAINTENANCE.value
+            return web.Response(status=503, text=DOWN, content_type="text/html")
         if path in ROUTES:
             if request.method != "POST":
                 return web.Response(status=405, headers={"Allow": "POST"})
-            return await self._answer(request, path, ROUTES[path])
+            return await self._answer(request, path, ROUTES[path], row=row)
         if path == PING_PATH:
-            return web.Response(text="pong")
+            return self._ping(request)
+        if path.startswith(BASE):
+            return await self._pull.answer(request, path)
         hub = HUB_PATHS.get(path.removesuffix("/negotiate"))
         if hub is not None:
-            return await self._hub(request, path, hub)
-        if path.startswith("/sim/"):
-            return await self._sim(request, path)
+            return await self._hub(request, path, hub, row=row)
         return web.Response(status=404)
+
+    @staticmethod
+    def _ping(request: web.Request) -> web.Response:
+        if request.method not in ("GET", "HEAD", "POST"):
+            return web.Response(status=405, headers={"Allow": "GET"})
+        return web.Response(text="pong")
 
     # -- who, how often ----------------------------------------------------------------------------
 
@@ -105,162 +166,198 @@ class Rest:
 
     def _too_often(self, path: str, claims: Claims) -> web.Response | None:
         window = self._history_rate if path.endswith("/retrievebars") else self._rate
-        wait = window.wait_s(claims.jti)
-        if not wait:
-            return None
-        return web.Response(status=429, headers={"Retry-After": str(int(wait) + 1)})
+        user = self._settings.rate_scope == "user"
+        wait = window.wait_s(claims.sub.lower() if user else claims.jti)
+        return _later(wait if self._settings.retry_after else -1.0) if wait else None
 
-    def _faulty(self, request: web.Request, path: str) -> web.Response | None:
+    def _faulty(self, request: web.Request, path: str, row: Row) -> web.Response | None:
         """A fault that answers instead of the venue."""
         if self._faults.strikes(WireFault.UNAUTHORISED, path):
+            row.fault = WireFault.UNAUTHORISED.value
             return self._stranger(request)
-        if self._faults.strikes(WireFault.TOO_MANY, path):
-            return web.Response(status=429, headers={"Retry-After": "1"})
-        if self._faults.strikes(WireFault.SERVER_ERROR, path):
-            return web.Response(status=503, text="Service Unavailable")
+        for kind, status, text in INSTEAD:
+            if self._faults.strikes(kind, path):
+                row.fault = kind.value
+                return _later(1.0) if status == 429 else web.Response(status=status, text=text)
         return None
 
     # -- requests ----------------------------------------------------------------------------------
 
     async def _answer(
-        self, request: web.Request, path: str, endpoint: Endpoint
+        self, request: web.Request, path: str, endpoint: Endpoint, *, row: Row
     ) -> web.StreamResponse:
-        claims = None
         try:
             async with asyncio.timeout(BODY_PATIENCE_S):
                 body = await request.read()
         except TimeoutError:
             return web.Response(status=408)
-        if (fault := self._faulty(request, path)) is not None:
+        if (fault := self._faulty(request, path, row)) is not None:
             return fault
-        if endpoint.request is not words.LoginKey:
+        claims = None
+        if endpoint.request not in (words.LoginKey, words.LoginApp):
             claims = self._claims(request)
             if claims is None:
                 return self._stranger(request)
+            row.user = claims.sub
             if (refusal := self._too_often(path, claims)) is not None:
                 return refusal
+        if body and not _is_json(request.content_type, "Content-Type" in request.headers):
+            return _problem(Problem(type=UNSUPPORTED, title="Unsupported Media Type", status=415))
         try:
             asked = parse(body, endpoint.request)
         except BadRequest as bad:
             return _problem(bad.problem)
-        response, delay = await self._obtain(asked, claims)
+        if self._faults.strikes(WireFault.HANG_BEFORE, path):
+            row.fault = WireFault.HANG_BEFORE.value
+            return await self._hang(request, row)
+        response, delay = await self._obtain(request, asked, claims, row=row)
         await asyncio.sleep(delay + self._faults.slow_s)
-        return await self._deliver(request, path, response)
+        return await self._deliver(request, path, response, row=row)
 
     async def _obtain(
-        self, asked: words.Body, claims: Claims | None
+        self, request: web.Request, asked: words.Body, claims: Claims | None, *, row: Row
     ) -> tuple[words.Body | None, float]:
         match asked:
             case words.LoginKey():
-                return self._login(asked), 0.0
+                return self._login(asked.user_name, asked.api_key, row), 0.0
+            case words.LoginApp():
+                if self._settings.login_app:
+                    return self._login(asked.user_name, asked.password, row), 0.0
+                return LoginResponse(success=False, error_code=LoginError.APP_NOT_FOUND), 0.0
             case words.Validate():
                 assert claims is not None
-                token = self._mint.issue(claims.sub)
+                token = request.headers["Authorization"].partition(" ")[2].strip()
+                if self._settings.validate_gives == "new":
+                    token = self._mint.issue(claims.sub)
                 return ValidateResponse(success=True, new_token=token), 0.0
             case words.Logout():
                 assert claims is not None
                 self._mint.revoke(claims)
+                if self._settings.logout_ends == "user":
+                    self._mint.revoke_user(claims.sub)
                 return Acknowledged(success=True), 0.0
         user = claims.sub if claims else ""
-        return await self._ask(
-            lambda call_id: Call(call_id=call_id, request=asked, user=user)  # type: ignore[arg-type]
-        )
 
-    def _login(self, asked: words.LoginKey) -> LoginResponse:
-        if not asked.user_name or asked.api_key in ("", WRONG_KEY):
-            return LoginResponse(success=False, error_code=LoginError.INVALID_CREDENTIALS)
-        return LoginResponse(success=True, token=self._mint.issue(asked.user_name))
+        def call(call_id: int) -> Call:
+            row.call_id = call_id
+            return Call(call_id=call_id, request=asked, user=user)  # type: ignore[arg-type]
+
+        return await self._ask(call)
+
+    def _login(self, user: str, key: str, row: Row) -> words.Body:
+        row.user = user
+        told = self._checked(user, key)
+        if not told.success:
+            return told
+        if self._settings.rate_counts_logins and (wait := self._rate.wait_s(user.lower())):
+            return TooMany(wait_s=wait)
+        if self._settings.rival_login == "logout":
+            self._hubs.rival(user)
+        return told
+
+    def _checked(self, user: str, key: str) -> LoginResponse:
+        """A token for whoever has a name and no key that is kept for refusals."""
+        code, text = REFUSED_KEYS.get(key if user else "", (LoginError.SUCCESS, None))
+        if code is not LoginError.SUCCESS:
+            return LoginResponse(success=False, error_code=code, error_message=text)
+        return LoginResponse(success=True, token=self._mint.issue(user))
+
+    async def _hang(self, request: web.Request, row: Row) -> web.Response:
+        """Let the caller wait until nobody would wait any longer, then break the connection."""
+        row.outcome = "unanswered"
+        await asyncio.sleep(ANSWER_PATIENCE_S)
+        return _cut(request)
 
     async def _deliver(
-        self, request: web.Request, path: str, response: words.Body | None
+        self, request: web.Request, path: str, response: words.Body | None, *, row: Row
     ) -> web.StreamResponse:
         """The answer, unless a fault of the wire takes it away after the deed."""
+        strikes = self._faults.strikes
         if response is None:
-            await asyncio.sleep(ANSWER_PATIENCE_S)
-        if response is None or self._faults.strikes(WireFault.CUT_ANSWER, path):
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
-        if self._faults.strikes(WireFault.ERROR_AFTER, path):
-            return web.Response(status=500, text="Internal Server Error")
-        if self._faults.strikes(WireFault.GARBAGE_ANSWER, path):
-            return web.Response(body=b'{"success":tr', content_type=JSON)
+            return await self._hang(request, row)
+        if isinstance(response, Response):
+            row.error_code = response.error_code
+        for kind in (WireFault.HANG_AFTER, WireFault.CUT_ANSWER, WireFault.ERROR_AFTER,
+                     WireFault.GARBAGE_ANSWER):  # fmt: skip
+            if strikes(kind, path):
+                row.fault = kind.value
+                break
+        match row.fault:
+            case "HANG_AFTER":
+                return await self._hang(request, row)
+            case "CUT_ANSWER":
+                row.outcome = "unanswered"
+                return _cut(request)
+            case "ERROR_AFTER":
+                return web.Response(status=500, text="Internal Server Error")
+            case "GARBAGE_ANSWER":
+                return web.Response(body=b'{"success":tr', content_type=JSON)
+        if isinstance(response, TooMany):
+            return _later(response.wait_s if self._settings.retry_after else -1.0)
         if isinstance(response, Problem):
             return _problem(response)
-        return _json(words.to_json(response))
+        return web.Response(body=self._shape.answer(response), content_type=JSON, charset="utf-8")
 
     # -- hubs --------------------------------------------------------------------------------------
 
-    async def _hub(self, request: web.Request, path: str, hub: str) -> web.StreamResponse:
+    async def _hub(
+        self, request: web.Request, path: str, hub: str, *, row: Row
+    ) -> web.StreamResponse:
         negotiate = path.endswith("/negotiate")
         if request.method != ("POST" if negotiate else "GET"):
             return web.Response(status=405, headers={"Allow": "POST" if negotiate else "GET"})
-        if self._claims(request, query_too=True) is None:
+        if self._faults.lasts_s(WireFault.HUB_OUTAGE, hub):
+            row.fault = WireFault.HUB_OUTAGE.value
+            return web.Response(status=503, text="Service Unavailable")
+        if (fault := self._faulty(request, path, row)) is not None:
+            return fault
+        claims = self._claims(request, query_too=True)
+        if claims is None:
             return self._stranger(request)
+        row.user = claims.sub
         if negotiate:
-            return _negotiated(request.query.get("negotiateVersion", "0"), self._mint)
+            asked = request.query.get("negotiateVersion", "0")
+            return _json(msgspec.json.encode(self._hubs.negotiated(asked)))
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return web.Response(status=400, text="Connection ID required")
-        return await self._hubs.serve(request, hub)
-
-    # -- for tests and demonstrations --------------------------------------------------------------
-
-    async def _sim(self, request: web.Request, path: str) -> web.StreamResponse:
-        if "Origin" in request.headers:
-            return web.Response(status=403, text="not for browsers")
-        if (path, request.method) == ("/sim/clock", "GET"):
-            market_ns, speed = self._clock()
-            shown = {"marketNs": market_ns, "market": time_text(market_ns, 9), "speed": speed}
-            return _json(msgspec.json.encode(shown))
-        if (path, request.method) == ("/sim/truth", "GET"):
-            response, _ = await self._ask(lambda call_id: Truth(call_id=call_id))
-            return _json(words.to_json(response)) if response else web.Response(status=503)
-        if (path, request.method) == ("/sim/fault", "GET"):
-            return _json(msgspec.json.encode(self._standing()))
-        if (path, request.method) == ("/sim/fault", "POST"):
-            return await self._order_fault(await request.read())
-        return web.Response(status=404)
-
-    def _standing(self) -> dict[str, Any]:
-        return {"faults": self._faults.shown(), "kinds": sorted(KINDS)}
-
-    async def _order_fault(self, body: bytes) -> web.Response:
-        try:
-            order = msgspec.json.decode(body, type=FaultOrder)
-        except msgspec.DecodeError as error:
-            return web.Response(status=400, text=f"fault: {error}\n")
-        kind = KINDS.get(order.kind)
-        if kind is None or order.hub not in ("", "user", "market"):
-            text = f"fault: kind was {order.kind!r}, hub {order.hub!r}; kinds: {sorted(KINDS)}\n"
-            return web.Response(status=400, text=text)
-        if isinstance(kind, FaultKind):
-            response, _ = await self._ask(
-                lambda call_id: Fault(call_id=call_id, kind=kind, amount=order.amount)
-            )
-            return _json(words.to_json(response)) if response else web.Response(status=503)
-        self._faults.order(kind, order)
-        if kind is WireFault.DROP_HUBS:
-            self._hubs.drop(order.hub)
-        elif kind is WireFault.CLOSE_HUBS:
-            self._hubs.end(order.hub, "Connection closed with an error.")
-        return _json(msgspec.json.encode(self._standing()))
+        row.status = 101
+        return await self._hubs.serve(request, hub, claims)
 
 
-def _json(body: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=body, status=status, content_type=JSON, charset="utf-8")
+class TooMany(words.Body, frozen=True, kw_only=True):
+    """A login beyond the rate; never on the wire."""
+
+    wait_s: float
+
+
+def _is_json(kind: str, said: bool) -> bool:
+    """What the venue takes; a request that does not say is taken too."""
+    if not said:
+        return True
+    return kind in (JSON, TEXT_JSON) or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _later(wait_s: float) -> web.Response:
+    """429; below 0 it does not say for how long."""
+    headers = {} if wait_s < 0 else {"Retry-After": str(int(wait_s) + 1)}
+    return web.Response(status=429, headers=headers)
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type=JSON, charset="utf-8")
 
 
 def _problem(problem: Problem) -> web.Response:
+    trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    plain: dict[str, Any] = words.to_plain(problem) | {"traceId": trace}
     return web.Response(
-        body=words.to_json(problem), status=problem.status, content_type="application/problem+json"
+        body=msgspec.json.encode(plain),
+        status=problem.status,
+        content_type="application/problem+json",
     )
-
-
-def _negotiated(asked: str, mint: Mint) -> web.Response:
-    """Version 1 gives a secret id beside the public one; 0 only the public one."""
-    version = 1 if asked.isdigit() and int(asked) >= 1 else 0
-    answer: dict[str, Any] = {"negotiateVersion": version, "connectionId": mint.connection_id()}
-    if version:
-        answer["connectionToken"] = mint.connection_id()
-    answer["availableTransports"] = [{"transport": "WebSockets", "transferFormats": ["Text"]}]
-    return _json(msgspec.json.encode(answer))

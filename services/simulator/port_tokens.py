@@ -1,9 +1,9 @@
 """Tokens and request windows of the simulated venue.
 
 Tokens are real JWTs (HS256): some clients read `exp` and log in before every call when they
-cannot. The key is kept under `<var>`, so that a restarted simulator still knows the tokens it gave.
-A second login does not end the first. Every name and key is accepted except a key that is empty or
-says `wrong`: that is how a refused login is rehearsed.
+cannot. The key is kept under `<var>`, so that a restarted simulator still knows the tokens it gave;
+what was logged out or revoked is known to this process only. A second login does not end the first.
+Every name and key is accepted but a few keys, which say how a refused login is rehearsed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,22 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from shared.venue.codes import LoginError
+
 KEY_BYTES: Final = 32
 REVOKED_MAX: Final = 10_000  # logged-out tokens remembered; the oldest are forgotten
 WINDOWS_MAX: Final = 1_000  # tokens whose requests are counted
-WRONG_KEY: Final = "wrong"
+REFUSED_KEYS: Final[dict[str, tuple[LoginError, str | None]]] = {
+    "": (LoginError.INVALID_CREDENTIALS, None),
+    "wrong": (LoginError.INVALID_CREDENTIALS, None),
+    "unsigned": (
+        LoginError.AGREEMENTS_NOT_SIGNED,
+        "Please log into the ProjectX platform and complete the required agreements",
+    ),
+    "unsubscribed": (LoginError.API_SUBSCRIPTION_NOT_FOUND, None),
+    "disabled": (LoginError.API_KEY_AUTHENTICATION_DISABLED, None),
+}
+"""API keys that are refused: (code, the venue's text)."""
 _HEADER: Final = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -64,19 +76,28 @@ def load_key(path: Path) -> bytes:
 
 
 class Mint:
-    """Issues and checks tokens."""
+    """Issues and checks tokens. `clock_ms`: how wrong the venue's clock is, on request."""
 
     def __init__(self, key: bytes, life_s: int) -> None:
         self._key = key
         self._life_s = life_s
         self._revoked: dict[str, None] = {}
+        self._users_ended: dict[str, int] = {}
+        self._all_ended = 0
+        self._serial = 0
+        self.clock_ms = 0
 
     def _signature(self, signed: str) -> bytes:
         return hmac.digest(self._key, signed.encode(), "sha256")
 
+    def _now(self) -> float:
+        return time.time() + self.clock_ms / 1000
+
     def issue(self, user: str) -> str:
-        now = int(time.time())
-        claims = Claims(user, secrets.token_urlsafe(9), now, now + self._life_s)
+        """A new token; `jti` begins with a number that only grows, so that older ones can end."""
+        now = int(self._now())
+        name = f"{self._turn():x}-{secrets.token_urlsafe(9)}"
+        claims = Claims(user, name, now, now + self._life_s)
         signed = f"{_text(msgspec.json.encode(_HEADER))}.{_text(msgspec.json.encode(claims))}"
         return f"{signed}.{_text(self._signature(signed))}"
 
@@ -90,37 +111,57 @@ class Mint:
             claims = msgspec.json.decode(_raw(signed.split(".")[1]), type=Claims)
         except (ValueError, IndexError, msgspec.DecodeError):
             return None
-        if time.time() >= claims.exp or claims.jti in self._revoked:
-            return None
-        return claims
+        return claims if self.alive(claims) else None
 
-    @staticmethod
-    def connection_id() -> str:
-        """A random id of 22 characters, as negotiation hands them out."""
-        return secrets.token_urlsafe(16)
+    def alive(self, claims: Claims) -> bool:
+        """Whether a genuine token still counts."""
+        if self._now() >= claims.exp or claims.jti in self._revoked:
+            return False
+        try:
+            born = int(claims.jti.partition("-")[0], 16)
+        except ValueError:
+            return False
+        return born > max(self._all_ended, self._users_ended.get(claims.sub.lower(), 0))
 
     def revoke(self, claims: Claims) -> None:
         self._revoked[claims.jti] = None
         while len(self._revoked) > REVOKED_MAX:
             del self._revoked[next(iter(self._revoked))]
 
+    def revoke_user(self, user: str) -> None:
+        """Every token given to a user so far ends."""
+        self._users_ended.pop(user.lower(), None)
+        self._users_ended[user.lower()] = self._turn()
+        while len(self._users_ended) > REVOKED_MAX:
+            del self._users_ended[next(iter(self._users_ended))]
+
+    def revoke_all(self) -> None:
+        self._all_ended = self._turn()
+
+    def _turn(self) -> int:
+        """A number above those of all tokens given and below those of all to come."""
+        self._serial = max(self._serial + 1, time.time_ns())
+        return self._serial
+
 
 class Window:
-    """So many requests in so many seconds, sliding, per token."""
+    """So many requests in so many seconds, per token or user: sliding, or from fixed instants."""
 
-    def __init__(self, limit: int, seconds: float) -> None:
+    def __init__(self, limit: int, seconds: float, *, fixed: bool = False) -> None:
         self._limit = limit
         self._seconds = seconds
+        self._fixed = fixed
         self._spent: dict[str, deque[float]] = {}
 
     def wait_s(self, who: str) -> float:
         """0 and counted, or the seconds until the next request would be allowed."""
         now = time.monotonic()
         spent = self._spent.setdefault(who, deque())
-        while spent and spent[0] <= now - self._seconds:
+        begins = now - now % self._seconds if self._fixed else now - self._seconds
+        while spent and (spent[0] < begins if self._fixed else spent[0] <= begins):
             spent.popleft()
         if len(spent) >= self._limit:
-            return spent[0] + self._seconds - now
+            return (begins if self._fixed else spent[0]) + self._seconds - now
         spent.append(now)
         if len(self._spent) > WINDOWS_MAX:
             del self._spent[next(iter(self._spent))]

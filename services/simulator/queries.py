@@ -4,21 +4,25 @@ Rows come in the venue's order: orders ascending by id, trades and bars newest f
 are shown by `v2/query` and `searchById` alone. A time that cannot be read is HTTP 400 before any
 business rule (`Problem`), as with the venue's model binding.
 
-Bars of minutes and hours are aligned to UTC, of days to the trading day (17:00 CT); weeks, months
-and ticks are refused with code 2. Partial bars are the forming one only.
+Bars of minutes and hours are aligned to UTC, of days, weeks and months to the trading day (17:00
+CT); ticks are refused with code 2. Partial bars are the forming one only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
+
+import msgspec
 
 from services.simulator import listing, render
-from services.simulator.accounts import ACCOUNT_ID, Account, Order
-from services.simulator.history import Past, RawBar, Series, grouped
+from services.simulator.accounts import Account, Order
+from services.simulator.exchange import Exchange
+from services.simulator.history import RawBar, grouped
+from services.simulator.history_periods import PERIODS, periods
 from services.simulator.market import Hours
-from services.simulator.words import Faults, Holding, TruthReport
+from services.simulator.words import Holding, TruthReport
 from shared.contracts import Product, contract_month
 from shared.events import OrderState
 from shared.units import HOUR, MINUTE, SECOND, Nanos
@@ -68,13 +72,32 @@ def problem(field: str, text: str) -> Problem:
     return Problem(errors={field: (text,)}, trace_id="00-simulator-00")
 
 
+class Traded(Protocol):
+    """Bars that were traded here."""
+
+    def backwards(self, span: Nanos) -> Iterator[RawBar]: ...
+
+
+class Before(Protocol):
+    """Bars from before the simulation began."""
+
+    def minutes(self) -> Iterator[RawBar]: ...
+
+    def seconds(self) -> Iterator[RawBar]: ...
+
+
 class Queries:
     """Answers without effects; `now_ns` is the market time of the request."""
 
     def __init__(
-        self, account: Account, hours: Hours, series: dict[str, Series], past: dict[str, Past]
+        self,
+        exchange: Exchange,
+        hours: Hours,
+        series: Mapping[str, Traded],
+        past: Mapping[str, Before],
     ) -> None:
-        self._account = account
+        self._exchange = exchange
+        self._all = exchange.accounts
         self._hours = hours
         self._series = series
         self._past = past
@@ -106,9 +129,13 @@ class Queries:
     # -- account, contracts ------------------------------------------------------------------------
 
     def _accounts(self, now_ns: Nanos, request: venue.AccountSearch) -> AccountsResponse:
-        state = self._account.state
-        shown = state.can_trade or not request.only_active_accounts
-        return AccountsResponse(success=True, accounts=(render.account(state),) if shown else ())
+        """A day's lock leaves an account active; a breach ends it."""
+        shown = (
+            account.state
+            for account in self._all.values()
+            if not (request.only_active_accounts and account.state.firm.breached)
+        )
+        return AccountsResponse(success=True, accounts=tuple(render.account(it) for it in shown))
 
     def _contracts(self, now_ns: Nanos, request: venue.ContractSearch) -> ContractsResponse:
         day = self._hours.day(now_ns).day
@@ -134,7 +161,7 @@ class Queries:
         code = BarsError.SUCCESS
         if product is None:
             code = BarsError.CONTRACT_NOT_FOUND
-        elif request.unit != BarUnit.DAY and request.unit not in SPANS:
+        elif request.unit not in PERIODS and request.unit not in SPANS:
             code = BarsError.UNIT_INVALID
         elif request.unit_number < 1:
             code = BarsError.UNIT_NUMBER_INVALID
@@ -145,7 +172,7 @@ class Queries:
         if request.live or product.root not in self._series:
             return BarsResponse(success=True, bars=())
         rows: list[venue.BarModel] = []
-        for ends_ns, bar in self._joined(product, request):
+        for ends_ns, bar in self._joined(now_ns, product, request):
             if bar[0] < start or len(rows) == request.limit:
                 break
             partial = ends_ns > now_ns
@@ -154,7 +181,7 @@ class Queries:
         return BarsResponse(success=True, bars=tuple(rows))
 
     def _joined(
-        self, product: Product, request: venue.RetrieveBars
+        self, now_ns: Nanos, product: Product, request: venue.RetrieveBars
     ) -> Iterator[tuple[Nanos, RawBar]]:
         """(end, bar) newest first, in the unit asked for, while the contract was the front."""
         seconds = request.unit == BarUnit.SECOND
@@ -164,9 +191,9 @@ class Queries:
             past.seconds() if seconds else past.minutes(),
         )
         own = self._while_listed(source, request.contract_id, product)
-        if request.unit == BarUnit.DAY:
-            for opening, bar in grouped(own, lambda at: self._hours.day(at).opens_ns):
-                yield self._hours.day(opening).closes_ns, bar
+        if request.unit in PERIODS:
+            unit, count = request.unit, request.unit_number
+            yield from periods(own, self._hours, now_ns, unit=unit, count=count)
             return
         span = SPANS[BarUnit(request.unit)] * request.unit_number
         for opening, bar in grouped(own, lambda at: at - at % span):
@@ -188,38 +215,44 @@ class Queries:
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def _every(self) -> list[Order]:
-        state = self._account.state
+    def _every(self, account: Account) -> list[Order]:
+        self._exchange.follow_trails()
+        state = account.state
         return sorted(chain(state.done.values(), state.live.values()), key=lambda row: row.id)
 
     def _orders(self, now_ns: Nanos, request: venue.OrderSearch) -> OrdersResponse:
         start = _instant(request.start_timestamp, "startTimestamp", 0)
         end = _instant(request.end_timestamp, "endTimestamp", FAR)
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return OrdersResponse(success=False, error_code=1)
         return OrdersResponse(
             success=True,
             orders=tuple(
                 render.order(row)
-                for row in self._every()
+                for row in self._every(account)
                 if start <= row.created_ns <= end and row.state is not OrderState.SUSPENDED
             ),
         )
 
     def _open_orders(self, now_ns: Nanos, request: venue.OrderSearchOpen) -> OrdersResponse:
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return OrdersResponse(success=False, error_code=1)
+        self._exchange.follow_trails()
         rows = [
             row
-            for row in self._account.state.live.values()
+            for row in account.state.live.values()
             if render.STATUS[row.state] == VenueOrderStatus.OPEN
         ]
         rows.sort(key=lambda row: row.id)
         return OrdersResponse(success=True, orders=tuple(render.order(row) for row in rows))
 
     def _order(self, now_ns: Nanos, request: venue.OrderSearchById) -> OrderResponse:
-        row = self._account.find(request.order_id)
-        if request.account_id != ACCOUNT_ID or row is None:
+        self._exchange.follow_trails()
+        account = self._all.get(request.account_id)
+        row = account.find(request.order_id) if account else None
+        if row is None:
             return OrderResponse(success=False, error_code=1)
         return OrderResponse(success=True, order=render.order(row))
 
@@ -236,11 +269,12 @@ class Queries:
             return problem("filter.statuses", f"statuses were {statuses}")
         start = _instant(wish.created_after, "filter.createdAfter", 0)
         end = _instant(wish.created_before, "filter.createdBefore", FAR)
-        if wish.account_id != ACCOUNT_ID:
+        account = self._all.get(wish.account_id)
+        if account is None:
             return QueryResponse(success=False, error_code=1)
         rows = [
             row
-            for row in self._every()
+            for row in self._every(account)
             if start <= row.created_ns <= end
             and (not statuses or render.STATUS[row.state] in statuses)
             and (not wish.contract_id or row.contract == wish.contract_id)
@@ -256,13 +290,14 @@ class Queries:
     # -- positions, trades -------------------------------------------------------------------------
 
     def _positions(self, now_ns: Nanos, request: venue.PositionSearchOpen) -> PositionsResponse:
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return PositionsResponse(success=False, error_code=1)
         return PositionsResponse(
             success=True,
             positions=tuple(
-                render.position(contract, row)
-                for contract, row in self._account.state.holdings.items()
+                render.position(account.state.id, contract, row)
+                for contract, row in account.state.holdings.items()
                 if row.position.lots
             ),
         )
@@ -270,13 +305,14 @@ class Queries:
     def _trades(self, now_ns: Nanos, request: venue.TradeSearch) -> TradesResponse:
         start = _instant(request.start_timestamp, "startTimestamp", 0)
         end = _instant(request.end_timestamp, "endTimestamp", FAR)
-        if request.account_id != ACCOUNT_ID:
+        account = self._all.get(request.account_id)
+        if account is None:
             return TradesResponse(success=False, error_code=1)
         return TradesResponse(
             success=True,
             trades=tuple(
                 render.deal(row)
-                for row in reversed(self._account.state.deals)
+                for row in reversed(account.state.deals)
                 if start <= row.at_ns <= end
             ),
         )
@@ -285,12 +321,13 @@ class Queries:
 TRUTH_ROWS: Final = 2_000
 
 
-def truth(account: Account, now_ns: Nanos, *, regime: str, faults: Faults) -> TruthReport:
+def truth(exchange: Exchange, account: Account, now_ns: Nanos, *, regime: str) -> TruthReport:
     """The books as they are, for tests; the last `TRUTH_ROWS` finished orders and trades."""
+    exchange.follow_trails()
     state = account.state
     return TruthReport(
         market_ns=now_ns,
-        account_id=ACCOUNT_ID,
+        account_id=state.id,
         account=state.name,
         can_trade=state.can_trade,
         start_micros=state.start,
@@ -314,5 +351,8 @@ def truth(account: Account, now_ns: Nanos, *, regime: str, faults: Faults) -> Tr
         tags_used=account.tags_used,
         tags_refused=state.tags_refused,
         regime=regime,
-        faults=faults,
+        faults=msgspec.structs.replace(exchange.state.faults),
+        accounts=tuple(one.state.name for one in exchange.accounts.values()),
+        paid_out_micros=state.paid_out,
+        firm=msgspec.structs.replace(state.firm),
     )

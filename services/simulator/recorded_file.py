@@ -35,8 +35,8 @@ def read(path: str, product: Product) -> tuple[RecordedBar, ...]:
     rows = _rows(file)
     bars: list[RecordedBar] = []
     first = 1 if file.suffix == ".parquet" else 2  # a CSV begins with its header
-    for number, row in enumerate(rows, first):
-        where = f"{path}:{number}"
+    for line, row in enumerate(rows, first):
+        where = f"{path}:{line}"
         bar = _bar(row, product, where)
         if bars and bar[0] <= bars[-1][0]:
             raise BadRecording(f"{where}: ts {row[0]} is not after the row before it")
@@ -48,20 +48,29 @@ def read(path: str, product: Product) -> tuple[RecordedBar, ...]:
     return tuple(bars)
 
 
-def _rows(file: Path) -> Iterable[tuple[object, ...]]:
+def table_of(file: Path) -> polars.DataFrame:
+    """The whole table, CSV columns as text. Raises BadRecording."""
     import polars as pl
 
     if not file.is_file():
         raise BadRecording(f"{file}: no such file (simulator.recorded_file)")
     try:
         if file.suffix == ".parquet":
-            table = pl.read_parquet(file)
-        elif file.name.endswith((".csv", ".csv.gz")):
-            table = pl.read_csv(file, infer_schema=False)
-        else:
-            raise BadRecording(f"{file}: the name ends in none of .csv, .csv.gz, .parquet")
+            return pl.read_parquet(file)
+        if file.name.endswith((".csv", ".csv.gz")):
+            return pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadRecording(f"{file}: {error}") from None
+    raise BadRecording(f"{file}: the name ends in none of .csv, .csv.gz, .parquet")
+
+
+def columns_of(file: Path) -> list[str]:
+    """The names of a table's columns. Raises BadRecording."""
+    return table_of(file).columns
+
+
+def _rows(file: Path) -> Iterable[tuple[object, ...]]:
+    table = table_of(file)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise BadRecording(f"{file}:1: columns {missing} are missing; found {table.columns}")
@@ -83,10 +92,10 @@ def _bar(row: tuple[object, ...], product: Product, where: str) -> RecordedBar:
     try:
         at_ns = text if isinstance(text, int) else time_ns(text, "ts")
         opened, high, low, close = (
-            contracts.ticks(_number(value, name), product)
+            contracts.ticks(number(value, name), product)
             for value, name in zip(prices, COLUMNS[1:5], strict=True)
         )
-        lots = _number(volume, "volume")
+        lots = number(volume, "volume")
     except ValueError as error:
         raise BadRecording(f"{where}: {error}") from None
     if at_ns % MINUTE:
@@ -102,7 +111,7 @@ def _bar(row: tuple[object, ...], product: Product, where: str) -> RecordedBar:
     return bar
 
 
-def _number(value: object, name: str) -> float:
+def number(value: object, name: str) -> float:
     """A finite number. Raises ValueError naming the column."""
     try:
         number = float(value)  # type: ignore[arg-type]

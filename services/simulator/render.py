@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from services.simulator.accounts import ACCOUNT_ID, AccountState, Deal, Holding, Order
+from services.simulator.accounts import AccountState, Deal, Holding, Order
 from services.simulator.history import RawBar
 from services.simulator.listing import display_name
 from shared.contracts import NANOS_PER_POINT, Product, price, product_of
@@ -29,6 +29,7 @@ STATUS: Final = {
     OrderState.PARTIAL: VenueOrderStatus.OPEN,
     OrderState.FILLED: VenueOrderStatus.FILLED,
     OrderState.CANCELLED: VenueOrderStatus.CANCELLED,
+    OrderState.EXPIRED: VenueOrderStatus.EXPIRED,
     OrderState.REJECTED: VenueOrderStatus.REJECTED,
 }
 
@@ -39,7 +40,7 @@ def side_code(side: int) -> int:
 
 def account(state: AccountState) -> venue.AccountModel:
     return venue.AccountModel(
-        id=ACCOUNT_ID,
+        id=state.id,
         name=state.name,
         balance=state.balance / USD,
         can_trade=state.can_trade,
@@ -57,7 +58,7 @@ def order(row: Order, digits: int = 6) -> venue.OrderModel:
     distance = row.trail if trails and row.trail is not None else 0
     return venue.OrderModel(
         id=row.id,
-        account_id=ACCOUNT_ID,
+        account_id=row.account,
         contract_id=row.contract,
         symbol_id=f"F.US.{product.symbol}",
         creation_timestamp=time_text(row.created_ns, digits),
@@ -83,7 +84,12 @@ def _average(value: int, lots: int, product: Product) -> float:
 
 
 def position(
-    contract: str, row: Holding, digits: int = 6, average: float | None = None
+    account_id: int,
+    contract: str,
+    row: Holding,
+    *,
+    digits: int = 6,
+    average: float | None = None,
 ) -> venue.PositionModel:
     """A holding; `average` overrides it for one that has just gone flat."""
     lots = row.position.lots
@@ -92,7 +98,7 @@ def position(
     kind = PositionKind.LONG if lots > 0 else PositionKind.SHORT if lots else PositionKind.UNDEFINED
     return venue.PositionModel(
         id=row.id,
-        account_id=ACCOUNT_ID,
+        account_id=account_id,
         contract_id=contract,
         contract_display_name=display_name(contract),
         creation_timestamp=time_text(row.since_ns, digits),
@@ -103,14 +109,17 @@ def position(
 
 
 def deal(row: Deal, digits: int = 6) -> venue.TradeModel:
+    """Commissions told apart are the hub's; REST leaves them out."""
+    hub = digits == HUB_DIGITS
     return venue.TradeModel(
         id=row.id,
-        account_id=ACCOUNT_ID,
+        account_id=row.account,
         contract_id=row.contract,
         creation_timestamp=time_text(row.at_ns, digits),
         price=price(row.price, product_of(row.contract)),
         profit_and_loss=None if row.profit is None else row.profit / USD,
         fees=row.fee / USD,
+        commissions=row.commission / USD if hub and row.commission else UNSET,
         side=side_code(row.side),
         size=row.lots,
         voided=False,

@@ -2,7 +2,9 @@
 
 Prints go out one by one (a widely used client reads only part of a longer array), depth as the
 levels that changed, now and then the whole book after a reset. Best levels are told with their own
-record type, which also says that nothing better exists.
+record type, which also says that nothing better exists. A side that is empty (locked at a price
+limit) has no price in the quote: what the venue does then is not known, and a listener to sparse
+quotes keeps the old one; the depth says it right.
 """
 
 from __future__ import annotations
@@ -121,8 +123,8 @@ class Teller:
         payload = QuotePayload(
             symbol=self._symbol,
             last_price=self._price(last) if last else None,
-            best_bid=self._price(update.bid),
-            best_ask=self._price(update.ask),
+            best_bid=self._price(update.bid) if update.bids else None,
+            best_ask=self._price(update.ask) if update.asks else None,
             change=self._price(change),
             change_percent=round(100 * change / stats.previous, 4) if stats.previous else None,
             open=self._price(stats.open) if traded else None,

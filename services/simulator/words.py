@@ -17,6 +17,8 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
+from services.simulator.firm import Standing
+from services.simulator.pull_words import PullRequest, ReplayResponse
 from shared.core import Word
 from shared.units import Lots, Micros, Nanos
 from shared.venue import words as venue
@@ -33,14 +35,53 @@ class Call(Word, frozen=True, kw_only=True):
     user: str = ""
 
 
+class PullCall(Word, frozen=True, kw_only=True):
+    """A request to a pull replay of `user` (`pull_replay.py`); answered like a Call."""
+
+    call_id: int
+    request: PullRequest | venue.Request
+    user: str = ""
+
+
 class Step(Word, frozen=True, kw_only=True):
     """Market time has passed; run the market up to now."""
 
 
 class Truth(Word, frozen=True, kw_only=True):
-    """Tell everything there is, for tests: answered with a TruthReport."""
+    """Tell everything there is about an account (by name; empty: the first), for tests: answered
+    with a TruthReport, or an Acknowledged without success for a name nobody has.
+    """
 
     call_id: int
+    account: str = ""
+
+
+class FirmWish(Enum):
+    """What the firm can be asked to do with an account; the comment says what `amount` means."""
+
+    LOOK = "LOOK"  # nothing: only tell where it stands
+    PAYOUT = "PAYOUT"  # book a payout of so many dollars (express accounts)
+    RESET = "RESET"  # end the account and open a new one of its kind under its name, with a new id
+    AUTO_OCO = "AUTO_OCO"  # bracket mode: 1 Auto OCO, 0 Position Brackets
+
+
+class FirmOrder(Word, frozen=True, kw_only=True):
+    """Ask the firm, not the gateway. Answered with a FirmReport."""
+
+    call_id: int
+    account: str
+    wish: FirmWish
+    amount: int = 0
+
+
+class SetWeather(Word, frozen=True, kw_only=True):
+    """Other weather from now on, for one group of products or all (""). An empty `regime` only
+    asks. Answered with a WeatherReport.
+    """
+
+    call_id: int
+    regime: str = ""
+    group: str = ""
 
 
 class FaultKind(Enum):
@@ -52,6 +93,7 @@ class FaultKind(Enum):
     DOUBLE_USER_EVENT = "DOUBLE_USER_EVENT"  # so many user events come twice
     REJECT_ORDER = "REJECT_ORDER"  # so many orders are rejected: trading unavailable
     DELAY_ANSWERS = "DELAY_ANSWERS"  # every answer waits so many milliseconds more; 0 ends it
+    HALT_MARKET = "HALT_MARKET"  # for so many market milliseconds nothing trades or is quoted
 
 
 class Fault(Word, frozen=True, kw_only=True):
@@ -83,14 +125,15 @@ class Faults(Struct, kw_only=True, rename="camel"):
     double_user_events: int = 0
     reject_orders: int = 0
     delay_ms: int = 0
+    halted_until_ns: Nanos = 0
 
 
 class TruthReport(venue.Body, frozen=True, kw_only=True):
     """The simulator's own account of everything. `open_orders` includes suspended legs.
 
-    `balance_micros` = `start_micros` + profit of `trades` - their fees, always. `tags_used` counts
-    tags ever used, `tags_refused` attempts to use one again. `trades` and `orders` are the latest
-    (see `accounts.py` for the limits), the sums are over all time.
+    `balance_micros` = `start_micros` + profit of `trades` - their fees - payouts, always.
+    `tags_used` counts tags ever used, `tags_refused` attempts to use one again. `trades` and
+    `orders` are the latest (see `accounts.py` for the limits), the sums are over all time.
     """
 
     market_ns: Nanos
@@ -111,6 +154,32 @@ class TruthReport(venue.Body, frozen=True, kw_only=True):
     tags_refused: int
     regime: str
     faults: Faults
+    accounts: tuple[str, ...] = ()
+    paid_out_micros: Micros = 0
+    firm: Standing | None = None
+
+
+class FirmReport(venue.Body, frozen=True, kw_only=True):
+    """Where an account stands. `error` says why a wish was not granted; then nothing changed."""
+
+    success: bool
+    error: str = ""
+    account: str = ""
+    account_id: int = 0
+    can_trade: bool = False
+    balance_micros: Micros = 0
+    equity_micros: Micros = 0
+    standing: Standing | None = None
+
+
+class WeatherReport(venue.Body, frozen=True, kw_only=True):
+    """The regime of every group that has a synthetic market. `error`: why a wish was not granted;
+    then nothing changed.
+    """
+
+    regimes: dict[str, str]
+    settings: tuple[str, ...]
+    error: str = ""
 
 
 class FaultReport(venue.Body, frozen=True, kw_only=True):
@@ -123,7 +192,7 @@ class Answer(Word, frozen=True, kw_only=True):
     """The answer to a Call, Truth or Fault, to be sent after `delay_ns` of market time."""
 
     call_id: int
-    response: AnyResponse | TruthReport | FaultReport
+    response: AnyResponse | TruthReport | FaultReport | FirmReport | WeatherReport | ReplayResponse
     delay_ns: Nanos = 0
 
 
@@ -171,5 +240,5 @@ class DepthPush(Word, frozen=True, kw_only=True):
 
 MarketPush = QuotePush | TapePush | DepthPush
 
-INPUTS: Final = (Call, Step, Truth, Fault)
+INPUTS: Final = (Call, PullCall, Step, Truth, Fault, FirmOrder, SetWeather)
 OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)

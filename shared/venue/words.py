@@ -142,6 +142,19 @@ class LoginKey(Body, frozen=True, kw_only=True):
         return "LoginKey(***)"
 
 
+class LoginApp(Body, frozen=True, kw_only=True):
+    """The withdrawn login of applications; secrets as in `LoginKey`."""
+
+    user_name: str
+    password: str
+    device_id: str
+    app_id: str
+    verify_key: str
+
+    def __repr__(self) -> str:
+        return "LoginApp(***)"
+
+
 class Validate(Body, frozen=True, kw_only=True):
     """No members; the token is in the header."""
 
@@ -356,9 +369,15 @@ def _untagged(value: Any, nulls: bool) -> Any:
     return value
 
 
+def to_plain(body: Body) -> dict[str, Any]:
+    """A REST body as a plain mapping: nulls kept, `Maybe` members left out when unset, no tag."""
+    plain: dict[str, Any] = _untagged(msgspec.to_builtins(body), nulls=True)
+    return plain
+
+
 def to_json(body: Body) -> bytes:
-    """A REST body: nulls written, `Maybe` members left out when unset, no tag."""
-    return _JSON.encode(_untagged(msgspec.to_builtins(body), nulls=True))
+    """A REST body as it is on the wire."""
+    return _JSON.encode(to_plain(body))
 
 
 def to_hub(payload: Body | Part) -> dict[str, Any]:

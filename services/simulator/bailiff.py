@@ -1,0 +1,117 @@
+"""Carries out what the firm's rules demand: liquidations, locks, the forced flat, the end of a day.
+
+After every move of the market or of an account the equity (balance plus open profit, longs at the
+lower of bid and last, shorts at the higher of ask and last) is judged; the first instant counts. An
+account that may not trade any more, and every account from the firm's flat-by time to the end of
+its day, has its orders cancelled and its positions closed at market, again until it is flat: the
+close takes its way into the book like any other, so what it costs beyond a limit is the trader's.
+
+What is not enforced (`enforced` off) is judged by nobody; the cap on positions is the desk's.
+"""
+
+from __future__ import annotations
+
+from services.simulator.accounts import Account, Order
+from services.simulator.exchange import Exchange
+from services.simulator.firm import Verdict
+from services.simulator.market import Hours
+from shared.contracts import product_of
+from shared.domain.orders import Happening
+from shared.domain.positions import Position
+from shared.units import Micros, Nanos
+from shared.venue.codes import OrderKind
+
+
+class Bailiff:
+    """`look` after everything that happens, `end_day` when the trading day's label turns."""
+
+    def __init__(self, exchange: Exchange, hours: Hours) -> None:
+        self._exchange = exchange
+        self._hours = hours
+        self._seen: dict[int, int] = {}  # account -> fills judged so far
+
+    def end_day(self) -> None:
+        """17:00 CT: floors move, locks end."""
+        for account in self._exchange.accounts.values():
+            account.state.firm.end_day(account.state.balance)
+            self.allow(account)
+
+    def allow(self, account: Account) -> None:
+        """Let `can_trade` say what the firm says, and tell it when it changes."""
+        state = account.state
+        if state.can_trade != state.firm.trades:
+            state.can_trade = state.firm.trades
+            self._exchange.tell_account(account)
+
+    def look(self, now_ns: Nanos) -> None:
+        """Judge every account and liquidate where that is due."""
+        flat_time = self._is_flat_time(now_ns)
+        for account in self._exchange.accounts.values():
+            state = account.state
+            firm = state.firm
+            if not firm.enforced:
+                continue
+            held = account.held() if state.fills else []
+            if held or self._seen.get(state.id) != state.fills:
+                self._seen[state.id] = state.fills
+                if firm.judge(self.equity(account, held)) is not Verdict.FINE:
+                    self.allow(account)
+            if (flat_time or not firm.trades) and (held or state.live):
+                self._liquidate(account, now_ns)
+
+    def equity(self, account: Account, held: list[tuple[str, Position]] | None = None) -> Micros:
+        """Balance plus open profit at the marks; `held` spares looking positions up again."""
+        total = account.state.balance
+        for contract, position in account.held() if held is None else held:
+            book = self._exchange.book(contract).state
+            if position.lots > 0:
+                mark = min(book.bid or book.last, book.last or book.bid)
+            else:
+                mark = max(book.ask, book.last)
+            if mark:
+                total += position.unrealised(mark) * product_of(contract).tick_micros
+        return total
+
+    def _is_flat_time(self, now_ns: Nanos) -> bool:
+        return now_ns >= self._hours.day(now_ns).flat_by_ns
+
+    def _liquidate(self, account: Account, now_ns: Nanos) -> None:
+        """Cancel what works and close what is held, unless that is under way."""
+        exchange, live = self._exchange, account.state.live
+        for order in list(live.values()):
+            if not (order.forced or order.over):
+                exchange.cancel(order, now_ns)
+        closing = {order.contract for order in live.values() if order.forced}
+        for contract, _ in account.held():
+            quoted = bool(exchange.book(contract).state.bid) and self._hours.open(now_ns)
+            if contract not in closing and quoted:
+                order = closing_order(account, contract, now_ns)
+                order.forced = True
+                exchange.accept(order, (None, None), now_ns)
+
+
+def closing_order(account: Account, contract: str, now_ns: Nanos) -> Order:
+    """The venue's own market order for a whole position: untagged, not yet accepted."""
+    lots = account.lots(contract)
+    return Order(
+        id=account.next_id(),
+        account=account.state.id,
+        contract=contract,
+        kind=OrderKind.MARKET.value,
+        side=-1 if lots > 0 else 1,
+        size=abs(lots),
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )
+
+
+def settle(exchange: Exchange, account: Account, contract: str, now_ns: Nanos) -> None:
+    """A contract has ended: its orders expire, a position is closed at the last price."""
+    for order in list(account.state.live.values()):
+        if order.contract == contract and not order.over:
+            exchange.cancel(order, now_ns, Happening.EXPIRED)
+    lots = account.lots(contract)
+    if lots:
+        order = account.add(closing_order(account, contract, now_ns))
+        exchange.tell_order(order)
+        exchange.apply([(order.id, exchange.book(contract).state.last, abs(lots))], now_ns)

@@ -1,0 +1,1 @@
+"""Conformance of the simulated venue: one test per quirk of the real one, over real sockets."""

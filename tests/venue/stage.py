@@ -1,0 +1,452 @@
+"""The simulated venue, whole, on a free port of loopback, and strangers who talk to it.
+
+Core and port run in a thread of their own; the tests are plain blocking code on real sockets. The
+clients here know HTTP and WebSocket frames and nothing of ours, so that odd bytes can be sent and
+every byte that comes back is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import msgspec
+
+from services.simulator.core import Simulator
+from services.simulator.port import SimulatorPort
+from shared import settings as house
+
+END = "\x1e"
+HELLO = '{"protocol":"json","version":1}' + END
+LONG_AGO = "2020-01-01T00:00:00Z"
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+def settings(wire=None, **simulator):
+    """The house's defaults on a free port, with [simulator] and [simulator.wire] changed."""
+    base = house.load(env={})
+    changed = msgspec.structs.replace(base.simulator.wire, **(wire or {}))
+    changed = msgspec.structs.replace(base.simulator, **{"port": 0, "wire": changed, **simulator})
+    return msgspec.structs.replace(base, simulator=changed)
+
+
+class _Host:
+    """Meets `Host`: market time runs with the wall, words go straight to the core and back."""
+
+    name = "simulator"
+
+    def __init__(self, folder, wish):
+        self.run_dir = self.var_dir = folder
+        self.core = Simulator(wish)
+        self.port = SimulatorPort(wish)
+        self.failures = []
+        self._speed = wish.simulator.speed
+        self._from = (time.monotonic_ns(), self.core.market_ns)
+
+    def now_ns(self):
+        wall, market = self._from
+        return market + int((time.monotonic_ns() - wall) * self._speed)
+
+    def inject(self, word):
+        for said in self.core.on(self.now_ns(), word):
+            self.port.handle(said)
+
+    def note(self, text):
+        pass
+
+    def fail(self, why, code):
+        self.failures.append((why, code))
+
+
+class Venue:
+    """A running venue. `do` runs a function in its thread, between two of its steps."""
+
+    def __init__(self, folder, wish):
+        self.host = _Host(folder, wish)
+        self.account = wish.venue.account
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._task = None
+        self._up = threading.Event()
+        self._error = None
+
+    def _run(self):
+        asyncio.set_event_loop(self.loop)
+        self._task = self.loop.create_task(self.host.port.run(self.host))
+        self.loop.create_task(self._tell_when_up())
+        with suppress(asyncio.CancelledError):
+            try:
+                self.loop.run_until_complete(self._task)
+            except Exception as error:
+                self._error = error
+        self._up.set()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    async def _tell_when_up(self):
+        while not (self.host.port.address[1] and self._quoted()):  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        self._up.set()
+
+    def _quoted(self):
+        """Whether the market has begun; a closed one never does."""
+        core = self.host.core._machines
+        books = core.exchange.books
+        closed = not core.hours.open(self.host.now_ns())
+        return closed or all(books[root].state.bid for root in ("MES", "MNQ"))
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._up.wait(20)
+        assert not self._error, self._error
+        return self
+
+    def __exit__(self, *error):
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        assert self._error is None, self._error
+
+    @property
+    def port(self):
+        return self.host.port.address[1]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def do(self, act):
+        done, result = threading.Event(), []
+
+        def run():
+            try:
+                result.append(act())
+            finally:
+                done.set()
+
+        self.loop.call_soon_threadsafe(run)
+        assert done.wait(10)
+        return result[0]
+
+    def connected(self):
+        return self.host.port._hubs.connected
+
+
+class Reply(NamedTuple):
+    """An answer. `body`: JSON where it is JSON, else text."""
+
+    status: int
+    headers: dict
+    body: object
+
+    @property
+    def code(self):
+        """(success, errorCode, errorMessage)"""
+        return self.body["success"], self.body["errorCode"], self.body["errorMessage"]
+
+
+class Trader:
+    """A client of the REST interface with a token of its own."""
+
+    def __init__(self, venue, login=True, patience_s=10):
+        self.venue = venue
+        self.token = ""
+        self._http = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=patience_s)
+        self.tags = 0
+        if login:
+            self.login()
+
+    def close(self):
+        self._http.close()
+
+    def send(self, method, path, data=None, headers=None):
+        try:
+            self._http.request(method, path, data, headers or {})
+            answer = self._http.getresponse()
+            text = answer.read().decode()
+        except (http.client.HTTPException, OSError):
+            self._http.close()
+            raise
+        body = json.loads(text) if text[:1] in ("{", "[") else text
+        return Reply(answer.status, dict(answer.getheaders()), body)
+
+    def headers(self):
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def post(self, path, body=None, **headers):
+        """`path` below /api, unless it begins with a slash."""
+        path = path if path.startswith("/") else f"/api/{path}"
+        data = None if body is None else json.dumps(body)
+        told = {"Content-Type": "application/json", **self.headers(), **headers}
+        return self.send("POST", path, data, told)
+
+    def login(self, user="trader", key="key"):
+        reply = self.post("Auth/loginKey", {"userName": user, "apiKey": key})
+        self.token = reply.body["token"] or self.token
+        return reply
+
+    # -- trading -----------------------------------------------------------------------------------
+
+    @property
+    def account(self):
+        found = self.post("Account/search", {"onlyActiveAccounts": True}).body["accounts"]
+        name = self.venue.account
+        return next(row["id"] for row in found if row["name"] == name)
+
+    def contract(self, root="MES"):
+        found = self.post("Contract/search", {"searchText": root, "live": False}).body["contracts"]
+        return found[0]["id"]
+
+    def tag(self):
+        self.tags += 1
+        return f"c-{time.time_ns()}-{self.tags}"
+
+    def order(self, **wish):
+        """Order/place: a market order for one MES unless wished otherwise."""
+        body = {"accountId": self.account, "type": 2, "side": 0, "size": 1, **wish}
+        body.setdefault("contractId", self.contract())
+        return self.post("Order/place", body)
+
+    def placed(self, **wish):
+        reply = self.order(**wish)
+        assert reply.body["success"], reply.body
+        return reply.body["orderId"]
+
+    def find(self, order_id):
+        body = {"accountId": self.account, "orderId": order_id}
+        return self.post("Order/searchById", body).body["order"]
+
+    def until(self, order_id, *statuses):
+        return wait_for(lambda: (row := self.find(order_id))["status"] in statuses and row)
+
+    def positions(self):
+        return self.post("Position/searchOpen", {"accountId": self.account}).body["positions"]
+
+    def open_orders(self):
+        return self.post("Order/searchOpen", {"accountId": self.account}).body["orders"]
+
+    def query(self, **more):
+        body = {"filter": {"accountId": self.account, **more.pop("filter", {})}, **more}
+        return self.post("Order/v2/query", body)
+
+    def trades(self):
+        body = {"accountId": self.account, "startTimestamp": LONG_AGO}
+        return self.post("Trade/search", body).body["trades"]
+
+    def quote(self, root="MES"):
+        """(bid, ask) as the venue's own book has them."""
+        state = self.venue.do(lambda: self.venue.host.core._machines.exchange.books[root].state)
+        tick = 0.25 if root in ("MES", "MNQ") else 0.1
+        return state.bid * tick, state.ask * tick
+
+    def flat(self):
+        """Everything cancelled and closed, whatever a test has left behind."""
+        account = self.account
+        rows = self.query(filter={"statuses": [1, 6, 7, 8]}).body["orders"]
+        for row in rows:
+            self.post("Order/cancel", {"accountId": account, "orderId": row["id"]})
+        for row in self.positions():
+            body = {"accountId": account, "contractId": row["contractId"]}
+            self.post("Position/closeContract", body)
+        wait_for(lambda: not self.positions())
+
+    def truth(self, **query):
+        tail = "&".join(f"{key}={value}" for key, value in query.items())
+        return self.send("GET", f"/sim/truth?{tail}").body
+
+    def fault(self, kind, amount=1, **more):
+        reply = self.post("/sim/fault", {"kind": kind, "amount": amount, **more})
+        assert reply.status == 200, reply
+        return reply.body
+
+    def hub(self, name="market", **options):
+        return hub(self, name, **options)
+
+
+def wait_for(true, patience_s=10.0):
+    """Wait for something to become true, and return it."""
+    end = time.monotonic() + patience_s
+    while not (found := true()):
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.01)
+    return found
+
+
+# -- WebSocket -------------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    """The upgrade was answered with another status."""
+
+    def __init__(self, status, headers):
+        super().__init__(status)
+        self.status, self.headers = status, headers
+
+
+class Socket:
+    """A WebSocket, frame by frame."""
+
+    def __init__(self, port, path, headers=None, patience_s=5.0):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket",
+                 "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13",
+                 *(f"{name}: {value}" for name, value in (headers or {}).items())]  # fmt: skip
+        self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self._buffer = b""
+        head = self._until(b"\r\n\r\n").decode().split("\r\n")
+        self.status = int(head[0].split()[1])
+        self.headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])
+        }
+        if self.status != 101:
+            self.sock.close()
+            raise Refused(self.status, self.headers)
+
+    def _more(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise EOFError
+        self._buffer += data
+
+    def _until(self, mark):
+        while mark not in self._buffer:
+            self._more()
+        head, _, self._buffer = self._buffer.partition(mark)
+        return head
+
+    def _take(self, count):
+        while len(self._buffer) < count:
+            self._more()
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    def send(self, data, kind=TEXT, final=True):
+        data = data.encode() if isinstance(data, str) else data
+        mask = os.urandom(4)
+        size = len(data)
+        length = (
+            bytes([0x80 | size]) if size < 126
+            else struct.pack(">BH", 0xFE, size) if size < 65536 else struct.pack(">BQ", 0xFF, size)
+        )  # fmt: skip
+        whole = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+        hidden = (int.from_bytes(data, "big") ^ whole).to_bytes(size, "big")
+        self.sock.sendall(bytes([kind | (0x80 if final else 0)]) + length + mask + hidden)
+
+    def receive(self):
+        """(opcode, payload) of the next frame. Raises EOFError when the socket is over."""
+        first, second = self._take(2)
+        size = second & 0x7F
+        if size == 126:
+            size = struct.unpack(">H", self._take(2))[0]
+        elif size == 127:
+            size = struct.unpack(">Q", self._take(8))[0]
+        assert first & 0x80, "one unfragmented frame each"
+        assert not first & 0x70, "no compression"
+        return first & 0x0F, self._take(size)
+
+    def close(self):
+        self.sock.close()
+
+
+class Hub:
+    """A hub connection of a stranger, JSON protocol. Pings are counted, not returned."""
+
+    def __init__(self, socket_):
+        self.socket = socket_
+        self.waiting = []
+        self.pings = 0
+        self._number = 0
+        self.closed = None
+
+    def record(self, patience_s=5.0, pings=False):
+        """The next record; None when the connection is over."""
+        self.socket.sock.settimeout(patience_s)
+        while True:
+            while self.waiting:
+                told = json.loads(self.waiting.pop(0))
+                if told.get("type") != 6 or pings:
+                    return told
+                self.pings += 1
+            try:
+                kind, data = self.socket.receive()
+            except (EOFError, ConnectionError):
+                return None
+            if kind == CLOSE:
+                self.closed = struct.unpack(">H", data[:2])[0] if data else None
+                return None
+            if kind in (TEXT, BINARY):
+                assert data.endswith(END.encode()), "whole records only"
+                self.waiting += data.decode().split(END)[:-1]
+
+    def nothing(self, patience_s=0.2):
+        try:
+            told = self.record(patience_s)
+        except TimeoutError:
+            return
+        raise AssertionError(f"heard {told}")
+
+    def say(self, *records):
+        self.socket.send("".join(json.dumps(one) + END for one in records))
+
+    def invoke(self, method, *arguments):
+        """The completion; events that come before it wait their turn."""
+        self._number += 1
+        number = str(self._number)
+        self.say({"type": 1, "invocationId": number, "target": method,
+                  "arguments": list(arguments)})  # fmt: skip
+        early = []
+        while (told := self.record()) is not None:
+            if told.get("type") == 3 and told["invocationId"] == number:
+                self.waiting = early + self.waiting
+                return told
+            early.append(json.dumps(told))
+        raise AssertionError("the connection ended")
+
+    def event(self, target, patience_s=10.0):
+        """Arguments of the next event of that name; others are dropped."""
+        end = time.monotonic() + patience_s
+        while (told := self.record(max(0.01, end - time.monotonic()))) is not None:
+            if told.get("type") == 1 and told["target"] == target:
+                return told["arguments"]
+        raise AssertionError("the connection ended")
+
+    def events(self, wanted, patience_s=10.0):
+        """(target, data) of user events until `wanted` of the list says enough."""
+        found = []
+        end = time.monotonic() + patience_s
+        while not wanted(found):
+            told = self.record(max(0.01, end - time.monotonic()))
+            assert told is not None, "the connection ended"
+            if told.get("type") == 1:
+                payload = told["arguments"][-1]
+                found.append((told["target"], payload))
+        return found
+
+
+@contextmanager
+def hub(trader, name="market", query="", headers=None, hello=HELLO, token=True):
+    path = f"/hubs/{name}?" + (f"access_token={trader.token}" if token else "") + query
+    raw = Socket(trader.venue.port, path, headers)
+    try:
+        one = Hub(raw)
+        if hello:
+            raw.send(hello)
+            assert one.record() == {}
+        yield one
+    finally:
+        raw.close()
