@@ -62,12 +62,15 @@ class Sample(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """What became of one process: memory in MiB, slope in MiB an hour, journal in MiB an hour."""
+    """What became of one process: memory in MiB, slopes (after warm-up, and of the last half alone)
+    and journal in MiB an hour.
+    """
 
     name: str
     rss_first: float
     rss_last: float
     slope: float
+    slope_late: float
     files_first: int
     files_last: int
     cpu_percent: float
@@ -145,7 +148,7 @@ class Soak:
         warm = [one for one in kept if one.at_s >= min(WARM_UP_S, seconds / 2)] or kept
         if not warm:
             self.failures.append(f"{name} was never seen")
-            return Row(name, 0, 0, 0, 0, 0, 0, 0, 0, False)
+            return Row(name, 0, 0, 0, 0, 0, 0, 0, 0, 0, False)
         first = [one for one in warm if one.at_s <= warm[0].at_s + WINDOW_S]
         last = [one for one in warm if one.at_s >= warm[-1].at_s - WINDOW_S]
         before, after = mean_rss(first), mean_rss(last)
@@ -160,9 +163,9 @@ class Soak:
             self.failures.append(f"{name} ended {restarts} times by itself")
         span = warm[-1].at_s - warm[0].at_s
         busy = (warm[-1].cpu_s - warm[0].cpu_s) / span * 100 if span else 0.0
-        return Row(
-            name, before, after, slope(warm), *files, busy, grown.get(name, 0.0), restarts, flat
-        )
+        late = [one for one in kept if one.at_s >= seconds / 2]
+        slopes = (slope(warm), slope(late))
+        return Row(name, before, after, *slopes, *files, busy, grown.get(name, 0.0), restarts, flat)
 
     def restarts(self, name: str) -> int:
         """How often supervisord saw it end without having been asked to."""
@@ -263,6 +266,8 @@ def mean_rss(samples: list[Sample]) -> float:
 
 def slope(samples: list[Sample]) -> float:
     """Least squares through resident memory, MiB an hour; 0 where there is no line to draw."""
+    if not samples:
+        return 0.0
     middle = sum(one.at_s for one in samples) / len(samples)
     spread = sum((one.at_s - middle) ** 2 for one in samples)
     if not spread:
@@ -273,25 +278,24 @@ def slope(samples: list[Sample]) -> float:
 
 def table(rows: list[Row]) -> str:
     """For people; the same numbers are in `--json`."""
-    head = (
-        f"{'process':<24}{'RSS after':>10}{'RSS at end':>11}{'slope':>9}{'files':>9}"
-        f"{'CPU':>7}{'journal':>10}{'ended':>7}\n"
-        f"{'':<24}{'warm-up':>10}{'':>11}{'':>9}{'':>9}{'':>7}{'':>10}{'':>7}\n"
-        f"{'':<24}{'MiB':>10}{'MiB':>11}{'MiB/h':>9}{'':>9}{'%':>7}{'MiB/h':>10}{'':>7}"
+    heads = (
+        ("process", "RSS warm", "RSS end", "slope", "late", "files", "CPU", "journal", "ended"),
+        ("", "MiB", "MiB", "MiB/h", "MiB/h", "", "%", "MiB/h", ""),
     )
-    lines = [
-        f"{it.name:<24}{it.rss_first:>10.1f}{it.rss_last:>11.1f}{it.slope:>+9.1f}"
-        f"{f'{it.files_first}-{it.files_last}':>9}{it.cpu_percent:>7.1f}"
-        f"{it.journal_per_hour:>10.1f}{it.restarts:>7}"
+    lines = [("{:<24}" + "{:>10}" * 8).format(*head) for head in heads]
+    lines += [
+        f"{it.name:<24}{it.rss_first:>10.1f}{it.rss_last:>10.1f}{it.slope:>+10.1f}"
+        f"{it.slope_late:>+10.1f}{f'{it.files_first}-{it.files_last}':>10}{it.cpu_percent:>10.1f}"
+        f"{it.journal_per_hour:>10.1f}{it.restarts:>10}"
         for it in rows
     ]
-    names = ("rss_first", "rss_last", "slope", "cpu_percent", "journal_per_hour")
-    first, last, grown, busy, written = (sum(getattr(it, name) for it in rows) for name in names)
-    total = (
-        f"{'together':<24}{first:>10.1f}{last:>11.1f}{grown:>+9.1f}{'':>9}{busy:>7.1f}"
-        f"{written:>10.1f}{sum(it.restarts for it in rows):>7}"
+    names = ("rss_first", "rss_last", "slope", "slope_late", "cpu_percent", "journal_per_hour")
+    first, last, grown, late, busy, written = (sum(getattr(it, n) for it in rows) for n in names)
+    lines.append(
+        f"{'together':<24}{first:>10.1f}{last:>10.1f}{grown:>+10.1f}{late:>+10.1f}{'':>10}"
+        f"{busy:>10.1f}{written:>10.1f}{sum(it.restarts for it in rows):>10}"
     )
-    return "\n".join([head, *lines, total])
+    return "\n".join(lines)
 
 
 def parsed(words: list[str] | None) -> argparse.Namespace:
