@@ -41,8 +41,8 @@ WINDOW_S = 60.0
 GROWTH_MIB = 4.0
 GROWTH_SHARE = 0.05
 KEEPS_MIB = {"simulator": 16.0}
-"""More for the venue, which keeps 5,000 orders and trades and ten sessions of bars, by limits of its
-own; 300 minutes of market took 12 MiB of it.
+"""More for the venue, which keeps 5,000 orders and trades and ten sessions of bars, by limits of
+its own; 300 minutes of market took 12 MiB of it.
 """
 
 FILES_MORE = 8
