@@ -93,7 +93,7 @@ class Matching:
     def on_update(self, update: Update, fills: list[Fill]) -> None:
         """Prints hit the book as it was, then the book changes."""
         state = self.state
-        busy = state.resting or state.waiting
+        busy = bool(state.resting or state.waiting)
         for told in update.prints:
             if busy:
                 self._printed(told, fills)
@@ -198,11 +198,13 @@ class Matching:
             fills.append((order_id, self._limited(price + worse * side), part))
             lots -= part
         if not lots:
+            self._unpair(order_id)
             return
         beyond = state.ask + len(state.asks) if side > 0 else state.bid - len(state.bids)
         if self._limited(beyond) == beyond:
             self._weaken_pair(order_id, lots)
             fills.append((order_id, self._limited(beyond + worse * side), lots))
+            self._unpair(order_id)
         else:
             self._rest(order_id, side, lots, self._limited(beyond))
 
@@ -237,6 +239,8 @@ class Matching:
             lots -= part
         if lots:
             self._rest(order_id, side, lots, price)
+        else:
+            self._unpair(order_id)
 
     def arm(self, waiting: Waiting) -> None:
         """A stop begins to wait; `trigger` lets it go if its price is already reached."""
