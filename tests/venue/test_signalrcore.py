@@ -10,8 +10,17 @@ import pytest
 from signalrcore.hub_connection_builder import HubConnectionBuilder
 from signalrcore.protocol.json_hub_protocol import JsonHubProtocol
 from signalrcore.protocol.messagepack_protocol import MessagePackHubProtocol
+from signalrcore.transport.websockets import websocket_transport
+from signalrcore.transport.websockets.websocket_client import WebSocketClient
 
 from tests.venue.stage import wait_for
+
+
+@pytest.fixture(autouse=True)
+def as_it_is(monkeypatch):
+    """Our own sessions put a socket of ours into signalrcore for the whole process; not here."""
+    monkeypatch.setattr(websocket_transport, "WebSocketClient", WebSocketClient)
+
 
 PROTOCOLS = {"json": JsonHubProtocol, "messagepack": MessagePackHubProtocol}
 
