@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import os
 import resource
-import subprocess
+import subprocess  # nosec B404 - starts our own simulator
 import sys
 import tempfile
 import time
@@ -71,7 +71,7 @@ async def process(var: str) -> AsyncIterator[str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith("TSQ")}
     env |= {"TSQ_VAR": var, "TSQ__SIMULATOR__PORT": str(port)}
     command = [sys.executable, "-m", "services.simulator"]
-    child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
+    child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: ASYNC220  # nosec B603 - fixed words, no shell
     url = f"http://127.0.0.1:{port}"
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(READY_S):

@@ -136,7 +136,7 @@ class Hubs:
 
     def check_tokens(self, mint: Mint) -> None:
         """End the connections whose token has, as the settings say."""
-        if self._settings.token_end == "keep":
+        if self._settings.token_end == "keep":  # nosec B105 - a way to end
             return
         for client in self._of(""):
             if not mint.alive(client.claims):
@@ -149,7 +149,7 @@ class Hubs:
                 self._log_out(client)
 
     def _log_out(self, client: HubClient) -> None:
-        if self._settings.token_end != "close":
+        if self._settings.token_end != "close":  # nosec B105 - a way to end
             client.tell(Event(words.LOGOUT))
         client.end(SESSION_OVER, allow_reconnect=True)
 
