@@ -265,14 +265,14 @@ def test_asked_to_stop_while_it_waits(cast: Cast) -> None:
 
 
 def test_falling_behind_ends_on_purpose_and_is_cured_by_a_restart(cast: Cast) -> None:
-    cast.start("feed", TOY_POKES="1000000", TOY_PAUSE_S="0")
+    cast.start("feed", TOY_POKES="1000000", TOY_PAUSE_S="0.002")
     cast.start("middle", TSQ__RUNTIME__INBOX_LIMIT="5")
     cast.wait(
         lambda: cast.beating("middle") or cast.processes["middle"].poll() is not None,
         "the snail to begin",
     )
     cast.signal("middle", signal.SIGSTOP)
-    time.sleep(0.3)
+    time.sleep(2.0)  # a thousand pokes: more than one drain takes
     cast.signal("middle", signal.SIGCONT)
     assert cast.code("middle") == Exit.LAGGED
     assert "the limit is 5" in cast.log("middle")
