@@ -123,7 +123,7 @@ class Rehearsal:
     def truth(self) -> dict[str, Any]:
         """The simulator's own account of everything. Raises TimedOut when it stays silent."""
         found: dict[str, Any] = self.wait(
-            lambda: self.get(self.sim_port, "/sim/truth"), 10.0, "the simulator's ground truth"
+            lambda: self.get(self.sim_port, "/sim/truth"), 60.0, "the simulator's ground truth"
         )
         return found
 
