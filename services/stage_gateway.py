@@ -11,7 +11,7 @@ from services.market_data_gateway.ticks import TickFilter
 from services.simulator.words import MarketPush, QuotePush
 from shared.core import Word
 from shared.lab.world import Errand
-from shared.settings import MarketDataGateway
+from shared.sections import MarketDataGateway
 from shared.units import SECOND, Nanos
 from shared.venue import answers, codes, translate
 from shared.venue import words as wire

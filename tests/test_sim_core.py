@@ -33,7 +33,7 @@ from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.domain.orders import Happening
 from shared.events import Pulse, Started, Stopping
-from shared.settings import SimulatedAccount
+from shared.sections import SimulatedAccount
 from shared.units import SECOND
 from shared.venue import words as venue
 from shared.venue.market import DepthBook

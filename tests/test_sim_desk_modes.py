@@ -14,7 +14,7 @@ from services.simulator.market import Hours, Update
 from services.simulator.words import FirmOrder, FirmWish
 from shared.contracts import product_of
 from shared.domain.sessions import TradingDay, calendar
-from shared.settings import SimulatedAccount
+from shared.sections import SimulatedAccount
 from shared.units import SECOND
 from shared.venue import words as venue
 from shared.venue.times import time_ns, time_text

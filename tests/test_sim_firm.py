@@ -26,7 +26,7 @@ from shared import settings as settings_module
 from shared.contracts import PRODUCTS
 from shared.domain.rules.loss import FIRM
 from shared.domain.sessions import calendar
-from shared.settings import SimulatedAccount
+from shared.sections import SimulatedAccount
 from shared.units import SECOND, USD, micros
 from shared.venue import words as venue
 from shared.venue.times import time_ns

@@ -23,7 +23,7 @@ from services.simulator.words import (
 from shared import settings as settings_module
 from shared.contracts import PRODUCTS, price
 from shared.core import Word
-from shared.settings import SimulatorFeed, SimulatorLatency
+from shared.sections import SimulatorFeed, SimulatorLatency
 from shared.units import MILLISECOND, SECOND
 from shared.venue import words as venue
 from shared.venue.times import time_ns

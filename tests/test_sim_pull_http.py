@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from shared.settings import SimulatedAccount
+from shared.sections import SimulatedAccount
 from tests.venue.stage import Trader, Venue, settings
 
 pytestmark = pytest.mark.slow

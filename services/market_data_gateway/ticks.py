@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.events import Depth, Event, Quote, Trade
-from shared.settings import MarketDataGateway
+from shared.sections import MarketDataGateway
 from shared.units import DAY, MILLISECOND, SECOND, Nanos, Ticks
 from shared.venue import market, words
 

@@ -33,7 +33,8 @@ from shared.events import (
     Side,
     VenueState,
 )
-from shared.settings import RiskGovernor, Settings
+from shared.sections import RiskGovernor
+from shared.settings import Settings
 from shared.units import SECOND, USD, Lots, Micros, Nanos, Ticks
 
 FAR: Final = 1 << 60  # beyond every price and every sum of money

@@ -17,7 +17,7 @@ from services.simulator.bailiff import Bailiff
 from services.simulator.exchange import Exchange
 from services.simulator.firm import EXPRESS, standing
 from services.simulator.words import FirmOrder, FirmReport, FirmWish
-from shared.settings import SimulatedAccount, Simulator
+from shared.sections import SimulatedAccount, Simulator
 from shared.units import USD, Micros
 
 PAYOUT_LEAST: Final = 125 * USD

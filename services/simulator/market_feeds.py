@@ -18,7 +18,7 @@ from services.simulator.market_recorded_ticks import RecordedTicks, TicksState, 
 from services.simulator.market_synthetic import Synthetic, SyntheticState
 from services.simulator.recorded_load import Recording
 from shared.contracts import PRODUCTS
-from shared.settings import Simulator
+from shared.sections import Simulator
 from shared.units import Nanos, Ticks
 
 

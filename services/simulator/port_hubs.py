@@ -22,7 +22,7 @@ from services.simulator.port_faults import WireFault, WireFaults
 from services.simulator.port_records import Event
 from services.simulator.port_shape import Shape
 from services.simulator.port_tokens import Claims, Mint
-from shared.settings import SimulatorWire
+from shared.sections import SimulatorWire
 from shared.venue import words
 from shared.venue.codes import DepthKind, HubAction
 

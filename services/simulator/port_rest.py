@@ -26,7 +26,7 @@ from services.simulator.port_shape import Shape
 from services.simulator.port_tokens import REFUSED_KEYS, Claims, Mint, Window
 from services.simulator.words import Call
 from shared.core import Word
-from shared.settings import SimulatorWire
+from shared.sections import SimulatorWire
 from shared.venue import words
 from shared.venue.answers import (
     Acknowledged,

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from services.simulator.port_records import Event
-from shared.settings import SimulatorWire
+from shared.sections import SimulatorWire
 from shared.units import SECOND, Nanos
 from shared.venue import words
 from shared.venue.times import time_ns, time_text

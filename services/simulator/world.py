@@ -29,8 +29,8 @@ from services.simulator.stream import Stream, StreamState
 from services.simulator.tape import DayStats
 from services.simulator.words import Faults
 from shared.domain.sessions import calendar
+from shared.sections import Simulator as SimulatorSettings
 from shared.settings import Settings
-from shared.settings import Simulator as SimulatorSettings
 from shared.units import MILLISECOND, Nanos
 from shared.venue.times import time_ns
 

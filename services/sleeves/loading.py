@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
+from shared.sections import Sleeve as Section
 from shared.settings import Settings, SettingsError
-from shared.settings import Sleeve as Section
 
 
 def section_of(name: str, settings: Settings) -> Section:

@@ -22,7 +22,7 @@ from services.sleeves.base import Sleeve
 from services.sleeves.desk import TEXT_MAX, Desk
 from services.sleeves.memory import TAPE_DEPTH, Memory
 from shared.events import Event, SleeveStatus
-from shared.settings import Sleeve as Section
+from shared.sections import Sleeve as Section
 from shared.units import Nanos
 
 

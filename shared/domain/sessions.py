@@ -33,7 +33,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from shared.events import Phase
-from shared.settings import Session
+from shared.sections import Session
 from shared.units import SECOND, Nanos
 
 FIRST_DAY: Final = date(2025, 1, 1)

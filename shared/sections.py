@@ -1,0 +1,198 @@
+"""The tables of `shared/settings.toml` as types: every key, its range and its unit.
+
+Apart from `shared/settings.py`, which reads and merges them, so that a room's table can grow
+without the reading growing with it. Money is whole dollars here. Names end in `_s` (market seconds,
+scaled by the simulator's speed) or `_real_s` (seconds of the wall).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key in it is an error."""
+
+
+class Venue(Section, frozen=True, kw_only=True):
+    environment: Literal["SIM", "DEMO", "LIVE"]
+    rest_url: str  # empty: the simulator's own address, or TopstepX
+    hub_url: str
+    account: str  # by name, never "the first one"
+    request_timeout_real_s: Seconds
+    login_before_expiry: Annotated[float, Meta(gt=0, lt=1)]  # share of a token's life used
+
+
+class Session(Section, frozen=True, kw_only=True):
+    """Offsets before the firm's flat-by time (15:10 CT; earlier on early closes)."""
+
+    no_entries_before_s: Positive
+    flatten_before_s: Positive
+    flat_before_s: Positive
+
+
+class Runtime(Section, frozen=True, kw_only=True):
+    snapshot_every_real_s: Seconds
+    inbox_limit: Positive
+    journal_frame_limit: Positive
+    keep_days: Annotated[int, Meta(ge=5)]
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class SimulatorWire(Section, frozen=True, kw_only=True):
+    """How the simulated venue speaks where the real one is unknown, changed, or hard on clients."""
+
+    profile: Literal["current", "classic"]
+    user_events: Literal["profile", "wrapped", "flat"]
+    members: Literal["profile", "all", "documented"]
+    quotes: Literal["profile", "sparse", "full"]
+    rows: Literal["arrays", "objects"]
+    null_rows: bool
+    missing_members: Literal["absent", "null"]
+    hub_ids: Literal["lenient", "strict"]
+    method_aliases: bool
+    text_account_ids: bool
+    user_snapshot: Literal["none", "account", "all"]
+    token_end: Literal["logout", "close", "keep"]
+    rival_login: Literal["ignored", "logout"]
+    login_app: bool
+    validate_gives: Literal["new", "same"]
+    logout_ends: Literal["token", "user"]
+    rate_scope: Literal["token", "user"]
+    rate_window: Literal["sliding", "fixed"]
+    rate_counts_logins: bool
+    retry_after: bool
+    fault_schedule: str
+    request_log: Positive
+
+
+class SimulatedAccount(Section, frozen=True, kw_only=True):
+    """An account at the simulated firm. Money in dollars; `position_...` 0: none."""
+
+    name: str
+    stage: Literal["practice", "combine", "express"] = "combine"
+    size: Literal[50_000, 100_000, 150_000] = 50_000
+    daily_loss: bool = False  # the firm's daily loss limit, taken at the checkout
+    brackets: Literal["auto_oco", "position"] = "auto_oco"
+    position_stop: Natural = 0  # in Position Brackets mode: the platform's stop
+    position_target: Natural = 0
+
+
+class SimulatorFeed(Section, frozen=True, kw_only=True):
+    """Which products are quoted. `recordings`: product -> files, instead of a made-up market."""
+
+    products: tuple[str, ...]
+    recordings: dict[str, tuple[str, ...]]
+
+
+class SimulatorLatency(Section, frozen=True, kw_only=True):
+    """How long things are under way besides the request itself, in market milliseconds."""
+
+    shape: Literal["uniform", "tail"]  # tail: exponential, with the spread as its mean
+    spread_percent: Natural  # a request takes its latency and up to so much more
+    acknowledge_ms: Natural  # the engine's answer to a new order or a close
+    stream_ms: Natural  # events of both hubs
+    back_spread_percent: Natural  # the spread of these two
+
+
+class Simulator(Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+    speed: Annotated[float, Meta(gt=0, le=1000)]
+    seed: Natural
+    market: Literal["synthetic", "recorded"]
+    regime: str  # "auto" changes by itself, so that every sleeve finds its weather
+    recorded_file: str
+    recorded_root: str
+    start: str  # market time of a fresh start, ISO with offset
+    accounts: tuple[SimulatedAccount, ...]
+    firm_rules: bool  # the firm enforces; without, accounts have nothing but their cap
+    cap_counts_working: bool  # the cap on positions counts working orders at their worst
+    stop_limit: bool  # take stop-limit orders; the real gateway refuses them
+    unsigned_bracket_ticks: bool  # read bracket ticks as distances
+    commissions_apart: bool  # tell them beside the fees, on the hub
+    replay_sessions: Positive  # pull replays at once
+    second_port: Port  # 0: none
+    token_life_real_s: Positive
+    latency_ms: Natural  # request to matching engine
+    stop_slippage_ticks: Natural
+    feed: SimulatorFeed
+    latency: SimulatorLatency
+    wire: SimulatorWire
+
+
+class MarketDataGateway(Section, frozen=True, kw_only=True):
+    roots: tuple[str, ...]
+    warmup_bars_1m: Natural
+    warmup_bars_5m: Natural
+    silence_limit_s: Seconds
+    roll_days_before_expiry: Natural
+    depth_levels: Annotated[int, Meta(ge=1, le=10)]
+    price_jump_limit_ticks: Positive
+
+
+class Sleeve(Section, frozen=True, kw_only=True):
+    """One sleeve: which class runs under this name, on which product, with which parameters."""
+
+    implementation: str  # pkg.mod:Class
+    root: str
+    enabled: bool
+    params: dict[str, Any] = {}
+
+
+class RiskGovernor(Section, frozen=True, kw_only=True):
+    """Limits, strictest inside. Money in dollars."""
+
+    account_size: Literal[50_000, 100_000, 150_000]
+    quote_age_s: Seconds
+    price_collar_ticks: Positive
+    orders_per_window: Positive
+    window_s: Seconds
+    order_size: Positive
+    position: Positive  # contracts in one product, working orders counted
+    account_position_tenths: Positive  # tenths of a mini over all products
+    trade_risk: Positive
+    open_risk: Positive
+    slippage_ticks: Natural
+    daily_loss: Positive  # soft stop: flatten and halt, before the firm's own 1,000
+    exit_allowance_ticks: Natural
+    drawdown_kill: Positive  # below the end-of-day high
+    trades_per_day: Positive
+    quoted_per_day: Positive
+    approval_real_s: Seconds
+    unprotected_real_s: Seconds
+    net_stop_ticks: Positive  # the router's stop under quotes
+    blind_grace_s: Seconds  # a position without a fresh quote for so long is flattened
+    difference_grace_s: Seconds  # books and router disagree for so long: flatten
+    router_silence_real_s: Seconds
+    sentinel_silence_real_s: Seconds
+    sleeve_silence_real_s: Seconds  # then its working entries are cancelled
+
+
+class OrderRouter(Section, frozen=True, kw_only=True):
+    governor_silence_real_s: Seconds
+    reconcile_every_real_s: Seconds
+    absence_queries_apart_real_s: Seconds
+    flatten_on_stop: bool
+    quota_per_minute: Positive
+    safety_reserve: Natural
+
+
+class Sentinel(Section, frozen=True, kw_only=True):
+    router_patience_real_s: Seconds
+    governor_patience_real_s: Seconds
+    request_patience_real_s: Seconds
+    flatten_on_stop: bool
+
+
+class MetricsExporter(Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+    stale_after_real_s: Seconds
