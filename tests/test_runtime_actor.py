@@ -15,7 +15,7 @@ import pytest
 
 from shared.core import Word
 from shared.events import Bar, Event, Phase, SessionPhase, Started, Stopping
-from shared.runtime import journal, lanes, paths, records
+from shared.runtime import disk, journal, lanes, paths, records
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Host
@@ -99,7 +99,7 @@ def test_a_clean_life_and_the_next(bench: Bench) -> None:
     assert second.epoch > first.epoch
     assert Teller.told[0] == Started(epoch=first.epoch, fresh=True)
     assert Teller.told[-1] == Started(epoch=second.epoch, fresh=False)
-    assert not paths.ballast_path(bench.var).stat().st_size < journal.BALLAST_BYTES
+    assert not paths.ballast_path(bench.var).stat().st_size < disk.BALLAST_BYTES
     assert replay(bench.var, "t", build=lambda *_: Teller()).compared == 3
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from shared.runtime import journal, paths, records
+from shared.runtime import disk, journal, paths, records
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.journal import Corrupt, Cursor, Journal, JournalUnwritable
 from shared.runtime.recorder import Pins, Recorder
@@ -215,25 +215,44 @@ def test_a_full_disk_leaves_no_half_record(
 
 def test_ballast_is_thrown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ballast = tmp_path / "ballast"
-    journal.lay_ballast(ballast)
-    assert ballast.stat().st_size == journal.BALLAST_BYTES
+    disk.lay_ballast(ballast)
+    assert ballast.stat().st_size == disk.BALLAST_BYTES
     file = Journal(tmp_path / "a.journal", LIMIT, ballast)
-    disk = Disk(monkeypatch, 0)
+    full = Disk(monkeypatch, 0)
     unlink = Path.unlink
 
     def give_room(path: Path, missing_ok: bool = False) -> None:
-        disk.room = 10_000
+        full.room = 10_000
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", give_room)
     file.append(record(1))
     assert file.released
     assert not ballast.exists()
-    disk.room = 0
+    full.room = 0
     monkeypatch.setattr(Path, "unlink", unlink)
     with pytest.raises(JournalUnwritable):
         file.append(record(2))
     file.close()
+
+
+def test_ballast_is_laid_whole_and_only_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ballast = tmp_path / "ballast"
+    ballast.write_bytes(b"killed while laying it")
+    assert disk.lay_ballast(ballast)
+    assert ballast.stat().st_size == disk.BALLAST_BYTES
+    assert disk.release_ballast(ballast)
+    assert not disk.release_ballast(ballast)
+    monkeypatch.setattr(disk, "free_bytes", lambda _path: disk.BALLAST_BYTES)
+    assert not disk.lay_ballast(ballast)
+    assert not ballast.exists()
+
+
+def test_free_bytes_of_a_place_that_cannot_be_asked_are_none(tmp_path: Path) -> None:
+    assert disk.free_bytes(tmp_path) > 0
+    assert disk.free_bytes(tmp_path / "gone") == 0
 
 
 # -- days and cursors ------------------------------------------------------------------------------

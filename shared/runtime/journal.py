@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from shared.runtime import records
+from shared.runtime import disk, records
 from shared.runtime.exits import Exit, Fatal
 
 _HEADER: Final = struct.Struct("<II")
@@ -27,7 +27,6 @@ SMALLEST: Final = 3  # bytes of the shortest record; a run of zeros after a powe
 _CHUNK: Final = 1 << 20
 _FRAME_CEILING: Final = 64 << 20  # no length beyond it is believed, whatever the settings allow
 _LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad one
-BALLAST_BYTES: Final = 4 << 20
 KEEP_PLAIN: Final = 2  # days of journals left uncompressed
 
 
@@ -107,11 +106,7 @@ class Journal:
 
     def _release(self) -> bool:
         """Give the disk back what was put by for this moment; False when nothing was left."""
-        if self._ballast is None:
-            return False
-        try:
-            self._ballast.unlink()
-        except OSError:
+        if self._ballast is None or not disk.release_ballast(self._ballast):
             return False
         self.released = True
         return True
@@ -122,17 +117,6 @@ class Journal:
 
     def close(self) -> None:
         os.close(self._handle)
-
-
-def lay_ballast(path: Path) -> None:
-    """Put some megabytes by, to be released when the disk is full. Best effort by its nature."""
-    if path.exists():
-        return
-    try:
-        with path.open("wb") as file:
-            file.write(os.urandom(BALLAST_BYTES))
-    except OSError:
-        path.unlink(missing_ok=True)
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from loguru import logger
 from msgspec import Raw, Struct
 
-from shared.runtime import journal, lanes, paths, records, wire
+from shared.runtime import disk, journal, lanes, paths, records, wire
 from shared.runtime.journal import Journal
 from shared.runtime.records import Memory, Place, Start
 
@@ -44,7 +44,7 @@ class Recorder:
         self._births: dict[str, int] = {}
         self._syncing = threading.Lock()
         self.day = ""
-        journal.lay_ballast(self._ballast)
+        disk.lay_ballast(self._ballast)
 
     @property
     def lane_names(self) -> tuple[str, ...]:
