@@ -84,7 +84,7 @@ class Bailiff:
         closing = {order.contract for order in live.values() if order.forced}
         for contract, _ in account.held():
             quoted = bool(exchange.book(contract).state.bid) and self._hours.open(now_ns)
-            if contract not in closing and quoted:
+            if contract not in closing and quoted and not exchange.halted(now_ns):
                 order = closing_order(account, contract, now_ns)
                 order.forced = True
                 exchange.accept(order, (None, None), now_ns)

@@ -145,7 +145,7 @@ class Simulator:
         state = self._machines.state
         root = update.root
         day = self._turn_day(update.at_ns)
-        if update.at_ns < state.exchange.faults.halted_until_ns:
+        if self._exchange.halted(update.at_ns):
             return  # updates are whole, so the first one after a halt finds the market elsewhere
         self._exchange.on_update(update)
         self._machines.bailiff.look(update.at_ns)

@@ -28,7 +28,7 @@ from services.simulator.accounts import Account, Order
 from services.simulator.bailiff import closing_order
 from services.simulator.dice import Delay, Dice, seed_of
 from services.simulator.exchange import Exchange
-from services.simulator.exchange_state import Arrival
+from services.simulator.exchange_state import UNAVAILABLE, Arrival
 from services.simulator.market import Hours
 from services.simulator.matching import Matching
 from services.simulator.words import Unanswered
@@ -49,9 +49,6 @@ from shared.venue.codes import (
     VenueSide,
 )
 
-UNAVAILABLE: Final = (
-    "Trading is currently unavailable. The instrument is not in an active trading status."
-)
 TAG_USED: Final = "Specified custom tag is already in use"
 OUT_OF_RANGE: Final = "Invalid price. Price is outside allowed range."
 NO_QUOTE: Final = "Invalid symbol"
@@ -118,7 +115,7 @@ class Desk:
         self._customs = customs
 
     def _open(self, now_ns: Nanos, contract: str) -> bool:
-        halted = now_ns < self._exchange.state.faults.halted_until_ns
+        halted = self._exchange.halted(now_ns)
         return not halted and self._hours.trades(product_of(contract).group, now_ns)
 
     def _delay_of(self, now_ns: Nanos, call_id: int) -> Nanos:

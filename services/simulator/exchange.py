@@ -11,6 +11,9 @@ sibling alone; an entry cancelled after part of it filled keeps its legs; if a l
 the last part of its entry fills, that part has no leg. What the firm sends is `forced`; the same
 way leads it into the book.
 
+A halt (`Faults.halted_until_ns`) binds what is on its way too: what would trade at once is
+cancelled when it arrives, what would wait does, a modify is refused, a cancel is carried out.
+
 All accounts meet the same book: what one takes is gone for the other; they never trade together.
 """
 
@@ -19,7 +22,14 @@ from __future__ import annotations
 from services.simulator import guards, render
 from services.simulator.accounts import Account, AccountState, Order
 from services.simulator.dice import Delay
-from services.simulator.exchange_state import ARRIVALS_MAX, Arrival, ExchangeState, waiting
+from services.simulator.exchange_state import (
+    ARRIVALS_MAX,
+    UNAVAILABLE,
+    Arrival,
+    ExchangeState,
+    waiting,
+    would_trade,
+)
 from services.simulator.market import Update
 from services.simulator.matching import Fill, Matching
 from services.simulator.words import Answer, UserPush
@@ -116,11 +126,18 @@ class Exchange:
             elif order is None:  # it ended while the request was under way
                 code = 3 if arrival.what == "CHANGE" else 5
                 self.answer(arrival.call_id, Acknowledged(success=False, error_code=code))
+            elif arrival.what == "CHANGE" and self.halted(arrival.at_ns):
+                refused = Acknowledged(success=False, error_code=3, error_message=UNAVAILABLE)
+                self.answer(arrival.call_id, refused)
             elif arrival.what == "CHANGE":
                 self._change(order, arrival)
             else:
                 self.cancel(order, arrival.at_ns)
                 self.answer(arrival.call_id, Acknowledged(success=True))
+
+    def halted(self, at_ns: Nanos) -> bool:
+        """Whether nothing trades at an instant, on request (`FaultKind.HALT_MARKET`)."""
+        return at_ns < self.state.faults.halted_until_ns
 
     def on_update(self, update: Update) -> None:
         """The market moves: requests that came before it go first."""
@@ -146,7 +163,7 @@ class Exchange:
     def _enter(self, order: Order, now_ns: Nanos) -> None:
         book = self.book(order.contract)
         fills: list[Fill] = []
-        if not book.state.bid:
+        if not book.state.bid or (self.halted(now_ns) and would_trade(order, book)):
             self.cancel(order, now_ns)
             return
         if order.kind != OrderKind.MARKET:

@@ -185,6 +185,13 @@ class Matching:
             return bool(state.last and state.last >= stop) or bool(state.bid and state.bid >= stop)
         return bool(state.last and state.last <= stop) or bool(state.ask and state.ask <= stop)
 
+    def crosses(self, side: int, price: Ticks) -> bool:
+        """Whether a limit order (1 buys) would find somebody displayed at its price or better."""
+        state = self.state
+        if side > 0:
+            return any(state.asks) and state.ask <= price
+        return any(state.bids) and state.bid >= price
+
     def sweep(
         self, order_id: int, side: int, lots: Lots, *, fills: list[Fill], worse: Ticks = 0
     ) -> None:
