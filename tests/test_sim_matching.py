@@ -231,10 +231,14 @@ class Naive:
                     taken.append((price, 1))
         return taken
 
+    def fill(self, order_id: object, price: int) -> None:
+        """One lot of ours."""
+        self.fills.append((order_id, price, 1))  # type: ignore[arg-type]
+
     def limit(self, order_id: int, side: int, lots: int, price: int) -> None:
-        for at, part in self.take(side, lots, price):
-            self.fills.append((order_id, at, part))
-            lots -= part
+        for at, _ in self.take(side, lots, price):
+            self.fill(order_id, at)
+            lots -= 1
         if not lots:
             return
         queue = self.queues.setdefault((side, price), [])
@@ -252,14 +256,14 @@ class Naive:
                 while size and any(item != "s" for item in queue):
                     ours = next(item for item in queue if item != "s")
                     queue.remove(ours)
-                    self.fills.append((ours, key[1], 1))  # type: ignore[arg-type]
+                    self.fill(ours, key[1])
                     size -= 1
                 continue
             while size and queue:
                 item = queue.pop(0)
                 size -= 1
                 if item != "s":
-                    self.fills.append((item, price, 1))  # type: ignore[arg-type]
+                    self.fill(item, price)
 
     def rebook(self, bid: int, ask: int, bids: tuple[int, ...], asks: tuple[int, ...]) -> None:
         self.bids = {bid - depth: size for depth, size in enumerate(bids)}
@@ -277,7 +281,7 @@ class Naive:
             if key in crossed:
                 queue[:] = [item for item in queue if item != "s"]
                 for _ in self.take(key[0], len(queue), key[1]):
-                    self.fills.append((queue.pop(0), key[1], 1))  # type: ignore[arg-type]
+                    self.fill(queue.pop(0), key[1])
             elif shown is not None:
                 while queue.count("s") > shown:  # cancels from behind
                     queue.reverse()
@@ -316,7 +320,7 @@ def totals(fills: list[Fill]) -> dict[tuple[int, int], int]:
     return summed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(st.lists(commands, max_size=40))
 def test_matching_agrees_with_its_naive_twin(story: list[tuple]) -> None:  # type: ignore[type-arg]
     fast, naive = Matching(BookState(), slippage=0), Naive()
