@@ -1,0 +1,57 @@
+"""Every rule that can refuse or halt has a row in the book, and the row names things that exist."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from services.risk_governor import levels
+from shared import settings as settings_module
+from shared.domain.rules.book import BOOK
+from shared.domain.rules.book_latches import LATCHES
+from shared.domain.rules.book_vetoes import VETOES
+from shared.events import VetoRule
+
+UNITS = ("", "usd", "ticks", "contracts", "tenths", "orders", "trades", "time", "ratio")
+
+
+def latch_keys() -> list[str]:
+    """The keys that `levels.py` declares: module constants that are words in small letters."""
+    tree = ast.parse(Path(str(levels.__file__)).read_text())
+    return [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        and node.value.value.islower()
+    ]
+
+
+def test_the_keys_are_found() -> None:
+    assert {"floor", "drawdown", "daily_loss", "session"} <= set(latch_keys())
+
+
+@pytest.mark.parametrize("rule", [rule.value for rule in VetoRule] + latch_keys())
+def test_every_rule_has_a_row(rule: str) -> None:
+    assert rule in BOOK, f"{rule}: add its row to shared/domain/rules/book_vetoes.py or _latches.py"
+
+
+def test_no_rule_is_written_twice() -> None:
+    assert len(BOOK) == len(VETOES) + len(LATCHES)
+
+
+@pytest.mark.parametrize("rule", sorted(BOOK))
+def test_a_row_names_settings_that_exist_and_says_everything(rule: str) -> None:
+    entry = BOOK[rule]
+    assert entry.unit in UNITS
+    for text in (entry.name, entry.what, entry.why, entry.clears):
+        assert text.strip() == text != ""
+    assert entry.what.endswith(".")
+    assert entry.why.endswith(".")
+    for path in entry.settings:
+        value: object = settings_module.load(env={})
+        for part in path.split("."):
+            value = getattr(value, part)
