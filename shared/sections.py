@@ -41,6 +41,7 @@ class Session(Section, frozen=True, kw_only=True):
 class Runtime(Section, frozen=True, kw_only=True):
     snapshot_every_real_s: Seconds
     inbox_limit: Positive
+    behind_limit_real_s: Seconds
     journal_frame_limit: Positive
     keep_days: Annotated[int, Meta(ge=5)]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]

@@ -379,3 +379,23 @@ def test_records_say_their_kind() -> None:
     for junk in (b"", b"\x92", b"\x93\x01\x01", b"\x92\x63\x01"):
         with pytest.raises(ValueError, match="no kind of ours"):
             records.kind_of(junk)
+
+
+@pytest.mark.parametrize("offset", [0, 500])
+@pytest.mark.parametrize("damage", ["short", "changed", "no gzip"])
+def test_a_damaged_packed_day_is_corrupt_and_named(
+    tmp_path: Path, damage: str, offset: int
+) -> None:
+    for day in ("2026-11-17", "2026-11-18", "2026-11-19"):
+        file = Journal(tmp_path / day / "a.journal", LIMIT)
+        for n in range(100):
+            file.append(record(n))
+        file.close()
+    (packed,) = journal.compress(tmp_path, "a")
+    whole = packed.read_bytes()
+    middle = len(whole) // 2
+    changed = whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle:])
+    content = {"short": whole[:middle], "changed": changed, "no gzip": b"x" * middle}
+    packed.write_bytes(content[damage])
+    with pytest.raises(Corrupt, match=r"a\.journal\.gz.*unpacked"):
+        list(journal.frames(packed, offset))

@@ -96,7 +96,7 @@ class Actor(ProcessHost):
             epoch=self.epoch, fresh=found.fresh, changed=found.changed, rerun=found.rerun
         ).info("{} begins, day {}", self.name, self.recorder.day)
         self.tell(Started(epoch=self.epoch, fresh=found.fresh, changed=found.changed))
-        self.hearing.catch_up_all()
+        await self.catch_up_all()
         self._snapshot()
 
     def _recover(self) -> Recovered:
@@ -164,6 +164,9 @@ class Actor(ProcessHost):
             flush=self.flush,
             gap=self.tell,
         )
+        if lost := self.hearing.lost():
+            found.changed = True  # as when other code decided: only reduce until reconciled
+            logger.error("{}: days that we had not heard were removed", ", ".join(lost))
         try:
             day = found.turn_to or found.day or self._day_of(now_ns)
             self.recorder.open(day, self.epoch)

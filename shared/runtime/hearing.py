@@ -3,8 +3,10 @@
 A main lane is strict: the next event is the one numbered one higher, or it is not taken. Anything
 else (a lost frame, a heartbeat that knows of more, a new life of the speaker) means: leave the wire
 alone, read the speaker's journal in order, then go on. A record not yet visible is looked for
-again shortly. In a tick lane each kind carries the number of its predecessor; a miss is told as a
-`Gap` and never caught up, because an old tick is worse than none.
+again shortly. One turn of the loop reads a bounded piece: heartbeats, timers and other speakers go
+on between, and whoever stays behind for too long is ended by its host. In a tick lane each kind
+carries the number of its predecessor; a miss is told as a `Gap` and never caught up, because an old
+tick is worse than none.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,7 +23,7 @@ import msgspec
 from loguru import logger
 
 from shared.events import Event, Gap, Heartbeat
-from shared.runtime import lanes, records, wire
+from shared.runtime import journal, lanes, records, wire
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.journal import Corrupt, Cursor
 from shared.runtime.lanes import Kinds
@@ -28,6 +31,8 @@ from shared.runtime.records import Mark, Place
 from shared.runtime.wire import Envelope
 
 FLUSH_AT: Final = 1_024
+TURN_EVENTS: Final = 2_048  # of one speaker's journal, read before others have their turn
+TURN_BYTES: Final = 2 << 20  # the same, where little of it is events
 _TELL_EVERY: Final = 1_000
 _TOPIC_BYTES: Final = 64
 _TIME: Final = itemgetter(3)
@@ -37,8 +42,8 @@ class Ear:
     """One lane we hear. `number` stands for its name in journals."""
 
     __slots__ = (
-        "behind", "deaf", "kinds", "lane", "mark", "number", "schema", "speaker", "target", "ticks",
-        "time_ns",
+        "behind", "deaf", "kinds", "lane", "mark", "more", "number", "schema", "speaker", "target",
+        "ticks", "time_ns",
     )  # fmt: skip
 
     def __init__(self, lane: str, number: int, kinds: Kinds, mark: Mark) -> None:
@@ -49,6 +54,7 @@ class Ear:
         self.mark = mark
         self.ticks = lanes.is_ticks(lane)
         self.behind = False
+        self.more = False  # the last turn ended before its journal did
         self.target = (0, 0)  # what its journal is known to hold, as (epoch, seq)
         self.deaf = ""  # why we could misunderstand it
         self.schema = wire.FINGERPRINT  # of the speaker, as far as compared
@@ -221,64 +227,107 @@ class Hearing:
     # -- journals ----------------------------------------------------------------------------------
 
     def catch_up(self, ear: Ear, target: tuple[int, int] = (0, 0)) -> None:
-        """Read the speaker's journal to its present end; `target` is what we know it to hold."""
-        self._consume(self._read(ear))
+        """Read on in the speaker's journal; `target` is what we know it to hold.
+
+        While there is more than one turn takes, a frame only raises the target.
+        """
         ear.target = max(target, ear.target)
+        if not ear.more:
+            self._read_on(ear)
+
+    def _read_on(self, ear: Ear) -> None:
+        self._consume(self._read(ear))
         ear.behind = not ear.deaf and (ear.mark.epoch, ear.mark.seq) < ear.target
+        ear.more = ear.more and ear.behind
 
-    def catch_up_all(self) -> None:
-        """At the start: all main lanes, merged by the time at which things were said."""
+    def catch_up_all(self) -> Iterator[None]:
+        """At the start: all main lanes up to their present ends, merged by the time at which things
+        were said. Yields between pieces, for the host's other duties.
+        """
         ears = [ear for ear in self.ears.values() if not ear.ticks]
-        self._consume(heapq.merge(*map(self._read, ears), key=_TIME))
-        self._flush()
+        reading = [self._read(ear, journal.end(self._root, ear.lane)) for ear in ears]
+        merged = heapq.merge(*reading, key=_TIME)
+        while self._consume(islice(merged, TURN_EVENTS)):
+            self._flush()  # whoever ends here must not remember what its core was not told
+            yield
 
-    def _consume(self, items: Iterable[Item]) -> None:
+    def _consume(self, items: Iterable[Item]) -> int:
         """A mark moves when an item is taken, not when it is read: merging reads ahead."""
+        count = 0
         for item in items:
+            count += 1
             item.ear.mark.epoch, item.ear.mark.seq = item.epoch, item.seq
             self.batch.append(item)
             if len(self.batch) >= FLUSH_AT:
                 self._flush()
+        return count
 
     def look_again(self) -> None:
-        """Try once more for what was not visible."""
+        """Go on with what one turn did not take, and try once more for what was not visible."""
         for ear in self.ears.values():
             if ear.behind:
-                self.catch_up(ear, ear.target)
+                self._read_on(ear)
 
     def missing(self) -> bool:
         return any(ear.behind for ear in self.ears.values())
+
+    def unread(self) -> bool:
+        """Whether what is missing lies there to be read."""
+        return any(ear.more for ear in self.ears.values())
+
+    def waiting(self) -> int:
+        """How many events we know to be said and have not taken."""
+        behind = [ear for ear in self.ears.values() if ear.behind]
+        return sum(max(0, ear.target[1] - ear.mark.seq) for ear in behind)
+
+    def lost(self) -> list[str]:
+        """Lanes that go on beyond what is left: the day that we heard last has been removed."""
+        heard = [ear for ear in self.ears.values() if not ear.ticks]
+        return [ear.lane for ear in heard if self._is_lost(ear)]
 
     def deafness(self) -> str:
         """Why some speaker cannot be understood; empty when all can."""
         return next((ear.deaf for ear in self.ears.values() if ear.deaf), "")
 
-    def _read(self, ear: Ear) -> Iterator[Item]:
-        """What its journal holds beyond the mark; the mark is settled at the end."""
-        mark = ear.mark
-        at = (mark.epoch, mark.seq)
+    def _read(self, ear: Ear, until: Place | None = None) -> Iterator[Item]:
+        """What its journal holds beyond the mark: one turn's worth, or all up to `until`. The mark
+        is settled at the end.
+        """
+        mark, ear.more = ear.mark, False
+        at, lost = (mark.epoch, mark.seq), self._is_lost(ear)
         cursor = Cursor(self._root, ear.lane, mark.place)
+        events = size = 0
         for found in cursor.read():
             kind = found.record[1]
+            size += found.end - found.offset
             if kind == records.START:
                 start = records.start_of(found.record[2:])
                 self._understand(ear, start)
                 if ear.deaf:
                     return
-                if start.epoch > at[0]:
-                    at = (start.epoch, start.seq)
+                if start.epoch > at[0] or lost:
+                    at, lost = (start.epoch, start.seq), False
             elif kind == records.SAID:
                 head = wire.head(found.record[2:])
                 now = (head.epoch, head.seq)
-                if now <= at:
-                    continue
-                if now != (at[0], at[1] + 1):
-                    path = self._root / cursor.place.day / f"{ear.lane}.journal"
-                    raise Corrupt(path, found.offset, f"event {now} follows {at}")
-                at = now
-                yield self._recorded(ear, head)
+                if now > at:
+                    if now != (at[0], at[1] + 1):
+                        path = self._root / cursor.place.day / f"{ear.lane}.journal"
+                        raise Corrupt(path, found.offset, f"event {now} follows {at}")
+                    at = now
+                    events += 1
+                    yield self._recorded(ear, head)
+            if until is None:
+                ear.more = events >= TURN_EVENTS or size >= TURN_BYTES
+            if ear.more or (until is not None and cursor.place.is_at(until)):
+                break
         mark.epoch, mark.seq = at
         mark.place = cursor.place
+
+    def _is_lost(self, ear: Ear) -> bool:
+        """Whether the file that we heard last is no more, packed or plain."""
+        day = ear.mark.place.day
+        return bool(day) and journal.find(self._root, day, ear.lane) is None
 
     def _recorded(self, ear: Ear, head: Envelope[Any]) -> Item:
         kind = ear.kinds.get(wire.kind_of(head.event))

@@ -61,6 +61,8 @@ class ProcessHost:
         self._note = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._limit = settings.runtime.inbox_limit
+        self._patience = settings.runtime.behind_limit_real_s
+        self._behind = 0  # pulses in a row
         self._sleep = SleepDetector(watch_wall=not settings.simulated())
 
     # -- what subclasses provide -------------------------------------------------------------------
@@ -163,6 +165,13 @@ class ProcessHost:
         except Exception as error:
             self._failed(error)
 
+    async def catch_up_all(self) -> None:
+        """Hear what was said while we were away; the port has its turns in between."""
+        for _ in self.hearing.catch_up_all():
+            await asyncio.sleep(0)
+            if self._ended.is_set():
+                return
+
     def start_port(self) -> None:
         """The port runs from here; it may be handed words as soon as this returned."""
         if self._port is not None:
@@ -226,12 +235,12 @@ class ProcessHost:
         self.flush()
         if inbox:
             self._schedule()
-        elif hearing.missing() and not self._looking:
+        if hearing.missing() and not self._looking:
             self._looking = True
-            self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+            self._loop.call_later(0.0 if hearing.unread() else LOOK_AGAIN_S, self._look_again)
 
     def _look_again(self) -> None:
-        """A record that a live frame or heartbeat promised was not visible yet."""
+        """A journal has more than one turn reads, or not yet what a frame or heartbeat promised."""
         self._looking = False
         if self._live:
             try:
@@ -277,10 +286,24 @@ class ProcessHost:
         pulse.write_beat(self.run_dir, self.beat())
         if self.parent is not None and self.parent.is_gone() and not self._stopping:
             self._asked_to_stop("supervisor gone")
+        self._judge_lag()
         try:
             self.each_pulse()
         except Exception as error:
             self._failed(error)
+
+    def _judge_lag(self) -> None:
+        """What waits for us in the journals of others counts like what waits in the inbox, and who
+        never gets to the end of it acts on the past.
+        """
+        waiting = self.hearing.waiting()
+        self._behind = self._behind + 1 if self.hearing.missing() else 0
+        if waiting > self._limit:
+            self.fail(
+                f"{waiting} events wait in journals, the limit is {self._limit}.", Exit.LAGGED
+            )
+        elif self._behind > self._patience * pulse.PULSES_PER_S:
+            self.fail(f"{waiting} events were missing for {self._patience:g} s.", Exit.LAGGED)
 
     # -- the end -----------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ import contextlib
 import gzip
 import os
 import struct
+import sys
+import zlib
 from binascii import crc32
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ _CHUNK: Final = 1 << 20
 _FRAME_CEILING: Final = 64 << 20  # no length beyond it is believed, whatever the settings allow
 _LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad one
 KEEP_PLAIN: Final = 2  # days of journals left uncompressed
+_UNPACKABLE: Final = (EOFError, zlib.error, gzip.BadGzipFile)  # what a damaged packed file raises
 
 
 class JournalUnwritable(Exception):
@@ -138,6 +141,16 @@ def days(root: Path, lane: str) -> list[str]:
     return [name for name in names if find(root, name, lane) is not None]
 
 
+def end(root: Path, lane: str) -> records.Place:
+    """Where the last file of `lane` ends now; a place that every reading of nothing has reached."""
+    known = days(root, lane)
+    path = find(root, known[-1], lane) if known else None
+    if path is None:
+        return records.Place()
+    packed = path.suffix == ".gz"  # its size says nothing about how much is in it
+    return records.Place(known[-1], 0, sys.maxsize if packed else path.stat().st_size)
+
+
 def _open(path: Path) -> BinaryIO:
     if path.suffix != ".gz":
         try:
@@ -153,10 +166,12 @@ def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
     The file may grow meanwhile: what was too short a moment ago is judged as it was read then.
     """
     with _open(path) as file:
-        file.seek(offset)
+        with _unpacking(path, offset):
+            file.seek(offset)
         buffer, start = b"", 0
         while True:
-            more = file.read(_CHUNK)
+            with _unpacking(path, offset):
+                more = file.read(_CHUNK)
             buffer, start = buffer[start:] + more, 0
             while True:
                 record = _record(buffer, start)
@@ -171,6 +186,15 @@ def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
             if _hopeless(buffer, start):
                 _judge(path, offset, buffer[start:] + file.read(_LOOK_BEHIND))
                 return
+
+
+@contextlib.contextmanager
+def _unpacking(path: Path, offset: int) -> Iterator[None]:
+    """In a packed file reading and seeking may find damage before any sum is compared."""
+    try:
+        yield
+    except _UNPACKABLE as error:
+        raise Corrupt(path, offset, f"it cannot be unpacked: {error}") from None
 
 
 def _record(buffer: bytes, start: int) -> bytes | None:
@@ -263,6 +287,8 @@ def compress(root: Path, lane: str, keep: int = KEEP_PLAIN) -> list[Path]:
         with plain.open("rb") as source, gzip.open(partial, "wb", compresslevel=6) as sink:
             while chunk := source.read(_CHUNK):
                 sink.write(chunk)
+        with partial.open("rb") as written:
+            os.fsync(written)  # before the plain file goes: a power cut must leave one of the two
         partial.rename(packed)
         plain.unlink()
         made.append(packed)
@@ -322,9 +348,10 @@ class Cursor:
                 else:
                     self.place = records.Place(self.place.day, self.place.birth, found.end)
                 yield found
-            if not turned or find(self.root, turned, self.lane) is None:
+            going_on = [day for day in days(self.root, self.lane) if day >= turned]
+            if not turned or not going_on:
                 return
-            self.place = records.Place(turned)
+            self.place = records.Place(going_on[0])  # a later one where that was set aside
 
     def _frames(self, path: Path) -> Iterator[Frame]:
         """A damaged frame is looked at twice: the first look may have met a write half done."""

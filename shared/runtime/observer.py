@@ -83,7 +83,7 @@ class Observer(ProcessHost):
             topics = [wire.TOPICS[kind] for kind in kinds.values()]
             self.bus.connect(lane, topics if lanes.is_ticks(lane) else (b"",))
         self.start_port()
-        self.hearing.catch_up_all()
+        await self.catch_up_all()
 
     def flush(self) -> None:
         batch = self.hearing.batch[:]

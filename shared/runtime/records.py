@@ -30,6 +30,10 @@ class Place(Struct, frozen=True, array_like=True):
     birth: int = 0
     offset: int = 0
 
+    def is_at(self, other: Place) -> bool:
+        """Whether this is the other place or behind it."""
+        return (self.day, self.offset) >= (other.day, other.offset)
+
 
 class Mark(Struct, array_like=True):
     """How far a lane was heard. `kinds`: per kind, in a tick lane only."""

@@ -1,0 +1,145 @@
+"""Falling behind: others have their turns meanwhile; who never gets to the end starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.events import Bar, Event, Started
+from shared.runtime import hearing, journal
+from shared.runtime.exits import Exit
+from shared.runtime.ports import Host
+from shared.runtime.replay import replay
+from shared.settings import Settings
+from tests.support import toys
+from tests.support.bench import SETTINGS, Bench, Script, poking, settle
+from tests.support.toys import Poke, bar
+from tests.test_runtime_hearing import DAY, Speaker, next_day
+
+
+class Hearer(toys.Toy):
+    """Remembers, over all its lives, what it was told."""
+
+    subscribes = {"feed": (Bar,)}
+    words = (Poke,)
+    told: list[Event] = []
+
+    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+        if isinstance(event, Bar | Poke | Started):
+            type(self).told.append(event)
+        return ()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    Hearer.told = []
+    made = Bench(tmp_path)
+    yield made
+    shutil.rmtree(made.run)
+
+
+@pytest.fixture
+def speaker(bench: Bench) -> Speaker:
+    return Speaker(bench.root)
+
+
+def heard() -> list[Bar]:
+    return [event for event in Hearer.told if isinstance(event, Bar)]
+
+
+def hears(bench: Bench, *frames: bytes) -> None:
+    """These come from the bus, in one drain."""
+    assert bench.actor is not None
+    for frame in frames:
+        bench.actor._take(frame)
+    bench.actor._drained()
+
+
+def test_the_port_and_timers_have_their_turns_between_two_pieces(
+    bench: Bench, speaker: Speaker
+) -> None:
+    said = 4 * hearing.TURN_EVENTS
+
+    async def script(host: Host) -> None:
+        await settle()
+        for n in range(said):
+            speaker.say(bar(n))
+        hears(bench, speaker.beat())
+        n = 0
+        while len(heard()) < said:
+            n += 1
+            host.inject(Poke(n=n))
+            await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert bench.live("t", Hearer, script) is Exit.CLEAN
+    assert heard() == [bar(n) for n in range(said)]
+    order = [type(event) for event in Hearer.told]
+    first, last = order.index(Bar), len(order) - order[::-1].index(Bar)
+    assert order[first:last].count(Poke) >= 3, "one after each piece but the last"
+    assert replay(bench.var, "t", build=lambda *_: Hearer()).equal
+
+
+def promised(speaker: Speaker, bench: Bench, count: int) -> Script:
+    """The speaker's heartbeat claims so much more than its journal holds."""
+
+    async def script(host: Host) -> None:
+        await settle()
+        hears(bench, speaker.beat(seq={"feed": speaker.seq + count}))
+
+    return script
+
+
+def limits(inbox: int, behind_s: float) -> Settings:
+    runtime = msgspec.structs.replace(
+        SETTINGS.runtime, inbox_limit=inbox, behind_limit_real_s=behind_s
+    )
+    return msgspec.structs.replace(SETTINGS, runtime=runtime)
+
+
+@pytest.mark.parametrize(("inbox", "behind_s"), [(100, 60.0), (100_000, 0.5)])
+def test_too_far_or_too_long_behind_ends_on_purpose_and_the_next_life_goes_on(
+    bench: Bench, speaker: Speaker, inbox: int, behind_s: float
+) -> None:
+    speaker.say(bar(1))
+    script = promised(speaker, bench, 101)
+    given = limits(inbox, behind_s)
+    assert bench.live("t", Hearer, script, settings=given) is Exit.LAGGED
+    speaker.say(bar(2))
+    assert bench.live("t", Hearer, poking(), settings=given) is Exit.CLEAN
+    assert heard() == [bar(1), bar(2)]
+
+
+def test_an_actor_away_longer_than_days_are_kept_only_reduces_until_reconciled(
+    bench: Bench, speaker: Speaker
+) -> None:
+    speaker.say(bar(1))
+    bench.live("t", Hearer, poking())
+    speaker.say(bar(2))
+    next_day(speaker, "2026-11-19")
+    speaker.say(bar(3))
+    (bench.root / DAY / "feed.journal").unlink()
+    assert bench.live("t", Hearer, poking()) is Exit.CLEAN
+    assert heard() == [bar(1), bar(3)]
+    starts = [event for event in Hearer.told if isinstance(event, Started)]
+    assert [start.changed for start in starts] == [False, True]
+    assert bench.live("t", Hearer, poking()) is Exit.CLEAN
+    assert not [event for event in Hearer.told if isinstance(event, Started)][-1].changed
+    assert journal.days(bench.root, "t") == [DAY]
+
+
+def test_events_that_a_tail_needs_were_removed(bench: Bench, speaker: Speaker) -> None:
+    """Killed, so its tail must be told again, but the words in it are no more: it folds its own."""
+    speaker.say(bar(1))
+    bench.live("t", Hearer, poking(1, kill=True))
+    next_day(speaker, "2026-11-19")
+    (bench.root / DAY / "feed.journal").unlink()
+    (bench.root / DAY / "t.snap").unlink()
+    assert bench.live("t", Hearer, poking()) is Exit.CLEAN
+    assert [event for event in Hearer.told if isinstance(event, Started)][-1].changed
