@@ -80,10 +80,17 @@ class SimulatedAccount(Section, frozen=True, kw_only=True):
     name: str
     stage: Literal["practice", "combine", "express"] = "combine"
     size: Literal[50_000, 100_000, 150_000] = 50_000
+    path: Literal["standard", "consistency"] = "standard"  # of an express account
+    edition: str = "2026-09"  # of the firm's rules
     daily_loss: bool = False  # the firm's daily loss limit, taken at the checkout
     brackets: Literal["auto_oco", "position"] = "auto_oco"
     position_stop: Natural = 0  # in Position Brackets mode: the platform's stop
     position_target: Natural = 0
+
+    def rules(self) -> str:
+        """The name of its rule pack."""
+        stage = f"express-{self.path}" if self.stage == "express" else self.stage
+        return f"topstep-{self.size // 1_000}k-{stage}@{self.edition}"
 
 
 class SimulatorFeed(Section, frozen=True, kw_only=True):
@@ -151,7 +158,9 @@ class Sleeve(Section, frozen=True, kw_only=True):
 class RiskGovernor(Section, frozen=True, kw_only=True):
     """Limits, strictest inside. Money in dollars."""
 
-    account_size: Literal[50_000, 100_000, 150_000]
+    rules: str  # the firm's rule pack for the account: `tsq rules list`
+    daily_loss_limit: bool  # the account has the firm's daily loss limit
+    beyond_firm_daily_loss: bool  # let our own daily loss reach beyond the firm's amount
     quote_age_s: Seconds
     price_collar_ticks: Positive
     orders_per_window: Positive

@@ -21,8 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from shared import rulebook
+from shared.domain.rules.inside import contradiction
+from shared.domain.rules.pack import PackError, RulePack
 from shared.sections import (
     MarketDataGateway,
     MetricsExporter,
@@ -64,6 +67,11 @@ class Settings(Section, frozen=True, kw_only=True):
     order_router: OrderRouter
     sentinel: Sentinel
     metrics_exporter: MetricsExporter
+    packs: dict[str, RulePack] = {}  # every rule pack on board; of no file of settings
+
+    def rules(self) -> RulePack:
+        """The firm's numbers for the account we trade."""
+        return self.packs[self.risk_governor.rules]
 
     def simulated(self) -> bool:
         return self.venue.environment == "SIM"
@@ -98,9 +106,12 @@ def load(file: str | Path | None = None, env: Mapping[str, str] | None = None) -
         if key.startswith("TSQ__"):
             _override(table, key, env[key])
     try:
+        if "packs" in table:
+            raise ValueError("rule packs come with the product - at `$.packs`")
         settings = msgspec.convert(table, Settings, strict=True)
+        settings = structs.replace(settings, packs=rulebook.all_rules())
         _judge(settings)
-    except ValueError as error:  # a ValidationError is one
+    except ValueError as error:  # a ValidationError is one, a PackError too
         source = f"{DEFAULTS.name} + {where}" if where else DEFAULTS.name
         raise SettingsError(f"settings ({source} + environment): {error}") from None
     return settings
@@ -119,6 +130,22 @@ def _judge(settings: Settings) -> None:
                 f"{url!r} is no address of this computer, which environment SIM demands"
                 f" - at `$.venue.{name}`"
             )
+    _judge_rules(settings)
+
+
+def _judge_rules(settings: Settings) -> None:
+    """The packs named exist and allow what is set. Raises ValueError naming the path."""
+    risk, packs = settings.risk_governor, settings.packs
+    wanted = {"risk_governor.rules": risk.rules}
+    for account in settings.simulator.accounts:
+        wanted[f"simulator.accounts, {account.name}"] = account.rules()
+    for path, name in wanted.items():
+        if name not in packs:
+            known = ", ".join(packs)
+            raise PackError(f"no rule pack {name!r}; there are {known} - at `$.{path}`")
+    reason = contradiction(risk, settings.rules())
+    if reason:
+        raise ValueError(reason)
 
 
 def _read(path: Path) -> dict[str, Any]:

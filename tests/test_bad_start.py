@@ -139,7 +139,7 @@ def test_no_process_starts_with_a_setting_it_does_not_know(bench: Bench, room: s
         (("simulator",), "SIMULATOR__START", "yesterday", "simulator.start"),
         (("simulator",), "SIMULATOR__MARKET", "recorded", "simulator.recorded_file"),
         (("order_router",), "SESSION__FLAT_BEFORE_S", "9999", "flat_before_s"),
-        (("risk_governor",), "RISK_GOVERNOR__ACCOUNT_SIZE", "12345", "account_size"),
+        (("risk_governor",), "RISK_GOVERNOR__RULES", "topstep-7k", "risk_governor.rules"),
         (SLEEVES, "SLEEVES__TREND__IMPLEMENTATION", "nowhere:Nothing", "trend.implementation"),
         (SLEEVES, "SLEEVES__TREND__PARAMS", "{nonsense = 1}", "trend.params.nonsense"),
         (("sleeves", "nobody"), "SIMULATOR__SEED", "7", "nobody"),

@@ -256,7 +256,7 @@ def test_the_allowances_are_settings() -> None:
 
 
 def test_the_size_of_the_account_sets_start_and_floor() -> None:
-    stage = Stage(wide(account_size=100_000)).opened(100_000)
+    stage = Stage(wide(rules="topstep-100k-combine@2026-09")).opened(100_000)
     assert stage.state().floor == 97_000_000_000
 
 

@@ -53,6 +53,7 @@ EDGE_FILES = {
     "shared/venue/signalr_attempt.py",
     "shared/venue/signalr_socket.py",
     "shared/settings.py",
+    "shared/rulebook.py",
     "shared/domain/sessions.py",
     "services/cast.py",
     "shared/lab/world.py",

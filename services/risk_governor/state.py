@@ -15,7 +15,8 @@ from msgspec import Struct, field
 
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
-from shared.domain.rules.loss import FIRM
+from shared.domain.rules.inside import contradiction, daily_limit
+from shared.domain.rules.pack import RulePack
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
 from shared.events import (
     CancelApproved,
@@ -176,11 +177,15 @@ class State(Struct, kw_only=True):
 class Limits:
     """The settings as integers, checked against the firm's own walls. Raises ValueError."""
 
-    def __init__(self, given: RiskGovernor) -> None:
+    def __init__(self, given: RiskGovernor, pack: RulePack) -> None:
+        reason = contradiction(given, pack)
+        if reason:
+            raise ValueError(reason)
         self.given = given
-        self.maximum_loss, self.firm_daily, self.firm_tenths = FIRM[given.account_size]
-        self.start = given.account_size * USD
-        self.daily_loss = given.daily_loss * USD
+        self.pack = pack
+        self.maximum_loss, self.firm_daily = pack.maximum_loss, pack.daily_loss
+        self.firm_tenths, self.start = pack.position_tenths, pack.start
+        self.daily_loss = daily_limit(given, pack)
         self.drawdown = given.drawdown_kill * USD
         self.trade_risk = given.trade_risk * USD
         self.open_risk = given.open_risk * USD
@@ -190,20 +195,6 @@ class Limits:
         self.unprotected_ns = int(given.unprotected_real_s * SECOND)
         self.blind_ns = int(given.blind_grace_s * SECOND)
         self.difference_ns = int(given.difference_grace_s * SECOND)
-        for name, ours, firm in (
-            ("daily_loss", self.daily_loss, self.firm_daily),
-            ("drawdown_kill", self.drawdown, self.maximum_loss),
-        ):
-            if ours >= firm:
-                raise ValueError(
-                    f"risk_governor.{name} was {ours // USD}; it must stay inside the firm's"
-                    f" {firm // USD} of a {given.account_size} account"
-                )
-        if given.account_position_tenths > self.firm_tenths:
-            raise ValueError(
-                f"risk_governor.account_position_tenths was {given.account_position_tenths}; the"
-                f" firm's cap of a {given.account_size} account is {self.firm_tenths}"
-            )
 
 
 class Mind:
@@ -211,7 +202,7 @@ class Mind:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = Limits(settings.risk_governor)
+        self.limits = Limits(settings.risk_governor, settings.rules())
         self.calendar: Calendar = calendar(settings.session)
         self.state = State(ledger=Ledger())
         self.out: list[Event] = []

@@ -1,0 +1,44 @@
+"""Whether our own limits lie inside the firm's: asked before a start, answered with a reason.
+
+A limit of ours that is not stricter than the firm's would let the firm act first, which is what all
+of this exists to prevent. One thing may be overridden, explicitly: a daily loss beyond the firm's
+amount, for accounts that do not have that limit; on one that has it the firm's then binds.
+"""
+
+from __future__ import annotations
+
+from shared.domain.rules.day import smaller_limit
+from shared.domain.rules.pack import RulePack
+from shared.sections import RiskGovernor
+from shared.units import USD, Micros
+
+
+def contradiction(given: RiskGovernor, pack: RulePack) -> str:
+    """Why these settings cannot stand under this pack, with the path; empty when they can."""
+    if not pack.api_allowed:
+        return f"the firm allows the interface on no such account: {pack.name} - at `$.{_RULES}`"
+    if given.daily_loss * USD >= pack.daily_loss and not given.beyond_firm_daily_loss:
+        return (
+            f"risk_governor.daily_loss was {given.daily_loss}; it must stay inside the firm's"
+            f" {pack.daily_loss // USD} of {pack.name}, unless"
+            " risk_governor.beyond_firm_daily_loss says otherwise"
+        )
+    if given.drawdown_kill * USD >= pack.maximum_loss:
+        return (
+            f"risk_governor.drawdown_kill was {given.drawdown_kill}; it must stay inside the"
+            f" firm's {pack.maximum_loss // USD} of {pack.name}"
+        )
+    if given.account_position_tenths > pack.position_tenths:
+        return (
+            f"risk_governor.account_position_tenths was {given.account_position_tenths}; the"
+            f" firm's cap of {pack.name} is {pack.position_tenths}"
+        )
+    return ""
+
+
+_RULES = "risk_governor.rules"
+
+
+def daily_limit(given: RiskGovernor, pack: RulePack) -> Micros:
+    """Our daily loss limit; never beyond the firm's on an account that has one."""
+    return smaller_limit(given.daily_loss * USD, pack.day_limit(given.daily_loss_limit))
