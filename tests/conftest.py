@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+CASTS_AT_ONCE = 2
+"""Ten processes each: with more of them at once, each waits for a processor most of the time."""
 
 UNTRACED = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
 """Without the phase that explains a failure: it traces every line, which takes minutes here."""
@@ -24,3 +28,14 @@ settings.register_profile(
     "explore", deadline=None, database=None, phases=UNTRACED, max_examples=1_000
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of whole casts take turns in a few groups, each of one worker (`--dist loadgroup`).
+
+    Their file is known by the `Rehearsal` it imports; its tests are dealt to the groups in turn.
+    """
+    casts = [item for item in items if hasattr(getattr(item, "module", None), "Rehearsal")]
+    for number, item in enumerate(casts):
+        item.add_marker(pytest.mark.xdist_group(f"casts {number % CASTS_AT_ONCE}"))

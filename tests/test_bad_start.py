@@ -166,6 +166,14 @@ def test_off_the_simulator_a_login_must_be_there(bench: Bench, room: str) -> Non
 # -- ports -----------------------------------------------------------------------------------------
 
 
+def test_a_free_port_is_nobody_elses_and_a_server_may_have_it() -> None:
+    port = free_port()
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port
+
+
 @pytest.mark.parametrize("room", ["simulator", "metrics_exporter"])
 def test_a_busy_port_is_named(bench: Bench, room: str) -> None:
     if room == "metrics_exporter":

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from scripts.rehearsal import free_port
 from services.metrics_exporter import http
 from services.metrics_exporter.port import ExporterPort, control_token, flatten_file
 from services.metrics_exporter.state import FlattenFile
@@ -47,12 +48,6 @@ class Room:
 
     def fail(self, why: str, code: int) -> None:
         raise AssertionError(why)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from scripts.rehearsal import free_port
 from services.market_data_gateway.core import Gateway
 from services.market_data_gateway.port import QUESTIONS_MAX, GatewayPort
 from services.market_data_gateway.words import Fetch, Fetched, HubDown, HubUp, Rejoin
@@ -315,9 +315,7 @@ def test_an_absent_venue_is_waited_for(tmp_path: Path) -> None:
     """Nothing listens at the start: no exit, a reason in words, and up once it is there."""
 
     async def run() -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            free = probe.getsockname()[1]
+        free = free_port()
         async with gateway(f"http://127.0.0.1:{free}", tmp_path) as host:
             await until(lambda: any(isinstance(w, HubDown) for w in host.told), "a reason")
             assert host.feed is FeedState.DOWN

@@ -189,7 +189,9 @@ def test_a_wish_lives_until_its_expiry_and_not_longer() -> None:
 # -- account, peers, feed --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", set(VenueState) - {VenueState.READY, VenueState.DISARMED})
+@pytest.mark.parametrize(
+    "state", [state for state in VenueState if state not in (VenueState.READY, VenueState.DISARMED)]
+)
 def test_entries_need_a_venue_that_is_ready(state: VenueState) -> None:
     stage = Stage().opened()
     stage.venue(state)

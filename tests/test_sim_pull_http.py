@@ -17,22 +17,13 @@ from typing import Any
 
 import pytest
 
+from scripts.rehearsal import free_port
 from shared.sections import SimulatedAccount
 from tests.venue.stage import Trader, Venue, settings
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "/api/topstep-sim/"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-SECOND_PORT = free_port()
 ACCOUNTS = (
     SimulatedAccount(name="SIM-50K-1", daily_loss=True),
     SimulatedAccount(name="EXPRESS-V2-1", stage="express"),
@@ -40,8 +31,13 @@ ACCOUNTS = (
 
 
 @pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    wish = settings(regime="calm", second_port=SECOND_PORT, accounts=ACCOUNTS)
+def second_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory, second_port: int) -> Iterator[Any]:
+    wish = settings(regime="calm", second_port=second_port, accounts=ACCOUNTS)
     with Venue(tmp_path_factory.mktemp("venue"), wish) as one:
         yield one
 
@@ -135,8 +131,9 @@ def test_the_live_gateway_and_replays_do_not_mix(trader: Any) -> None:
     assert live.code == (False, 1, None)
 
 
-def test_the_second_port_serves_the_same(venue: Any, trader: Any) -> None:
-    url = f"http://127.0.0.1:{SECOND_PORT}/api/Status/ping"
+@pytest.mark.usefixtures("venue")
+def test_the_second_port_serves_the_same(second_port: int) -> None:
+    url = f"http://127.0.0.1:{second_port}/api/Status/ping"
     with urllib.request.urlopen(url, timeout=5) as answer:
         assert answer.read() == b"pong"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.rehearsal import free_port
 from shared.events import OrderType, Side
 from shared.runtime import paths
 from shared.runtime.exits import Exit
@@ -34,12 +35,6 @@ from tests.venue_stage import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
