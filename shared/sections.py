@@ -70,6 +70,8 @@ class SimulatorWire(Section, frozen=True, kw_only=True):
     rate_window: Literal["sliding", "fixed"]
     rate_counts_logins: bool
     retry_after: bool
+    ping_token: bool
+    current_volume: Literal["zero", "size"]
     fault_schedule: str
     request_log: Positive
 
@@ -86,6 +88,7 @@ class SimulatedAccount(Section, frozen=True, kw_only=True):
     brackets: Literal["auto_oco", "position"] = "auto_oco"
     position_stop: Natural = 0  # in Position Brackets mode: the platform's stop
     position_target: Natural = 0
+    access: Literal["own", "follower", "live"] = "own"  # the gateway acts for own ones only
 
     def rules(self) -> str:
         """The name of its rule pack."""
@@ -108,6 +111,25 @@ class SimulatorLatency(Section, frozen=True, kw_only=True):
     acknowledge_ms: Natural  # the engine's answer to a new order or a close
     stream_ms: Natural  # events of both hubs
     back_spread_percent: Natural  # the spread of these two
+
+
+class SimulatorCustoms(Section, frozen=True, kw_only=True):
+    """What nobody knows of the venue's mind, decided by switch; docs/simulator.md."""
+
+    cancel_over: Literal[2, 3, 5]  # code for cancelling an order that is over
+    modify_over: Literal[2, 3]
+    leg_cancelled: Literal["alone", "pair"]  # what a cancel of one bracket leg ends
+    leg_size: Literal["refused", "taken"]  # a modify of the size of an open leg
+    legs_open: Literal["growing", "whole"]  # with each part of their entry, or with its last
+    legs_when_flat: Literal["stay", "go"]  # when something else closed the position
+    tag_length_max: Positive
+    reversal_id: Literal["kept", "new"]  # of a position that one fill turns around
+    over_action: Literal[1, 2]  # `action` of an event about an order that is over
+    hours_text: Literal["current", "old"]  # of the refusal outside of hours
+    day_bars: Literal["session", "utc"]
+    second_bars: bool
+    query_page: Positive  # rows of v2/query when nobody says how many
+    query_page_max: Positive
 
 
 class Simulator(Section, frozen=True, kw_only=True):
@@ -133,6 +155,7 @@ class Simulator(Section, frozen=True, kw_only=True):
     stop_slippage_ticks: Natural
     feed: SimulatorFeed
     latency: SimulatorLatency
+    customs: SimulatorCustoms
     wire: SimulatorWire
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.simulator.bailiff import Bailiff
 from services.simulator.counter import first_accounts
-from services.simulator.desk import Customs, Desk
+from services.simulator.desk import Desk
 from services.simulator.dice import Delay, Dice
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
@@ -222,7 +222,7 @@ class Court:
             slippage=0,
         )
         self.bailiff = Bailiff(self.exchange, self.hours)
-        self.desk = Desk(self.exchange, self.hours, acknowledge=Delay(0, 0), customs=Customs())
+        self.desk = Desk(self.exchange, self.hours, acknowledge=Delay(0, 0))
         self.account = self.exchange.account
         self.state = self.account.state
         self.now = MORNING

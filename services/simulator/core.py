@@ -242,6 +242,8 @@ class Simulator:
                 faults.reject_orders = amount
             case FaultKind.DELAY_ANSWERS:
                 faults.delay_ms = amount
+            case FaultKind.PENDING_ANSWER:
+                faults.pending_answers = amount
             case FaultKind.HALT_MARKET:
                 faults.halted_until_ns = self.market_ns + amount * MILLISECOND if amount else 0
         self._said.append(Answer(call_id=order.call_id, response=_report(faults)))

@@ -1,9 +1,9 @@
-"""What changes something: place, modify, cancel, close. Checks in the venue's order, its own texts.
+"""What changes something: place and close. Checks in the venue's order, with its own texts.
 
-A request is judged when it comes in, against the book and the position as they are then, and
-carried out after the latency; what changed in between is the caller's risk, as at the venue. Two
-closes in flight therefore both go out at the size seen when each was asked, and together may turn
-the position around.
+Modify and cancel are in `desk_changes.py`, prices in `desk_prices.py`. A request is judged when it
+comes in, against the book and the position as they are then, and carried out after the latency;
+what changed in between is the caller's risk, as at the venue. Two closes in flight therefore both
+go out at the size seen when each was asked, and together may turn the position around.
 
 Order of checks for a new order: account, contract, tag, type, size, side, trading hours, quote,
 trail, prices, brackets, size of position. A refused order exists (status 5), has an id and keeps
@@ -21,28 +21,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
-
 from services.simulator import brackets, listing
 from services.simulator.accounts import Account, Order
 from services.simulator.bailiff import closing_order
+from services.simulator.desk_changes import Changes
+from services.simulator.desk_prices import (
+    BAD_SIZE,
+    OUT_OF_RANGE,
+    Refused,
+    aligned,
+    in_reach,
+    quoted,
+    trades_now,
+    trail_distance,
+)
 from services.simulator.dice import Delay, Dice, seed_of
 from services.simulator.exchange import Exchange
-from services.simulator.exchange_state import UNAVAILABLE, Arrival
+from services.simulator.exchange_state import UNAVAILABLE
 from services.simulator.market import Hours
-from services.simulator.matching import Matching
 from services.simulator.words import Unanswered
-from shared.contracts import Product, product_of
-from shared.contracts import ticks as in_ticks
+from shared.contracts import product_of
 from shared.domain.orders import Happening
 from shared.domain.rules.sizing import exposure
-from shared.units import Lots, Nanos, Ticks
+from shared.units import Lots, Nanos
 from shared.venue import words as venue
 from shared.venue.answers import Acknowledged, AnyResponse, PlaceResponse
 from shared.venue.codes import (
-    CancelError,
     CloseError,
-    ModifyError,
     OrderKind,
     PartialCloseError,
     PlaceError,
@@ -50,11 +55,9 @@ from shared.venue.codes import (
 )
 
 TAG_USED: Final = "Specified custom tag is already in use"
-OUT_OF_RANGE: Final = "Invalid price. Price is outside allowed range."
-NO_QUOTE: Final = "Invalid symbol"
-NO_TRAIL: Final = "Trail Distance not set."
+TAG_TOO_LONG: Final = "Specified custom tag is too long"
+OUT_OF_HOURS: Final = "Outside of trading hours."  # the wording of 2025
 TRAIL_MAX: Final = 1_000
-BAND_PERCENT: Final = 7  # the exchange's first price limit of the day
 PLACEABLE: Final = (
     OrderKind.LIMIT,
     OrderKind.MARKET,
@@ -66,37 +69,6 @@ PLACEABLE: Final = (
 TOO_LARGE: Final = "Not enough margin."
 
 
-class Refused(Exception):
-    """The venue's complaint; caught where it is answered."""
-
-
-def _aligned(price: float | None, product: Product, what: str) -> Ticks | None:
-    """A wire price in ticks; 0 means absent. Raises Refused off the grid or below zero."""
-    if price is None or price == 0:
-        return None
-    try:
-        count = in_ticks(price, product)
-    except (ValueError, OverflowError):
-        raise Refused(f"Invalid {what} price. Price is not aligned to tick size.") from None
-    if count <= 0:
-        raise Refused(OUT_OF_RANGE)
-    return count
-
-
-def in_reach(count: Ticks, book: Matching) -> bool:
-    """Whether the venue takes an order at a price: near the last one, within the day's limits."""
-    last = book.state.last
-    return abs(count - last) * 100 <= last * BAND_PERCENT and book.allows(count)
-
-
-class Customs(Struct, frozen=True, kw_only=True):
-    """Where the venue's behaviour is not known or differs by firm; see [simulator] settings."""
-
-    stop_limit: bool = False
-    unsigned_ticks: bool = False
-    cap_counts_working: bool = True
-
-
 class Desk:
     """Requests that change something."""
 
@@ -106,17 +78,18 @@ class Desk:
         hours: Hours,
         *,
         acknowledge: Delay,
-        customs: Customs,
     ) -> None:
         self._exchange = exchange
         self._accounts = exchange.accounts
         self._hours = hours
         self._acknowledge = acknowledge
-        self._customs = customs
+        self._customs = exchange.customs
+        changes = Changes(exchange, hours)
+        self.modify = changes.modify
+        self.cancel = changes.cancel
 
     def _open(self, now_ns: Nanos, contract: str) -> bool:
-        halted = self._exchange.halted(now_ns)
-        return not halted and self._hours.trades(product_of(contract).group, now_ns)
+        return trades_now(self._exchange, self._hours, now_ns, contract)
 
     def _delay_of(self, now_ns: Nanos, call_id: int) -> Nanos:
         """How long the engine's word is under way to who asked; a dice throw of its own."""
@@ -129,6 +102,8 @@ class Desk:
         account = self._accounts.get(request.account_id)
         if account is None:
             return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_NOT_FOUND))
+        if self._rejected(account):
+            return exchange.answer(call_id, _placed(PlaceError.ACCOUNT_REJECTED))
         if listing.known(request.contract_id, day.day) is None:
             return exchange.answer(call_id, _placed(PlaceError.CONTRACT_NOT_FOUND))
         if not account.state.can_trade:
@@ -158,19 +133,22 @@ class Desk:
             faults.lose_answers -= 1
             exchange.said.append(Unanswered(call_id=call_id))
             return None
-        return exchange.answer(
-            call_id, PlaceResponse(success=True, order_id=order.id), self._delay_of(now_ns, call_id)
-        )
+        response = PlaceResponse(success=True, order_id=order.id)
+        if exchange.pending():
+            response = _placed(PlaceError.ORDER_PENDING)
+        return exchange.answer(call_id, response, self._delay_of(now_ns, call_id))
 
     def _judge_form(self, account: Account, order: Order, request: venue.PlaceOrder) -> None:
         """What can be said without clock or market; the tag is taken here. Raises Refused."""
+        if order.tag is not None and len(order.tag) > self._customs.tag_length_max:
+            raise Refused(TAG_TOO_LONG)
         if order.tag is not None and not account.use_tag(order.tag):
             raise Refused(TAG_USED)
         stop_limit = order.kind == OrderKind.STOP_LIMIT and self._customs.stop_limit
         if order.kind not in PLACEABLE and not stop_limit:
             raise Refused("Invalid order type specified")
         if order.size <= 0:
-            raise Refused("Invalid order size specified")
+            raise Refused(BAD_SIZE)
         if request.side not in tuple(VenueSide):
             raise Refused("Invalid order side specified")
 
@@ -182,44 +160,27 @@ class Desk:
             faults.reject_orders -= 1
             raise Refused(UNAVAILABLE)
         if now_ns >= day.flat_by_ns or not self._open(now_ns, contract):
-            raise Refused(UNAVAILABLE)
+            raise Refused(OUT_OF_HOURS if self._customs.hours_text == "old" else UNAVAILABLE)
 
     def _judge_prices(self, order: Order, request: venue.PlaceOrder) -> None:
         """Sets the order's prices. Raises Refused."""
-        book = self._quoted(order.contract)
+        book = quoted(self._exchange, order.contract)
         product = product_of(order.contract)
         if order.kind == OrderKind.TRAILING_STOP:
-            order.trail = self._trail(request.trail_price, book, product)
+            order.trail = trail_distance(request.trail_price, book, product)
             if order.trail > TRAIL_MAX:  # a modify knows no such limit
                 raise Refused(f"Trail Distance exceeds maximum ({TRAIL_MAX})")
             order.stop = book.state.last + order.side * order.trail
         if order.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
-            order.limit = _aligned(request.limit_price, product, "limit")
+            order.limit = aligned(request.limit_price, product, "limit")
             if order.limit is None or not in_reach(order.limit, book):
                 raise Refused(OUT_OF_RANGE)
         if order.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT):
-            order.stop = _aligned(request.stop_price, product, "stop")
+            order.stop = aligned(request.stop_price, product, "stop")
             if order.stop is None or not in_reach(order.stop, book):
                 raise Refused(OUT_OF_RANGE)
             if book.reached(order.side, order.stop):
                 raise Refused(OUT_OF_RANGE)
-
-    def _quoted(self, contract: str) -> Matching:
-        """The contract's book. Raises Refused where nothing is quoted."""
-        book = self._exchange.books.get(product_of(contract).root)
-        if book is None or not book.state.bid:
-            raise Refused(NO_QUOTE)
-        return book
-
-    @staticmethod
-    def _trail(price: float | None, book: Matching, product: Product) -> int:
-        """A trail's distance in whole ticks from the last print, of any length. Raises Refused."""
-        if not price:
-            raise Refused(NO_TRAIL)
-        level = _aligned(price, product, "trail")
-        if not book.state.last or level is None:
-            raise Refused("Cannot trail without a last price")
-        return abs(book.state.last - level)
 
     def _room_for(self, account: Account, order: Order) -> None:
         """The account's largest position. Raises Refused for an order that would pass it."""
@@ -261,72 +222,20 @@ class Desk:
         )
         self._exchange.answer(call_id, answer)
 
-    # -- modify and cancel -------------------------------------------------------------------------
-
-    def modify(self, now_ns: Nanos, call_id: int, request: venue.ModifyOrder) -> None:
-        exchange = self._exchange
-        account = self._accounts.get(request.account_id)
-        if account is None:
-            return exchange.answer(call_id, _done(ModifyError.ACCOUNT_NOT_FOUND))
-        order = account.find(request.order_id)
-        if order is None:
-            return exchange.answer(call_id, _done(ModifyError.ORDER_NOT_FOUND))
-        if order.over or order.forced:
-            return exchange.answer(call_id, _done(ModifyError.REJECTED))
-        try:
-            arrival = self._changed(now_ns, order, request)
-        except Refused as refused:
-            return exchange.answer(call_id, _done(ModifyError.REJECTED, str(refused) or None))
-        arrival.call_id = call_id
-        return exchange.send(now_ns, arrival)
-
-    def _changed(self, now_ns: Nanos, order: Order, request: venue.ModifyOrder) -> Arrival:
-        """The change that is asked for. Raises Refused."""
-        if not self._open(now_ns, order.contract):
-            raise Refused(UNAVAILABLE)
-        book, product = self._quoted(order.contract), product_of(order.contract)
-        arrival = Arrival(at_ns=0, order_id=order.id, what="CHANGE")
-        if request.size is not None and request.size != order.size:
-            if request.size <= order.filled or order.parent:
-                raise Refused("Invalid order size specified")
-            arrival.size = request.size
-        limit = _aligned(request.limit_price, product, "limit")
-        stop = _aligned(request.stop_price, product, "stop")
-        resting = order.limit is not None or order.stop is not None
-        if not resting or (limit and order.limit is None) or (stop and order.stop is None):
-            raise Refused(OUT_OF_RANGE if resting else "")
-        for price in (limit, stop):
-            if price is not None and not in_reach(price, book):
-                raise Refused(OUT_OF_RANGE)
-        if stop is not None and book.reached(order.side, stop):
-            raise Refused(OUT_OF_RANGE)
-        arrival.limit, arrival.stop = limit, stop
-        if request.trail_price and order.kind == OrderKind.TRAILING_STOP:
-            arrival.trail = self._trail(request.trail_price, book, product)
-            arrival.stop = book.state.last + order.side * arrival.trail
-        return arrival
-
-    def cancel(self, now_ns: Nanos, call_id: int, request: venue.CancelOrder) -> None:
-        exchange = self._exchange
-        account = self._accounts.get(request.account_id)
-        if account is None:
-            return exchange.answer(call_id, _done(CancelError.ACCOUNT_NOT_FOUND))
-        order = account.find(request.order_id)
-        if order is None or order.over or order.forced:
-            code = CancelError.ORDER_NOT_FOUND if order is None else CancelError.UNKNOWN_ERROR
-            return exchange.answer(call_id, _done(code))
-        arrival = Arrival(at_ns=0, order_id=request.order_id, what="CANCEL", call_id=call_id)
-        return exchange.send(now_ns, arrival)
-
     # -- close -------------------------------------------------------------------------------------
 
     def close(self, now_ns: Nanos, call_id: int, request: venue.PositionClose) -> None:
-        account = self._accounts.get(request.account_id)
-        code = CloseError(self._closable(now_ns, account, request.contract_id))
-        if code is CloseError.SUCCESS and not self._tradable(now_ns, account, request.contract_id):
-            code = CloseError.ORDER_REJECTED
-        if code is CloseError.SUCCESS and account is not None:
-            self._close(now_ns, account, request.contract_id)
+        account, contract = self._accounts.get(request.account_id), request.contract_id
+        code = CloseError(self._closable(now_ns, account, contract))
+        if account is not None and self._rejected(account):
+            code = CloseError.ACCOUNT_REJECTED
+        elif code is CloseError.SUCCESS and account is not None:
+            if not self._tradable(now_ns, account, contract):
+                code = CloseError.ORDER_REJECTED
+            else:
+                self._close(now_ns, account, contract)
+                if self._exchange.pending():
+                    code = CloseError.ORDER_PENDING
         self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
 
     def partial_close(
@@ -334,14 +243,22 @@ class Desk:
     ) -> None:
         account, contract = self._accounts.get(request.account_id), request.contract_id
         code = PartialCloseError(self._closable(now_ns, account, contract))
-        if code is PartialCloseError.SUCCESS and account is not None:
+        if account is not None and self._rejected(account):
+            code = PartialCloseError.ACCOUNT_REJECTED
+        elif code is PartialCloseError.SUCCESS and account is not None:
             if not 0 < request.size <= abs(account.lots(contract)):
                 code = PartialCloseError.INVALID_CLOSE_SIZE
             elif not self._tradable(now_ns, account, contract):
                 code = PartialCloseError.ORDER_REJECTED
             else:
                 self._close(now_ns, account, contract, request.size)
+                if self._exchange.pending():
+                    code = PartialCloseError.ORDER_PENDING
         self._exchange.answer(call_id, _done(code), self._delay_of(now_ns, call_id))
+
+    def _rejected(self, account: Account) -> bool:
+        """Whether the interface does not act for this account: it follows another or is live."""
+        return account.state.name in self._customs.access
 
     def _closable(self, now_ns: Nanos, account: Account | None, contract: str) -> int:
         """What both closes check first; their codes 0 to 4 agree."""
@@ -390,7 +307,5 @@ def _placed(code: PlaceError) -> PlaceResponse:
     return PlaceResponse(success=False, error_code=code.value)
 
 
-def _done(
-    code: ModifyError | CancelError | CloseError | PartialCloseError, text: str | None = None
-) -> AnyResponse:
-    return Acknowledged(success=code.value == 0, error_code=code.value, error_message=text)
+def _done(code: CloseError | PartialCloseError) -> AnyResponse:
+    return Acknowledged(success=code.value == 0, error_code=code.value)

@@ -5,11 +5,9 @@ between two market updates. Every change is told to the user hub in the venue's 
 the order, the trade, the position, the account; then what follows from it (legs that open, the
 sibling that dies).
 
-Where the venue's behaviour is not known we chose, and say so: legs open with the first fill of
-their entry, at that fill's price, and grow with later ones; a leg cancelled by hand leaves its
-sibling alone; an entry cancelled after part of it filled keeps its legs; if a leg is over before
-the last part of its entry fills, that part has no leg. What the firm sends is `forced`; the same
-way leads it into the book.
+What becomes of bracket legs stands in `legs.py`, what the venue is not known to do in `customs.py`.
+An entry cancelled after part of it filled keeps the legs that have opened. What the firm sends is
+`forced`; the same way leads it into the book.
 
 A halt (`Faults.halted_until_ns`) binds what is on its way too: what would trade at once is
 cancelled when it arrives, what would wait does, a modify is refused, a cancel is carried out.
@@ -19,8 +17,9 @@ All accounts meet the same book: what one takes is gone for the other; they neve
 
 from __future__ import annotations
 
-from services.simulator import guards, render
-from services.simulator.accounts import Account, AccountState, Order
+from services.simulator import guards, legs, render
+from services.simulator.accounts import Account, AccountState, Holding, Order
+from services.simulator.customs import Customs
 from services.simulator.dice import Delay
 from services.simulator.exchange_state import (
     ARRIVALS_MAX,
@@ -36,6 +35,7 @@ from services.simulator.words import Answer, UserPush
 from shared.contracts import product_of
 from shared.core import Word
 from shared.domain.orders import Happening
+from shared.events import OrderState
 from shared.units import MILLISECOND, Lots, Nanos, Ticks
 from shared.venue import words as venue
 from shared.venue.answers import Acknowledged, AnyResponse
@@ -52,14 +52,16 @@ class Exchange:
         latency: Delay,
         slippage: Ticks,
         commissions_apart: bool = False,
+        customs: Customs | None = None,
     ) -> None:
         self.state = state
+        self.customs = customs or Customs()
         self._apart = commissions_apart
         self.accounts = {key: self._account(one) for key, one in state.accounts.items()}
         self.books = {root: Matching(book, slippage) for root, book in state.books.items()}
         self.said: list[Word] = []
         self._applying = 0  # how deep in `apply` we are
-        self._guarded: dict[tuple[int, str], None] = {}
+        self._moved: dict[tuple[int, str], None] = {}  # positions, since the last look
         self._latency = latency
 
     def _account(self, state: AccountState) -> Account:
@@ -97,6 +99,13 @@ class Exchange:
     def book(self, contract: str) -> Matching:
         return self.books[product_of(contract).root]
 
+    def pending(self) -> bool:
+        """Whether this request is to be answered "pending" though the engine has it."""
+        faults = self.state.faults
+        struck = faults.pending_answers > 0
+        faults.pending_answers -= struck
+        return struck
+
     def answer(self, call_id: int, response: AnyResponse, delay_ns: Nanos = 0) -> None:
         if call_id:
             delay_ns += self.state.faults.delay_ms * MILLISECOND
@@ -124,7 +133,8 @@ class Exchange:
                 if order is not None:  # else: the firm cancelled it on its way
                     self._enter(order, arrival.at_ns)
             elif order is None:  # it ended while the request was under way
-                code = 3 if arrival.what == "CHANGE" else 5
+                customs, changed = self.customs, arrival.what == "CHANGE"
+                code = customs.modify_over if changed else customs.cancel_over
                 self.answer(arrival.call_id, Acknowledged(success=False, error_code=code))
             elif arrival.what == "CHANGE" and self.halted(arrival.at_ns):
                 refused = Acknowledged(success=False, error_code=3, error_message=UNAVAILABLE)
@@ -133,6 +143,7 @@ class Exchange:
                 self._change(order, arrival)
             else:
                 self.cancel(order, arrival.at_ns)
+                legs.end_with(self, order, arrival.at_ns)
                 self.answer(arrival.call_id, Acknowledged(success=True))
 
     def halted(self, at_ns: Nanos) -> bool:
@@ -198,11 +209,10 @@ class Exchange:
         order.happen(happening, now_ns)
         self.tell_order(order)
         self.of(order).close_file(order)
-        if not order.filled:
-            for leg_id in (order.stop_leg, order.profit_leg):
-                leg = self.of(order).state.live.get(leg_id)
-                if leg is not None:
-                    self.cancel(leg, now_ns, happening)
+        for leg_id in (order.stop_leg, order.profit_leg):
+            leg = self.of(order).state.live.get(leg_id)
+            if leg is not None and leg.state is OrderState.SUSPENDED:
+                self.cancel(leg, now_ns, happening)
 
     def _change(self, order: Order, arrival: Arrival) -> None:
         """Carry out a modify; a new price or a larger size goes to the back of the queue."""
@@ -258,21 +268,25 @@ class Exchange:
             order = self.find(order_id)
             assert order is not None, f"Invariant: only live orders fill, {order_id} is not"
             self._fill(order, price, lots, now_ns)
-            if not self.of(order).state.auto_oco:
-                self._guarded[order.account, order.contract] = None
-        while self._applying == 1 and self._guarded:
-            account_id, contract = next(iter(self._guarded))
-            del self._guarded[account_id, contract]
-            guards.renew(self, self.accounts[account_id], contract, now_ns)
+            self._moved[order.account, order.contract] = None
+        while self._applying == 1 and self._moved:
+            account_id, contract = next(iter(self._moved))
+            del self._moved[account_id, contract]
+            account = self.accounts[account_id]
+            follow = legs.clear if account.state.auto_oco else guards.renew
+            follow(self, account, contract, now_ns)
         self._applying -= 1
 
     def _fill(self, order: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
         account = self.of(order)
         before = account.state.holdings.get(order.contract)
         average = None
-        if before is not None and before.position.lots:
+        held = account.lots(order.contract)
+        if before is not None and held:
             average = render.position(account.state.id, order.contract, before).average_price
         deal = account.book(order, price, lots, now_ns)
+        if before is not None and held * account.lots(order.contract) < 0:
+            self._turned(before, now_ns)
         done = order.filled == order.size
         order.happen(Happening.FILLED if done else Happening.PART_FILLED, now_ns, touch=False)
         self.tell_order(order)
@@ -294,92 +308,27 @@ class Exchange:
         self.tell_account(account)
         if done:
             account.close_file(order)
-        if order.stop_leg or order.profit_leg:
-            self._open_legs(order, price, lots, now_ns)
-        if order.sibling:
-            self._weaken_sibling(order, lots, now_ns)
+        legs.follow_fill(self, order, price, lots, now_ns=now_ns)
 
-    def _weaken_sibling(self, order: Order, lots: Lots, now_ns: Nanos) -> None:
-        """The other leg of the pair loses what this one filled; matching did so already."""
-        sibling = self.of(order).state.live.get(order.sibling)
-        if sibling is None:
-            return
-        if order.over or sibling.left <= lots:
-            self.cancel(sibling, now_ns)
-            return
-        sibling.size -= lots
-        sibling.updated_ns = now_ns
-        self.tell_order(sibling)
-
-    def _open_legs(self, entry: Order, price: Ticks, lots: Lots, now_ns: Nanos) -> None:
-        """Take-profit, then stop-loss, as at the venue; both are told before either can fill."""
-        live = self.of(entry).state.live
-        legs = [
-            leg for leg in (live.get(entry.profit_leg), live.get(entry.stop_leg)) if leg is not None
-        ]
-        first = entry.filled == lots
-        book = self.book(entry.contract)
-        for leg in legs:
-            if first:
-                self._price_leg(leg, price)
-                leg.size = lots
-                leg.happen(Happening.OPENED, now_ns)
-            else:
-                leg.size += lots
-                leg.updated_ns = now_ns
-                book.grow(leg.id, lots)
-            self.tell_order(leg)
-        if first:
-            self._enter_pair(list(reversed(legs)), now_ns)
-
-    def open_pair(self, stop: Order | None, target: Order | None, now_ns: Nanos) -> None:
-        """Tell and enter a stop and a target that are open already."""
-        orders = [order for order in (target, stop) if order is not None]
-        for order in orders:
-            self.tell_order(order)
-        self._enter_pair(list(reversed(orders)), now_ns)
-
-    def _enter_pair(self, orders: list[Order], now_ns: Nanos) -> None:
-        """One or two orders of which one cancels the other; the stop waits before the limit can
-        fill.
-        """
-        if not orders:
-            return
-        book = self.book(orders[0].contract)
-        fills: list[Fill] = []
-        if len(orders) == 2:
-            book.pair(orders[0].id, orders[1].id)
-        for order in orders:
-            if order.stop is not None:
-                book.arm(waiting(order))
-            elif order.limit is not None:
-                book.limit(order.id, order.side, order.left, order.limit, fills=fills)
-        book.trigger(fills)
-        self.apply(fills, now_ns)
-
-    @staticmethod
-    def _price_leg(leg: Order, price: Ticks) -> None:
-        """`trail` of a suspended leg is its signed distance from the fill."""
-        assert leg.trail is not None, "Invariant: a leg knows its distance"
-        if leg.kind == OrderKind.LIMIT:
-            leg.limit = price + leg.trail
-        else:
-            leg.stop = price + leg.trail
-        if leg.kind == OrderKind.TRAILING_STOP:
-            leg.trail = abs(leg.trail)
+    def _turned(self, holding: Holding, now_ns: Nanos) -> None:
+        """A position has changed its side in one fill: the same one, or a new one."""
+        if self.customs.reversal_id == "new":
+            holding.id, holding.since_ns = self.state.ids.next_position(), now_ns
 
     # -- the user hub ------------------------------------------------------------------------------
 
     def tell_order(self, order: Order) -> None:
-        self._push(
-            self.of(order),
-            venue.USER_ORDER,
-            HubAction.UPDATE,
-            render.order(order, render.HUB_DIGITS),
-        )
+        action = HubAction(self.customs.over_action) if order.over else HubAction.UPDATE
+        row = render.order(order, render.HUB_DIGITS)
+        self._push(self.of(order), venue.USER_ORDER, action, row)
 
     def tell_account(self, account: Account) -> None:
-        self._push(account, venue.USER_ACCOUNT, HubAction.UPDATE, render.account(account.state))
+        self._push(account, venue.USER_ACCOUNT, HubAction.UPDATE, self.row(account))
+
+    def row(self, account: Account) -> venue.AccountModel:
+        """An account as the venue shows it; one with real money is not simulated."""
+        live = self.customs.is_live(account.state.name)
+        return render.account(account.state, simulated=not live)
 
     def _push(
         self, account: Account, target: str, action: HubAction, payload: venue.UserPayload

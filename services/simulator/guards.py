@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.simulator import legs
 from services.simulator.accounts import Account, Order
 from shared.contracts import product_of
 from shared.domain.orders import Happening
@@ -39,7 +40,7 @@ def renew(exchange: Exchange, account: Account, contract: str, now_ns: Nanos) ->
     if stop is not None and target is not None:
         stop.sibling, target.sibling = target.id, stop.id
     state.guards[contract] = (stop.id if stop else 0, target.id if target else 0)
-    exchange.open_pair(stop, target, now_ns)
+    legs.open_pair(exchange, stop, target, now_ns)
 
 
 def _guard(account: Account, contract: str, dollars: Micros, now_ns: Nanos) -> Order:

@@ -143,10 +143,11 @@ class Rest:
             return await self._hub(request, path, hub, row=row)
         return web.Response(status=404)
 
-    @staticmethod
-    def _ping(request: web.Request) -> web.Response:
+    def _ping(self, request: web.Request) -> web.Response:
         if request.method not in ("GET", "HEAD", "POST"):
             return web.Response(status=405, headers={"Allow": "GET"})
+        if self._settings.ping_token and self._claims(request) is None:
+            return self._stranger(request)
         return web.Response(text="pong")
 
     # -- who, how often ----------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Shape(Struct):
     arrays: bool
     null_rows: bool
     null_members: bool
+    repeat_volume: bool = False
     shift_ns: Nanos = 0
 
     # -- REST --------------------------------------------------------------------------------------
@@ -99,6 +100,8 @@ class Shape(Struct):
 
     def rows(self, event: str, contract: str, rows: tuple[words.Part, ...]) -> list[Event]:
         """Prints or levels: one event with all of them, or one for each."""
+        if self.repeat_volume and event == words.DEPTH:
+            rows = tuple(msgspec.structs.replace(row, current_volume=row.volume) for row in rows)  # type: ignore[attr-defined]
         shown: list[Any] = list(rows)
         if not self.all_members or self.shift_ns:
             shown = [self._shifted(words.to_hub(row)) for row in rows]
@@ -142,4 +145,5 @@ def shape_of(wire: SimulatorWire) -> Shape:
         arrays=wire.rows != "objects",
         null_rows=wire.null_rows,
         null_members=wire.missing_members == "null",
+        repeat_volume=wire.current_volume == "size",
     )

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from services.simulator import listing
 from services.simulator.counter import new_account
-from services.simulator.desk import Customs
+from services.simulator.customs import customs_of
 from services.simulator.dice import Dice, seed_of
 from services.simulator.exchange_state import ExchangeState
 from services.simulator.history import RawBar
@@ -87,10 +87,8 @@ class Pulls:
         self._days = calendar(settings.session)
         self._films = films
         self._seed = seed
-        self._customs = Customs(
-            stop_limit=True,
-            unsigned_ticks=True,
-            cap_counts_working=settings.simulator.cap_counts_working,
+        self._customs = msgspec.structs.replace(
+            customs_of(settings.simulator), stop_limit=True, unsigned_ticks=True
         )
         self._sessions: dict[int, PullSession] = {}
         for account_id in list(state.sessions):

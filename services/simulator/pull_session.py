@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from services.simulator import listing, render
 from services.simulator.bailiff import Bailiff, closing_order, settle
-from services.simulator.desk import Customs, Desk
+from services.simulator.customs import Customs
+from services.simulator.desk import Desk
 from services.simulator.dice import Delay
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
@@ -94,9 +95,9 @@ class PullSession:
         self._hours = hours
         self._seed = seed
         self._cuts = cuts(reel, state.minutes)
-        self.exchange = Exchange(state.exchange, latency=AT_ONCE, slippage=1)
+        self.exchange = Exchange(state.exchange, latency=AT_ONCE, slippage=1, customs=customs)
         self._bailiff = Bailiff(self.exchange, hours)
-        self.desk = Desk(self.exchange, hours, acknowledge=AT_ONCE, customs=customs)
+        self.desk = Desk(self.exchange, hours, acknowledge=AT_ONCE)
         film = _Film(state, reel)
         self.queries = Queries(self.exchange, hours, {state.root: film}, {state.root: film})
         if not self.exchange.books[state.root].state.bid:

@@ -5,7 +5,7 @@ are shown by `v2/query` and `searchById` alone. A time that cannot be read is HT
 business rule (`Problem`), as with the venue's model binding.
 
 Bars of minutes and hours are aligned to UTC, of days, weeks and months to the trading day (17:00
-CT); ticks are refused with code 2. Partial bars are the forming one only.
+CT) unless a switch says UTC; ticks are refused with code 2. Partial bars are the forming one only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.simulator import listing, render
 from services.simulator.accounts import Account, Order
 from services.simulator.exchange import Exchange
 from services.simulator.history import RawBar, grouped
-from services.simulator.history_periods import PERIODS, periods
+from services.simulator.history_periods import PERIODS, periods, utc_day
 from services.simulator.market import Hours
 from services.simulator.words import Holding, TruthReport
 from shared.contracts import Product, contract_month
@@ -44,9 +44,7 @@ from shared.venue.codes import BarsError, BarUnit, VenueOrderStatus
 from shared.venue.times import time_ns
 
 BARS_MAX: Final = 20_000
-PAGE: Final = 100
-PAGE_MAX: Final = 500
-SPANS: Final = {BarUnit.SECOND: SECOND, BarUnit.MINUTE: MINUTE, BarUnit.HOUR: HOUR}
+SPANS: Final = {BarUnit.MINUTE: MINUTE, BarUnit.HOUR: HOUR}
 FAR: Final = (1 << 63) - 1
 
 
@@ -101,6 +99,8 @@ class Queries:
         self._hours = hours
         self._series = series
         self._past = past
+        seconds = {BarUnit.SECOND: SECOND} if exchange.customs.second_bars else {}
+        self._spans = seconds | SPANS
         self._handlers = {
             venue.AccountSearch: self._accounts,
             venue.ContractSearch: self._contracts,
@@ -131,11 +131,11 @@ class Queries:
     def _accounts(self, now_ns: Nanos, request: venue.AccountSearch) -> AccountsResponse:
         """A day's lock leaves an account active; a breach ends it."""
         shown = (
-            account.state
+            self._exchange.row(account)
             for account in self._all.values()
             if not (request.only_active_accounts and account.state.firm.breached)
         )
-        return AccountsResponse(success=True, accounts=tuple(render.account(it) for it in shown))
+        return AccountsResponse(success=True, accounts=tuple(shown))
 
     def _contracts(self, now_ns: Nanos, request: venue.ContractSearch) -> ContractsResponse:
         day = self._hours.day(now_ns).day
@@ -161,7 +161,7 @@ class Queries:
         code = BarsError.SUCCESS
         if product is None:
             code = BarsError.CONTRACT_NOT_FOUND
-        elif request.unit not in PERIODS and request.unit not in SPANS:
+        elif request.unit not in PERIODS and request.unit not in self._spans:
             code = BarsError.UNIT_INVALID
         elif request.unit_number < 1:
             code = BarsError.UNIT_NUMBER_INVALID
@@ -193,11 +193,16 @@ class Queries:
         own = self._while_listed(source, request.contract_id, product)
         if request.unit in PERIODS:
             unit, count = request.unit, request.unit_number
-            yield from periods(own, self._hours, now_ns, unit=unit, count=count)
+            day_of = utc_day if self._exchange.customs.day_bars == "utc" else self._session_day
+            yield from periods(own, day_of, now_ns, unit=unit, count=count)
             return
-        span = SPANS[BarUnit(request.unit)] * request.unit_number
+        span = self._spans[BarUnit(request.unit)] * request.unit_number
         for opening, bar in grouped(own, lambda at: at - at % span):
             yield opening + span, bar
+
+    def _session_day(self, at_ns: Nanos) -> tuple[str, Nanos]:
+        day = self._hours.day(at_ns)
+        return day.day, day.opens_ns
 
     def _while_listed(
         self, bars: Iterator[RawBar], contract: str, product: Product
@@ -258,10 +263,11 @@ class Queries:
 
     def _query(self, now_ns: Nanos, request: venue.OrderQuery) -> QueryResponse | Problem:
         wish = request.filter
-        size = PAGE if request.page_size is None else request.page_size
-        offset = request.page_offset or 0
-        if not 1 <= size <= PAGE_MAX:
-            return problem("pageSize", f"pageSize was {size}; it is from 1 to {PAGE_MAX}")
+        customs = self._exchange.customs
+        size = customs.query_page if request.page_size is None else request.page_size
+        offset, most = request.page_offset or 0, customs.query_page_max
+        if not 1 <= size <= most:
+            return problem("pageSize", f"pageSize was {size}; it is from 1 to {most}")
         if offset < 0:
             return problem("pageOffset", f"pageOffset was {offset}")
         statuses = wish.statuses
@@ -308,12 +314,13 @@ class Queries:
         account = self._all.get(request.account_id)
         if account is None:
             return TradesResponse(success=False, error_code=1)
+        live = self._exchange.customs.is_live(account.state.name)  # has none to show
         return TradesResponse(
             success=True,
             trades=tuple(
                 render.deal(row)
                 for row in reversed(account.state.deals)
-                if start <= row.at_ns <= end
+                if start <= row.at_ns <= end and not live
             ),
         )
 

@@ -38,14 +38,14 @@ def side_code(side: int) -> int:
     return VenueSide.BID.value if side > 0 else VenueSide.ASK.value
 
 
-def account(state: AccountState) -> venue.AccountModel:
+def account(state: AccountState, simulated: bool = True) -> venue.AccountModel:
     return venue.AccountModel(
         id=state.id,
         name=state.name,
         balance=state.balance / USD,
         can_trade=state.can_trade,
         is_visible=True,
-        simulated=True,
+        simulated=simulated,
     )
 
 

@@ -94,6 +94,7 @@ class FaultKind(Enum):
     REJECT_ORDER = "REJECT_ORDER"  # so many orders are rejected: trading unavailable
     DELAY_ANSWERS = "DELAY_ANSWERS"  # every answer waits so many milliseconds more; 0 ends it
     HALT_MARKET = "HALT_MARKET"  # for so many market milliseconds nothing trades or is quoted
+    PENDING_ANSWER = "PENDING_ANSWER"  # so many changes are carried out and answered "pending"
 
 
 class Fault(Word, frozen=True, kw_only=True):
@@ -126,6 +127,7 @@ class Faults(Struct, kw_only=True, rename="camel"):
     reject_orders: int = 0
     delay_ms: int = 0
     halted_until_ns: Nanos = 0
+    pending_answers: int = 0
 
 
 class TruthReport(venue.Body, frozen=True, kw_only=True):

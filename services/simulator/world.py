@@ -14,7 +14,8 @@ from msgspec import Struct, field
 
 from services.simulator.bailiff import Bailiff
 from services.simulator.counter import Counter, first_accounts
-from services.simulator.desk import Customs, Desk
+from services.simulator.customs import customs_of
+from services.simulator.desk import Desk
 from services.simulator.dice import Delay, Dice, seed_of
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
@@ -90,6 +91,7 @@ class Machines:
             latency=delay_of(wish, wish.latency_ms, there),
             slippage=wish.stop_slippage_ticks,
             commissions_apart=wish.commissions_apart,
+            customs=customs_of(wish),
         )
         self.bailiff = Bailiff(self.exchange, self.hours)
         self.counter = Counter(self.exchange, self.bailiff, wish)
@@ -97,7 +99,6 @@ class Machines:
             self.exchange,
             self.hours,
             acknowledge=delay_of(wish, wish.latency.acknowledge_ms, back),
-            customs=customs_of(settings),
         )
         self.queries = Queries(self.exchange, self.hours, state.series, self.markets.past())
         films = {root: recording.bars for root, recording in recordings.items()}
@@ -107,12 +108,3 @@ class Machines:
 def delay_of(wish: SimulatorSettings, base_ms: int, spread_percent: int) -> Delay:
     base_ns = base_ms * MILLISECOND
     return Delay(base_ns, base_ns * spread_percent // 100, wish.latency.shape == "tail")
-
-
-def customs_of(settings: Settings) -> Customs:
-    wish = settings.simulator
-    return Customs(
-        stop_limit=wish.stop_limit,
-        unsigned_ticks=wish.unsigned_bracket_ticks,
-        cap_counts_working=wish.cap_counts_working,
-    )

@@ -120,6 +120,20 @@ def test_rows_may_come_as_single_objects(dressed):
         assert hub.event("GatewayDepth")[1]["type"] == 6
 
 
+def test_a_level_may_tell_its_size_twice(dressed):
+    with dressed({"current_volume": "size"}) as trader, trader.hub() as hub:
+        hub.invoke("SubscribeContractMarketDepth", trader.contract())
+        _, levels = hub.event("GatewayDepth")
+        assert any(row["volume"] for row in levels)
+        assert all(row["currentVolume"] == row["volume"] for row in levels)
+
+
+def test_ping_may_need_a_token(dressed):
+    with dressed({"ping_token": True}) as trader:
+        assert trader.send("GET", "/api/Status/ping").status == 401
+        assert trader.send("GET", "/api/Status/ping", headers=trader.headers()).status == 200
+
+
 def test_missing_members_may_be_null(dressed):
     with dressed({"missing_members": "null"}) as trader:
         row = trader.until(trader.placed(), 2)
