@@ -279,8 +279,9 @@ class SessionPhase(Event, frozen=True, kw_only=True):
 class OrderIntent(Event, frozen=True, kw_only=True):
     """A sleeve wishes an order. Prices in ticks; bracket distances in ticks, always positive.
 
-    `up_to`: a smaller size is welcome. `intent_id` is `<sleeve>.<incarnation>.<n>`, unique for
-    ever. Past `expires_ns` (market time) the answer is a veto.
+    `least`: the smallest size still welcome; 0: the whole size or nothing. `up_to`: as `least` 1.
+    `intent_id` is `<sleeve>.<incarnation>.<n>`, unique for ever. Past
+    `expires_ns` (market time) the answer is a veto.
     """
 
     intent_id: str
@@ -298,6 +299,7 @@ class OrderIntent(Event, frozen=True, kw_only=True):
     stop_loss_ticks: int | None = None
     take_profit_ticks: int | None = None
     up_to: bool = False
+    least: Lots = 0
 
 
 class ModifyIntent(Event, frozen=True, kw_only=True):
@@ -378,6 +380,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     """The governor agrees to exactly this order, once, until `deadline_real_ns` (CLOCK_MONOTONIC).
 
     The only event from which the router may make a sleeve's order. `tag` is its name at the venue.
+    `bound`: the rule (a `VetoRule`) that made it smaller than asked, empty when none did.
     """
 
     intent_id: str
@@ -395,6 +398,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     stop_price: Ticks | None = None
     stop_loss_ticks: int | None = None
     take_profit_ticks: int | None = None
+    bound: str = ""
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):

@@ -408,6 +408,23 @@ def test_a_smaller_size_is_approved_for_who_welcomes_it() -> None:
     assert passed(stage.ask("trend", BUY, 1_000_000, up_to=True)).size == 3
 
 
+def test_an_author_may_say_how_small_is_still_welcome() -> None:
+    """Three fit; who needs at least three gets them, who needs four is told of three."""
+    stage = Stage(wide(order_size=3)).opened()
+    approved = passed(stage.ask("trend", BUY, 5, least=3))
+    assert (approved.size, approved.bound) == (3, "SIZE")
+    veto = stage.ask("trend", BUY, 5, least=4)
+    assert refused(veto) is VetoRule.SIZE
+    assert veto.largest == 3
+    whole = passed(stage.ask("trend", BUY, 3, least=1))
+    assert (whole.size, whole.bound) == (3, "")
+
+
+@pytest.mark.parametrize("least", [-1, 3])
+def test_a_least_size_outside_the_order_is_malformed(least: int) -> None:
+    assert refused(Stage().opened().ask("trend", BUY, 2, least=least)) is VetoRule.MALFORMED
+
+
 def test_the_position_counts_working_orders() -> None:
     stage = Stage(wide(position=3)).opened()
     stage.bought("trend", 2)
@@ -511,7 +528,7 @@ def test_an_uncovered_position_is_taken_at_the_net_stop() -> None:
 
 def test_the_day_bears_the_risk_it_is_asked_to() -> None:
     """Session net -800; a day's limit of 900 leaves 100, touching not allowed."""
-    stage = Stage(wide(open_risk=100_000)).opened()
+    stage = Stage(wide(open_risk=100_000, exit_allowance_ticks=0)).opened()
     _lose(stage, 800)
     cost = dollars("52.22")
     net = stage.state().session_net
@@ -523,13 +540,22 @@ def test_the_day_bears_the_risk_it_is_asked_to() -> None:
 
 
 def test_touching_the_daily_limit_is_too_much() -> None:
-    stage = Stage(wide()).opened()
+    stage = Stage(wide(exit_allowance_ticks=0)).opened()
     _lose(stage, 800)  # net -801.22, so 98.78 are left
     # MNQ costs 0.50 a tick, 2.22 beyond the stop: no whole stop is exact, 193 ticks are 98.72
     passed(stage.ask("trend", BUY, stop_loss_ticks=193))
-    stage = Stage(wide()).opened()
+    stage = Stage(wide(exit_allowance_ticks=0)).opened()
     _lose(stage, 800)
     assert refused(stage.ask("trend", BUY, stop_loss_ticks=194)) is VetoRule.DAILY_LOSS
+
+
+def test_leaving_farther_than_usual_counts_against_every_level() -> None:
+    """98.78 are left; with four ticks of MNQ (2 dollars) beyond each stop 189 ticks fit."""
+    for stop, passes in ((189, True), (190, False)):
+        stage = Stage(wide(exit_allowance_ticks=4)).opened()
+        _lose(stage, 800)
+        reply = stage.ask("trend", BUY, stop_loss_ticks=stop)
+        assert isinstance(reply, OrderApproved) is passes
 
 
 def _lose(stage: Stage, amount: int) -> None:
@@ -541,7 +567,7 @@ def _lose(stage: Stage, amount: int) -> None:
 
 def test_every_stop_filled_stays_above_the_drawdown_level() -> None:
     """High 51,000, kill 1,600: level 49,400. Balance 49,500 leaves 100."""
-    stage = Stage(wide(daily_loss=999, drawdown_kill=1_600)).opened(49_500)
+    stage = Stage(wide(daily_loss=999, exit_allowance_ticks=0)).opened(49_500)
     state = stage.governor.mind.state
     state.high, state.floor = dollars(51_000), dollars(49_000)
     veto = stage.ask("trend", BUY, 2, stop_loss_ticks=100)
@@ -549,7 +575,7 @@ def test_every_stop_filled_stays_above_the_drawdown_level() -> None:
     assert (veto.limit, veto.largest) == (dollars(49_400), 1)
     assert veto.actual == dollars(49_500) - 2 * dollars("52.22")
     passed(stage.ask("trend", BUY, stop_loss_ticks=195))  # 99.72
-    stage = Stage(wide(daily_loss=999, drawdown_kill=1_600)).opened(49_500)
+    stage = Stage(wide(daily_loss=999, exit_allowance_ticks=0)).opened(49_500)
     state = stage.governor.mind.state
     state.high, state.floor = dollars(51_000), dollars(49_000)
     assert refused(stage.ask("trend", BUY, stop_loss_ticks=196)) is VetoRule.DRAWDOWN
@@ -562,7 +588,7 @@ def test_every_stop_filled_at_its_worst_stays_above_the_floor() -> None:
     assert refused(veto) is VetoRule.FLOOR
     assert veto.limit == dollars(48_000)
     assert veto.actual == dollars(50_000) - dollars("22.22") - dollars(2_250)
-    passed(Stage(wide(exit_allowance_ticks=3_900)).opened().ask("trend", BUY))
+    passed(Stage(wide(exit_allowance_ticks=1_700)).opened().ask("trend", BUY))
 
 
 def test_trades_of_a_day_count_directional_entries_from_flat() -> None:
@@ -601,15 +627,16 @@ def test_entries_on_their_way_count_as_trades_and_adds_do_not() -> None:
 
 
 def test_every_rule_is_in_the_tuple_once() -> None:
-    from services.risk_governor import checks
+    from services.risk_governor import checks_kind, checks_size, checks_world
 
+    rooms = (checks_world, checks_kind, checks_size)
     every = {
         name
-        for name, found in vars(checks).items()
-        if callable(found)
-        and getattr(found, "__module__", "") == checks.__name__
+        for room in rooms
+        for name, found in vars(room).items()
+        if getattr(found, "__module__", "") == room.__name__
         and getattr(found, "__annotations__", {}).get("return") == "Refusal | None"
-    } - {"first_refusal"}
+    }
     listed = [check.__name__ for check in (*KIND_CHECKS, *SIZE_CHECKS)]
     assert sorted(listed) == sorted(every)
 

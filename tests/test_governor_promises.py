@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from services.risk_governor.core import Governor
+from services.risk_governor.draft import Draft, first_refusal, largest_size
 from services.risk_governor.exposure import exposures, tenths
 from services.risk_governor.port import GovernorPort
+from services.risk_governor.state import Mind
 from shared.events import (
     FeedState,
     FeedStatus,
@@ -32,6 +35,7 @@ from tests.governor_stage import (
     MES,
     MNQ,
     MYM,
+    SELL,
     Stage,
     answer,
     passed,
@@ -100,6 +104,21 @@ class Venue:
         return self.stage.prices[order.contract] + (order.side is BUY)
 
 
+def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
+    """Every exposure as plain values, in an order of names."""
+    return {
+        name: (one.position, one.buys, one.sells, one.held, one.worst, one.at_risk, one.worker)
+        for name, one in sorted(exposures(mind).items())
+    }
+
+
+def assert_counted_as_if_anew(mind: Mind) -> None:
+    """What is kept from one question to the next is what a count from nothing gives."""
+    kept = counted(mind)
+    mind.forget("")
+    assert kept == counted(mind)
+
+
 def _step(stage: Stage, venue: Venue, step: tuple[Any, ...]) -> None:
     what, sleeve, side, size, flag = step
     home = HOMES[sleeve]
@@ -149,6 +168,7 @@ def test_no_story_leads_beyond_the_limits_of_what_was_approved(story: list[Any])
     closed_by_hand = False
     for step in story:
         _step(stage, venue, step)
+        assert_counted_as_if_anew(stage.governor.mind)
         closed_by_hand = closed_by_hand or step[0] == "hand"
         for contract in HOMES.values():
             if not closed_by_hand:  # a hand may leave an exit working for a moment; it is withdrawn
@@ -186,6 +206,26 @@ def test_any_story_is_decided_alike_twice_and_survives_a_restart(story: list[Any
         said += again.on(now, event)
     assert said == stage.heard
     assert again.snapshot() == stage.governor.snapshot()
+
+
+@given(st.integers(2, 40), st.integers(1, 9), st.integers(20, 400), st.integers(1, 120))
+@settings(max_examples=60, deadline=None)
+def test_halving_finds_what_trying_every_size_finds(
+    size: int, position: int, budget: int, stop: int
+) -> None:
+    """Twin of `largest_size`: the naive way asks the rules about every size, largest first."""
+    stage = Stage(wide(position=position, order_size=30, open_risk=budget)).opened()
+    passed_before = stage.ask("trend", SELL, 1, stop_loss_ticks=1)
+    intent = stage.intent("trend", BUY, size, stop_loss_ticks=stop)
+    mind = stage.governor.mind
+    draft = Draft(mind, stage.now, intent, size=size, limit_price=None, stop_price=None)
+    assert first_refusal(mind, draft, KIND_CHECKS) is None, passed_before
+    naive = 0
+    for draft.size in range(30, 0, -1):
+        if first_refusal(mind, draft, SIZE_CHECKS) is None:
+            naive = draft.size
+            break
+    assert largest_size(mind, draft, SIZE_CHECKS, 30) == naive
 
 
 def test_what_a_veto_calls_the_largest_size_passes() -> None:

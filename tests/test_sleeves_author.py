@@ -409,3 +409,15 @@ def test_a_process_that_cannot_be_says_why_and_ends_with_a_code(tmp_path, argume
     shutil.rmtree(paths.run_path(tmp_path), ignore_errors=True)
     assert ended.returncode == code, ended.stderr
     assert message in ended.stdout + ended.stderr
+
+
+def test_an_author_says_how_small_an_order_is_still_welcome(stage):
+    do(stage, lambda it: it.buy(3, sl_ticks=8, least=2))
+    (intent,) = stage.intents()
+    assert (intent.size, intent.least) == (3, 2)
+
+
+@pytest.mark.parametrize("least", [-1, 4])
+def test_a_least_size_outside_the_order_is_the_authors_mistake(stage, least):
+    with pytest.raises(ValueError, match="least"):
+        stage.host.desk.order(Side.BUY, 3, least=least)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from services.risk_governor.checks import Refusal
+from services.risk_governor.draft import Refusal
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
     CancelIntent,
@@ -42,7 +42,9 @@ def number_of(intent: Intent) -> int:
     return number if ours else -1
 
 
-def approve(mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool) -> None:
+def approve(
+    mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool, bound: str = ""
+) -> None:
     """Say yes and count the order as working from this moment on."""
     assert 1 <= size <= intent.size, "Invariant: an approval is at most what was asked for"
     purpose = intent.purpose
@@ -66,6 +68,7 @@ def approve(mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reduc
         stop_price=intent.stop_price,
         stop_loss_ticks=intent.stop_loss_ticks if bracket else None,
         take_profit_ticks=intent.take_profit_ticks if bracket else None,
+        bound=bound,
     )
     count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)
@@ -74,6 +77,7 @@ def approve(mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reduc
 
 def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:
     """Count an approved order as an exposure until the router says what became of it."""
+    mind.forget(approved.contract)
     mind.state.orders[approved.intent_id] = Order(
         intent_id=approved.intent_id,
         sleeve=approved.sleeve,

@@ -84,6 +84,8 @@ _TO_SLEEVE = (OrderIntent, ModifyIntent, CancelIntent, SleeveStatus)
 _TO_ROUTER = (
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
 )  # fmt: skip
+_COUNTED_BY_HANDLER = frozenset({OrderIntent, ModifyIntent, CancelIntent, Pulse})
+"""Kinds whose handlers forget themselves what they changed; after all others it is done here."""
 
 
 class Governor:
@@ -144,7 +146,13 @@ class Governor:
         handler = self._handlers.get(type(event))
         if handler is None:
             return NOTHING
-        handler(now_ns, event)
+        if type(event) in _COUNTED_BY_HANDLER:
+            handler(now_ns, event)
+        else:
+            contract = getattr(event, "contract", "")
+            self.mind.forget(contract)  # before, for what the handler itself asks
+            handler(now_ns, event)
+            self.mind.forget(contract)
         return self._said(now_ns)
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:
@@ -160,6 +168,7 @@ class Governor:
 
     def restore(self, snapshot: bytes) -> None:
         self.mind.state = msgspec.msgpack.decode(snapshot, type=State)
+        self.mind.forget("")
 
     # -- the market --------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ router puts under it, and a position that stays without one is flattened.
 
 from __future__ import annotations
 
-from services.risk_governor.state import FAR, Limits, Mind, Order, product
+from services.risk_governor.state import FAR, STRANGE, Limits, Mind, Order, product
+from shared.domain.ledger import HUMAN
 from shared.domain.rules.sizing import entry_cost, exposure, held_cost
 from shared.events import OrderState, Purpose
 from shared.units import Lots, Micros, Ticks
@@ -22,12 +23,13 @@ Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contract
 class Exposure:
     """One contract at its worst. `bought` and `sold` are the working orders that may open.
 
-    `worst` (contracts) and `at_risk` (micro-dollars) are those of the worse side as it stands.
+    `worst` (contracts) and `at_risk` (micro-dollars) are those of the worse side as it stands;
+    `bid` and `ask` the quote `held` was counted at; `worker` the sleeve of the first live order.
     """
 
     __slots__ = (
-        "at_risk", "bought", "buys", "contract", "held", "kind", "position", "sells", "sold",
-        "worst",
+        "ask", "at_risk", "bid", "bought", "buys", "contract", "held", "kind", "position", "sells",
+        "sold", "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, position: Lots) -> None:
@@ -41,6 +43,9 @@ class Exposure:
         self.kind = product(contract)
         self.worst: Lots = 0
         self.at_risk: Micros = 0
+        self.bid: Ticks = 0
+        self.ask: Ticks = 0
+        self.worker = ""
 
     def add(self, side: int, lots: Lots, cost: Micros) -> None:
         """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
@@ -98,32 +103,59 @@ def cost_of(limits: Limits, contract: str, stop: Ticks | None) -> Micros:
 
 
 def exposures(mind: Mind) -> dict[str, Exposure]:
-    """Every contract that is held or has an order that may still fill."""
-    state, limits = mind.state, mind.limits
-    found: dict[str, Exposure] = {}
-    for contract, desk in state.ledger.desks.items():
-        lots = desk.account.position.lots
-        if lots:
-            found[contract] = Exposure(contract, lots)
-    stops: dict[str, list[Order]] = {}
-    for order in state.orders.values():
+    """Every contract that is held or has an order that may still fill. Not to be changed.
+
+    Kept from one question to the next: only contracts told of since (`Mind.forget`) are counted
+    anew, and those held whose quote moved, because their stops lie at another distance now.
+    """
+    found, stale = mind.exposed, mind.stale
+    if found is None:
+        found = mind.exposed = {}
+        stale = dict.fromkeys(mind.state.ledger.desks)
+        for order in mind.state.orders.values():
+            stale[order.contract] = None
+    marks = mind.state.marks
+    for contract, one in found.items():
+        if one.position:
+            mark = marks.get(contract)
+            if mark is None or mark.bid != one.bid or mark.ask != one.ask:
+                stale[contract] = None
+    for contract in stale:
+        counted = exposure_of(mind, contract)
+        if counted is None:
+            found.pop(contract, None)
+        else:
+            found[contract] = counted
+    mind.stale = {}
+    return found
+
+
+def exposure_of(mind: Mind, contract: str) -> Exposure | None:
+    """One contract counted from the books and its orders; None when nothing is held or works."""
+    one = Exposure(contract, mind.state.ledger.position(contract))
+    stops: list[Order] = []
+    for order in mind.state.orders.values():
+        if order.contract != contract:
+            continue
         left = order.leaves()
         if not left:
             continue
+        one.worker = one.worker or order.sleeve or HUMAN
         if order.protects:
             if order.stop_price is not None and order.state is not OrderState.SUSPENDED:
-                stops.setdefault(order.contract, []).append(order)
+                stops.append(order)
             continue
-        one = found.get(order.contract)
-        if one is None:
-            one = found[order.contract] = Exposure(order.contract, 0)
-        one.add(order.side, left, cost_of(limits, order.contract, order.stop_loss_ticks))
-    for contract, one in found.items():
-        if one.position:
-            one.held = held_risk(mind, contract, one.position, stops.get(contract, []))
-        one.worst = max(one.sides())
-        one.at_risk = one.risk()
-    return found
+        one.add(order.side, left, cost_of(mind.limits, contract, order.stop_loss_ticks))
+    if one.position:
+        mark = mind.state.marks.get(contract)
+        if mark is not None:
+            one.bid, one.ask = mark.bid, mark.ask
+        one.held = held_risk(mind, contract, one.position, stops)
+    elif not one.worker:
+        return None
+    one.worst = max(one.sides())
+    one.at_risk = FAR if one.kind is STRANGE else one.risk()
+    return one
 
 
 def held_risk(mind: Mind, contract: str, position: Lots, stops: list[Order]) -> Micros:

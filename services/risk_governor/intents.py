@@ -29,10 +29,8 @@ from services.risk_governor.checks import (
     LOOSEN_CHECKS,
     MODIFY_CHECKS,
     SIZE_CHECKS,
-    Draft,
-    Refusal,
-    first_refusal,
 )
+from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_size
 from services.risk_governor.levels import cancel
 from services.risk_governor.state import Mind, Order, product_named
 from shared.domain.rules.sizing import exit_room
@@ -70,8 +68,8 @@ def misshapen(intent: OrderIntent) -> str:
         return f"{intent.type.value} with limit {intent.limit_price}, stop {intent.stop_price}"
     if intent.purpose is Purpose.QUOTE and intent.type is not OrderType.LIMIT:
         return "a quote rests at a limit"
-    if intent.size < 1:
-        return f"size {intent.size}"
+    if not (0 <= intent.least <= intent.size and intent.size >= 1):
+        return f"size {intent.size}, at least {intent.least}"
     for name in ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks"):
         value = getattr(intent, name)
         if value is not None and value < 1:
@@ -123,9 +121,8 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
         approve(mind, now_ns, intent, intent.size, reducing=True)
         return
     draft = Draft(
-        now_ns, intent.sleeve, intent.contract, side=intent.side, size=intent.size,
-        purpose=intent.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
-        stop_loss_ticks=intent.stop_loss_ticks,
+        mind, now_ns, intent, size=intent.size, limit_price=intent.limit_price,
+        stop_price=intent.stop_price,
     )  # fmt: skip
     refusal = first_refusal(mind, draft, KIND_CHECKS)
     largest = room
@@ -134,20 +131,12 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
         if refusal is None:
             approve(mind, now_ns, intent, intent.size, reducing=False)
             return
-        largest = max(room, _largest(mind, draft))
-    if intent.up_to and largest:
-        approve(mind, now_ns, intent, largest, reducing=largest <= room)
+        most = min(intent.size - 1, mind.limits.given.order_size)
+        largest = max(room, largest_size(mind, draft, SIZE_CHECKS, most))
+    if largest >= (intent.least or (1 if intent.up_to else intent.size)):
+        approve(mind, now_ns, intent, largest, reducing=largest <= room, bound=refusal[0].value)
         return
     veto(mind, intent, refusal, largest)
-
-
-def _largest(mind: Mind, draft: Draft) -> Lots:
-    """The largest smaller size that passes every rule of size; 0 when none does."""
-    for size in range(min(draft.size - 1, mind.limits.given.order_size), 0, -1):
-        draft.size = size
-        if first_refusal(mind, draft, SIZE_CHECKS) is None:
-            return size
-    return 0
 
 
 def room_of(mind: Mind, intent: OrderIntent) -> Lots:
@@ -246,20 +235,22 @@ def _modify_refusal(
     """Exits and tightened stops pass; a loosened stop is judged as new risk, an entry anew."""
     if order.reducing or order.purpose is Purpose.TAKE_PROFIT:
         return None
-    draft = Draft(
-        now_ns, order.sleeve, order.contract, side=order.side, size=0,
-        purpose=order.purpose, limit_price=intent.limit_price, stop_price=intent.stop_price,
-        stop_loss_ticks=order.stop_loss_ticks,
-    )  # fmt: skip
     if not order.protects:
+        draft = Draft(
+            mind, now_ns, order, size=0, limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+        )  # fmt: skip
         return first_refusal(mind, draft, MODIFY_CHECKS)
     old, new = order.stop_price, intent.stop_price
     if old is None or new is None or (new - old) * order.side <= 0:
         return None  # a sell stop moved up, a buy stop moved down
     order.stop_price = new  # counted from now on; the router's next update says what became of it
-    refusal = first_refusal(mind, draft, LOOSEN_CHECKS)
+    mind.forget(order.contract)
+    loosened = Draft(mind, now_ns, order, size=0, limit_price=None, stop_price=new)
+    refusal = first_refusal(mind, loosened, LOOSEN_CHECKS)
     if refusal is not None:
         order.stop_price = old
+        mind.forget(order.contract)
     return refusal
 
 

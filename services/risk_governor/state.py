@@ -9,7 +9,7 @@ window, marks only for contracts listed or held.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
@@ -38,6 +38,9 @@ from shared.sections import RiskGovernor
 from shared.settings import Settings
 from shared.units import SECOND, USD, Lots, Micros, Nanos, Ticks
 
+if TYPE_CHECKING:
+    from services.risk_governor.exposure import Exposure
+
 FAR: Final = 1 << 60  # beyond every price and every sum of money
 ANSWERS_REMEMBERED: Final = 128  # per sleeve; an older intent repeated is vetoed as a duplicate
 PHASES: Final = {phase: index for index, phase in enumerate(Phase)}  # strictest last
@@ -47,7 +50,21 @@ GATEWAY: Final = "market_data_gateway"
 SENTINEL: Final = "sentinel"
 
 Answer = OrderApproved | OrderVetoed | ModifyApproved | CancelApproved
-product = lru_cache(maxsize=256)(product_of)
+STRANGE: Final = Product(
+    root="", symbol="", name="not in the table", tick_nanos=1, tick_micros=0, fee_side_micros=0,
+    months="", mini_tenths=10, expiry="", group="", front_months="",
+)  # fmt: skip
+"""Stands for a product nobody knows: worth nothing here (the venue's balance tells what it did) and
+a risk without bound in `exposure`, so that nothing is opened beside it."""
+
+
+@lru_cache(maxsize=256)
+def product(contract: str) -> Product:
+    """The product behind a contract id, STRANGE when we do not know it."""
+    try:
+        return product_of(contract)
+    except ValueError:
+        return STRANGE
 
 
 class Mark(Struct):
@@ -206,7 +223,16 @@ class Mind:
         self.calendar: Calendar = calendar(settings.session)
         self.state = State(ledger=Ledger())
         self.out: list[Event] = []
+        self.exposed: dict[str, Exposure] | None = None  # see `exposure.exposures`
+        self.stale: dict[str, None] = {}
         self._today: TradingDay | None = None
+
+    def forget(self, contract: str) -> None:
+        """What was counted of a contract's exposure no longer holds; of all, when none is named."""
+        if contract:
+            self.stale[contract] = None
+        else:
+            self.exposed = None
 
     def today(self, now_ns: Nanos) -> TradingDay | None:
         """The trading day of an instant; None outside the calendar, where nothing may open."""
@@ -268,7 +294,5 @@ def side_of(sign: int) -> Side:
 
 def product_named(contract: str) -> Product | None:
     """The product behind a contract id; None when we do not know it."""
-    try:
-        return product(contract)
-    except ValueError:
-        return None
+    kind = product(contract)
+    return None if kind is STRANGE else kind

@@ -168,9 +168,13 @@ class Sleeve:
         stop: Ticks | None = None,
         sl_ticks: int | None = None,
         tp_ticks: int | None = None,
+        least: Lots = 0,
         reason: str = "",
     ) -> Handle:
-        """Ask to buy: at market, at `limit`, or when the market reaches `stop`. "" if not asked."""
+        """Ask to buy: at market, at `limit`, or when the market reaches `stop`. "" if not asked.
+
+        `least`: the smallest size still welcome; 0 means the whole size or nothing.
+        """
         return self._desk.order(
             Side.BUY,
             size,
@@ -178,6 +182,7 @@ class Sleeve:
             stop=stop,
             sl_ticks=sl_ticks,
             tp_ticks=tp_ticks,
+            least=least,
             reason=reason,
         )
 
@@ -189,6 +194,7 @@ class Sleeve:
         stop: Ticks | None = None,
         sl_ticks: int | None = None,
         tp_ticks: int | None = None,
+        least: Lots = 0,
         reason: str = "",
     ) -> Handle:
         """Ask to sell; as `buy`."""
@@ -199,6 +205,7 @@ class Sleeve:
             stop=stop,
             sl_ticks=sl_ticks,
             tp_ticks=tp_ticks,
+            least=least,
             reason=reason,
         )
 

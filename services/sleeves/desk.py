@@ -111,12 +111,15 @@ class Desk:
         stop: Ticks | None = None,
         sl_ticks: int | None = None,
         tp_ticks: int | None = None,
+        least: Lots = 0,
         purpose: Purpose = Purpose.ENTRY,
         reason: str = "",
     ) -> Handle:
         """Ask for an order. Raises ValueError for a form no venue knows: a bug of the sleeve."""
         if size < 1:
             raise ValueError(f"size was {size}, expected at least 1")
+        if not 0 <= least <= size:
+            raise ValueError(f"least was {least}, expected 0 to {size}")
         if limit is not None and stop is not None:
             raise ValueError("limit and stop were both given; a stop-limit order is not offered")
         for name, distance in (("sl_ticks", sl_ticks), ("tp_ticks", tp_ticks)):
@@ -139,6 +142,7 @@ class Desk:
             stop_price=stop,
             stop_loss_ticks=sl_ticks,
             take_profit_ticks=tp_ticks,
+            least=least,
         )
         self.out.append(intent)
         self.remember(intent)

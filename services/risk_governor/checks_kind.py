@@ -1,0 +1,76 @@
+"""What forbids an order of this kind, whatever its size: contract, stop, price, owner, counts."""
+
+from __future__ import annotations
+
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.exposure import pending_entries
+from services.risk_governor.state import Mind
+from shared.domain.rules.sizing import price_distance
+from shared.events import Purpose, VetoRule
+
+
+def contract_is_listed(mind: Mind, draft: Draft) -> Refusal | None:
+    root = draft.kind.root
+    if mind.state.listed.get(root) != draft.contract:
+        return VetoRule.MALFORMED, 0, 0, f"{draft.contract} is not the listed contract of {root}"
+    return None
+
+
+def stop_is_given(mind: Mind, draft: Draft) -> Refusal | None:
+    if draft.purpose is Purpose.ENTRY and not draft.stop_loss_ticks:
+        return VetoRule.STOP_REQUIRED, 1, 0, "a directional entry carries a bracket stop"
+    return None
+
+
+def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
+    mark, limit = draft.mark, mind.limits.given.price_collar_ticks
+    assert mark is not None, "Invariant: the quote is fresh before prices are judged"
+    for price in (draft.limit_price, draft.stop_price):
+        if price is not None:
+            far = price_distance(price, mark.bid, mark.ask)
+            if far > limit:
+                return VetoRule.PRICE_COLLAR, limit, far, f"market {mark.bid}/{mark.ask}"
+    return None
+
+
+def contract_is_free(mind: Mind, draft: Draft) -> Refusal | None:
+    owner = owner_of(mind, draft)
+    if owner not in ("", draft.sleeve):
+        return VetoRule.CONTRACT_OWNED, 0, 0, owner
+    return None
+
+
+def owner_of(mind: Mind, draft: Draft) -> str:
+    """Whose the contract is until it is flat with nothing resting; empty when it is free."""
+    desk = mind.state.ledger.desks.get(draft.contract)
+    for owner, book in desk.owners.items() if desk is not None else ():
+        if book.position.lots:
+            return owner
+    return draft.own.worker
+
+
+def rate_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    """Approvals of this sleeve in the window, this one counted. The account's rate is the router's
+    request budget."""
+    recent = mind.state.sleeves[draft.sleeve].approved_ns
+    since = draft.now_ns - mind.limits.window_ns
+    while recent and recent[0] <= since:
+        recent.pop(0)
+    limit, count = mind.limits.given.orders_per_window, len(recent) + 1
+    return (VetoRule.ORDER_RATE, limit, count, "") if count > limit else None
+
+
+def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
+    if draft.purpose is not Purpose.ENTRY or mind.state.ledger.held(draft.sleeve, draft.contract):
+        return None
+    limit = mind.limits.given.trades_per_day
+    count = mind.state.trades_today + pending_entries(mind) + 1
+    return (VetoRule.TRADES_PER_DAY, limit, count, "") if count > limit else None
+
+
+def day_has_quotes_left(mind: Mind, draft: Draft) -> Refusal | None:
+    """A maker's budget: contracts already traded by quotes today, this order's size counted."""
+    if draft.purpose is not Purpose.QUOTE:
+        return None
+    limit, count = mind.limits.given.quoted_per_day, mind.state.quoted_today + draft.size
+    return (VetoRule.QUOTED_PER_DAY, limit, count, "") if count > limit else None

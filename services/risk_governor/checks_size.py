@@ -1,0 +1,66 @@
+"""What forbids an order of this size: each rule passes every size below one that passes.
+
+So the largest that passes all of them is found by halving, and a veto can name it.
+"""
+
+from __future__ import annotations
+
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.equity import kill
+from services.risk_governor.exposure import tenths
+from services.risk_governor.state import Mind
+from shared.domain.rules.loss import is_touched
+from shared.events import VetoRule
+
+
+def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
+    limit = mind.limits.given.order_size
+    return (VetoRule.SIZE, limit, draft.size, "") if draft.size > limit else None
+
+
+def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
+    """Contracts of one product: this contract at worst, and any other month of it."""
+    limit, after, root = mind.limits.given.position, draft.lots_after(), draft.kind
+    for contract, one in draft.found.items():
+        if one.kind is root and contract != draft.contract:
+            after += one.worst
+    return (VetoRule.POSITION, limit, after, "") if after > limit else None
+
+
+def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
+    limit, own = mind.limits.given.account_position_tenths, draft.own
+    more = max(own.sides(draft.side, draft.size)) - own.worst
+    after = tenths(draft.found) + more * draft.kind.mini_tenths
+    return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None
+
+
+def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    limit, risk = mind.limits.trade_risk, draft.size * draft.each
+    return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
+
+
+def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    limit, risk = mind.limits.open_risk, draft.open_risk(mind)
+    return (VetoRule.OPEN_RISK, limit, risk, "") if risk > limit else None
+
+
+def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    """The day's loss if every stop filled at its worst; the exit fee of what is held is counted
+    twice, cheaply on the safe side."""
+    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
+    limit, loss = mind.limits.daily_loss, draft.worst_loss(mind) - draft.account.session_net
+    return (VetoRule.DAILY_LOSS, limit, loss, "") if loss >= limit else None
+
+
+def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    """Equity if every stop filled at its worst, against the level of the drawdown kill."""
+    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
+    level, after = kill(mind), draft.account.equity - draft.worst_loss(mind)
+    return (VetoRule.DRAWDOWN, level, after, "") if is_touched(after, level) else None
+
+
+def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
+    """Equity if every stop filled at its worst, against the firm's floor."""
+    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
+    floor, after = mind.state.floor, draft.account.equity - draft.worst_loss(mind)
+    return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

@@ -1,0 +1,83 @@
+"""What forbids every order that may open risk: level, hours, venue, peers, feed, unknown equity."""
+
+from __future__ import annotations
+
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.equity import account
+from services.risk_governor.state import FAR, ROUTER, SENTINEL, Mind
+from shared.events import Phase, RiskLevel, VenueState, VetoRule
+from shared.units import SECOND
+
+
+def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
+    state = mind.state
+    if state.level is RiskLevel.REDUCE_ONLY:
+        return VetoRule.REDUCE_ONLY, 0, state.halt_no, state.cause
+    if state.level is not RiskLevel.ACTIVE:
+        return VetoRule.HALTED, 0, state.halt_no, state.cause
+    if state.paused:
+        return VetoRule.REDUCE_ONLY, 0, state.halt_no, "paused by the operator"
+    if draft.contract in state.closing:
+        return VetoRule.REDUCE_ONLY, 0, state.closing[draft.contract], "contract is being closed"
+    return None
+
+
+def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
+    today = mind.today(draft.now_ns)
+    if today is None:
+        return VetoRule.SESSION, 0, 0, "time lies outside the calendar"
+    phase = mind.phase(draft.now_ns)
+    if phase is not Phase.OPEN:
+        past = draft.now_ns - today.no_entries_ns
+        return VetoRule.SESSION, 0, past, f"{today.day} {phase.value}"
+    if mind.state.gate_day != today.day:
+        return VetoRule.SESSION, 0, 0, f"gateway has not announced {today.day}"
+    return None
+
+
+def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
+    state, today = mind.state, mind.today(draft.now_ns)
+    if state.venue is not VenueState.READY and state.venue is not VenueState.DISARMED:
+        name = "not heard of" if state.venue is None else state.venue.value
+        return VetoRule.NOT_RECONCILED, 0, 0, f"venue {name}"
+    if not (state.can_trade and state.simulated):
+        return VetoRule.NOT_RECONCILED, 0, 0, "account may not trade"
+    if state.base is None or today is None or state.day != today.day:
+        return VetoRule.NOT_RECONCILED, 0, 0, "trading day not begun: no reconciled balance yet"
+    return None
+
+
+def peers_are_alive(mind: Mind, draft: Draft) -> Refusal | None:
+    silent, given = mind.state.silent, mind.limits.given
+    for peer, allowed_s in (
+        (ROUTER, given.router_silence_real_s),
+        (SENTINEL, given.sentinel_silence_real_s),
+    ):
+        if peer in silent:
+            allowed = int(allowed_s * SECOND)
+            return VetoRule.PEER_SILENT, allowed, allowed + mind.state.real_ns - silent[peer], peer
+    return None
+
+
+def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
+    limit = mind.limits.quote_age_ns
+    if not mind.feed_is_up():
+        feed = mind.state.feed
+        return VetoRule.FEED, limit, FAR, f"feed {'not heard of' if feed is None else feed.value}"
+    mark = draft.mark
+    if mark is None or not mark.usable():
+        return VetoRule.FEED, limit, FAR, "no usable quote"
+    age = abs(draft.now_ns - mark.recv_ns)  # a quote from the future is as wrong as an old one
+    if age > limit:
+        return VetoRule.FEED, limit, age, "quote is old"
+    width = mark.ask - mark.bid
+    if width < 0 or width > mind.limits.given.price_collar_ticks:
+        return VetoRule.FEED, limit, age, f"absurd quote {mark.bid}/{mark.ask}"
+    return None
+
+
+def equity_is_known(mind: Mind, draft: Draft) -> Refusal | None:
+    draft.account = account(mind)
+    if draft.account is None:
+        return VetoRule.FEED, mind.limits.quote_age_ns, FAR, "a held contract has no usable quote"
+    return None
