@@ -32,6 +32,7 @@ EDGE_FILES = {
     "services/simulator/port_hubs.py",
     "services/simulator/port_pull.py",
     "services/simulator/port_log.py",
+    "services/simulator/port_memory.py",
     "services/simulator/port_rest.py",
     "services/simulator/port_schedule.py",
     "services/simulator/port_tokens.py",

@@ -25,6 +25,7 @@ from services.simulator.port_control import Control
 from services.simulator.port_faults import FaultOrder, WireFaults
 from services.simulator.port_hubs import Hubs
 from services.simulator.port_log import Log
+from services.simulator.port_memory import BadMemory, Memory
 from services.simulator.port_rest import ANSWER_PATIENCE_S, Rest
 from services.simulator.port_schedule import BadSchedule, read
 from services.simulator.port_shape import shape_of
@@ -43,7 +44,7 @@ from shared.core import Word
 from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
 from shared.settings import Settings
-from shared.units import SECOND
+from shared.units import MILLISECOND, SECOND
 from shared.venue import words
 from shared.venue.answers import AccountsResponse, OrdersResponse, PositionsResponse, rows
 from shared.venue.times import time_ns
@@ -56,6 +57,7 @@ CONNECTIONS_MAX: Final = 4_000
 FILES_RESERVED: Final = 200
 BACKLOG: Final = 1_024
 KEY_FILE: Final = "simulator.key"
+MEMORY_FILE: Final = "simulator.wire"
 
 _Reply = tuple[words.Body | None, float]
 
@@ -114,12 +116,15 @@ class SimulatorPort:
         self._second: asyncio.Server | None = None
         self._schedule: deque[tuple[int, FaultOrder]] = deque()
         self._host: Host | None = None
+        self._memory: Memory | None = None
         self.address = ("", 0)
 
     async def run(self, host: Host) -> None:
         """Listen, and let market time pass. A busy port ends the process with a clear word."""
         self._host = host
         mint = Mint(load_key(host.var_dir / KEY_FILE), self._settings.token_life_real_s)
+        if not self._resumed(host, mint):
+            return
         control = Control(
             self._ask,
             self._clock,
@@ -154,6 +159,19 @@ class SimulatorPort:
         finally:
             await self.stop()
 
+    def _resumed(self, host: Host, mint: Mint) -> bool:
+        """Take up what the wire remembers from an earlier process."""
+        self._memory = memory = Memory(host.var_dir / MEMORY_FILE, mint, self._faults)
+        try:
+            memory.resume()
+        except BadMemory as error:
+            host.fail(str(error), Exit.PORT_FAILED)
+            return False
+        mint.changed = memory.save
+        mint.clock_ms = self._faults.clock_ms
+        self._shape.shift_ns = self._faults.clock_ms * MILLISECOND
+        return True
+
     async def _pass_time(self, host: Host, mint: Mint, control: Control) -> None:
         """Market time, faults that are due, tokens that end; for ever."""
         looked_at = 0.0
@@ -164,6 +182,8 @@ class SimulatorPort:
             if time.monotonic() - looked_at >= TOKENS_EVERY_S:
                 looked_at = time.monotonic()
                 self._hubs.check_tokens(mint)
+                if self._memory is not None:
+                    self._memory.save()
             await asyncio.sleep(STEP_S)
 
     def _planned(self, host: Host) -> bool:
@@ -283,6 +303,9 @@ class SimulatorPort:
     async def stop(self) -> None:
         """Tell the hubs' clients, then close every socket."""
         runner, self._runner = self._runner, None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.save()
         for server in (self._server, self._second):
             if server is not None:
                 server.close()

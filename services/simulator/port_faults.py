@@ -1,8 +1,8 @@
 """What can go wrong between the venue and its clients, on request or by schedule.
 
 Faults of the venue's mind (rejected orders, a halted market) belong to the core, which journals
-them; these here are faults of the wire and live only in this process. `amount` is a count, or
-milliseconds where it says so; a new order of a kind replaces the old one and 0 ends it.
+them; these here are faults of the wire, which `port_memory.py` keeps over a restart. `amount` is a
+count, or milliseconds where it says so; a new order of a kind replaces the old one and 0 ends it.
 """
 
 from __future__ import annotations
@@ -98,6 +98,23 @@ def kind_of(order: FaultOrder) -> WireFault | FaultKind:
     return kind
 
 
+class Counted(Struct, forbid_unknown_fields=True):
+    """What is left of a counted fault."""
+
+    left: int
+    order: FaultOrder
+
+
+class Standing(Struct, forbid_unknown_fields=True):
+    """Everything that stands. `until`: "kind:hub" -> milliseconds of the wall; delays by hub."""
+
+    counts: dict[str, Counted] = {}
+    until: dict[str, int] = {}
+    delays: dict[str, int] = {}
+    slow_ms: int = 0
+    clock_ms: int = 0
+
+
 class WireFaults:
     """What is ordered and not yet used up."""
 
@@ -107,6 +124,34 @@ class WireFaults:
         self._delay_s: dict[str, float] = {}
         self.slow_s = 0.0
         self.clock_ms = 0
+
+    def standing(self) -> Standing:
+        """What a restart must not end."""
+        gap = time.time() - time.monotonic()
+        return Standing(
+            counts={kind.value: Counted(*row) for kind, row in self._counts.items() if row[0] > 0},
+            until={
+                f"{kind.value}:{hub}": round((until + gap) * 10) * 100
+                for (kind, hub), until in self._until.items()
+                if until > time.monotonic()
+            },
+            delays={hub: round(delay * 1000) for hub, delay in self._delay_s.items() if delay},
+            slow_ms=round(self.slow_s * 1000),
+            clock_ms=self.clock_ms,
+        )
+
+    def resume(self, standing: Standing) -> None:
+        """Go on with what stood when an earlier process ended."""
+        gap = time.time() - time.monotonic()
+        self._counts = {
+            WireFault(kind): (row.left, row.order) for kind, row in standing.counts.items()
+        }
+        for name, until_ms in standing.until.items():
+            kind, _, hub = name.partition(":")
+            self._until[WireFault(kind), hub] = until_ms / 1000 - gap
+        self._delay_s = {hub: delay / 1000 for hub, delay in standing.delays.items()}
+        self.slow_s = standing.slow_ms / 1000
+        self.clock_ms = standing.clock_ms
 
     def order(self, kind: WireFault, order: FaultOrder) -> None:
         """Let it stand; what has to happen at once is done by whom it concerns."""

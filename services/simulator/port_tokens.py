@@ -1,8 +1,8 @@
 """Tokens and request windows of the simulated venue.
 
 Tokens are real JWTs (HS256): some clients read `exp` and log in before every call when they
-cannot. The key is kept under `<var>`, so that a restarted simulator still knows the tokens it gave;
-what was logged out or revoked is known to this process only. A second login does not end the first.
+cannot. The key is kept under `<var>`, so that a restarted simulator still knows the tokens it gave,
+and so is what was logged out or revoked (`port_memory.py`). A second login does not end the first.
 Every name and key is accepted but a few keys, which say how a refused login is rehearsed.
 """
 
@@ -14,6 +14,7 @@ import os
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,14 @@ class Claims(Struct, frozen=True):
     exp: int
 
 
+class Ended(Struct, forbid_unknown_fields=True):
+    """Tokens that count no more: by name, of users up to a number, of everybody up to a number."""
+
+    revoked: list[str] = []
+    users: dict[str, int] = {}
+    everybody: int = 0
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -76,7 +85,9 @@ def load_key(path: Path) -> bytes:
 
 
 class Mint:
-    """Issues and checks tokens. `clock_ms`: how wrong the venue's clock is, on request."""
+    """Issues and checks tokens. `clock_ms`: how wrong the venue's clock is, on request; `changed`
+    is called when a token has ended.
+    """
 
     def __init__(self, key: bytes, life_s: int) -> None:
         self._key = key
@@ -86,6 +97,17 @@ class Mint:
         self._all_ended = 0
         self._serial = 0
         self.clock_ms = 0
+        self.changed: Callable[[], None] = lambda: None
+
+    def ended(self) -> Ended:
+        return Ended(list(self._revoked), dict(self._users_ended), self._all_ended)
+
+    def resume(self, ended: Ended) -> None:
+        """Go on from what an earlier process knew."""
+        self._revoked = dict.fromkeys(ended.revoked)
+        self._users_ended = dict(ended.users)
+        self._all_ended = ended.everybody
+        self._serial = max([self._all_ended, *self._users_ended.values()])
 
     def _signature(self, signed: str) -> bytes:
         return hmac.digest(self._key, signed.encode(), "sha256")
@@ -127,6 +149,7 @@ class Mint:
         self._revoked[claims.jti] = None
         while len(self._revoked) > REVOKED_MAX:
             del self._revoked[next(iter(self._revoked))]
+        self.changed()
 
     def revoke_user(self, user: str) -> None:
         """Every token given to a user so far ends."""
@@ -134,9 +157,11 @@ class Mint:
         self._users_ended[user.lower()] = self._turn()
         while len(self._users_ended) > REVOKED_MAX:
             del self._users_ended[next(iter(self._users_ended))]
+        self.changed()
 
     def revoke_all(self) -> None:
         self._all_ended = self._turn()
+        self.changed()
 
     def _turn(self) -> int:
         """A number above those of all tokens given and below those of all to come."""
