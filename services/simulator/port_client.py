@@ -27,6 +27,7 @@ PING_EVERY_S: Final = 15.0
 CLIENT_SILENCE_S: Final = 30.0  # armed by the client's first ping
 MESSAGE_MAX: Final = 32 * 1024  # what ASP.NET accepts from a client
 QUEUE_MAX: Final = 50_000  # records; some minutes of four busy contracts
+QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024  # of them; hearers of one event share its bytes
 FRAME_MAX: Final = 64 * 1024  # bytes; some clients refuse a frame above a megabyte
 TOPICS_MAX: Final = 1_000  # subscriptions of one connection
 GOODBYE_S: Final = 1.0
@@ -98,6 +99,7 @@ class HubClient:
             heartbeat=None, compress=False, max_msg_size=MESSAGE_MAX
         )
         self._queue: deque[bytes] = deque()
+        self._queued = 0  # bytes
         self._wake = asyncio.Event()
         self._heard_at = 0.0
         self._pings = False
@@ -251,12 +253,22 @@ class HubClient:
         """Queue a record; too many waiting ends the connection."""
         if self._over:
             return
-        if len(self._queue) >= QUEUE_MAX:
+        if len(self._queue) >= QUEUE_MAX or self._queued + len(record) > QUEUE_BYTES_MAX:
             self._queue.clear()
+            self._queued = 0
             self.end(TOO_SLOW, allow_reconnect=True)
             return
-        self._queue.append(record)
+        self._push(record)
         self._wake.set()
+
+    def _push(self, record: bytes) -> None:
+        self._queue.append(record)
+        self._queued += len(record)
+
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """(records, bytes) that wait."""
+        return len(self._queue), self._queued
 
     def muted(self) -> bool:
         return self._faults.lasts_s(WireFault.MUTE_HUBS, self.hub) > 0
@@ -265,7 +277,7 @@ class HubClient:
         """A close record, then the socket; a client that does not read it is cut off."""
         if self._over:
             return
-        self._queue.append(self._codec.closing(error, allow_reconnect))
+        self._push(self._codec.closing(error, allow_reconnect))
         self._over = error or "closed"
         self._wake.set()
         asyncio.get_running_loop().call_later(FAREWELL_S, self.abort)
@@ -290,7 +302,7 @@ class HubClient:
                 if self._pings and time.monotonic() - self._heard_at > CLIENT_SILENCE_S:
                     self.abort()
                 if not self._queue and not self._over:
-                    self._queue.append(self._codec.ping)
+                    self._push(self._codec.ping)
                 if self._queue:
                     await self._send_frame(self._frame())
                 if self._over and not self._queue:
@@ -308,4 +320,5 @@ class HubClient:
         while self._queue and size + len(self._queue[0]) <= FRAME_MAX:
             taken.append(self._queue.popleft())
             size += len(taken[-1])
+        self._queued -= size
         return b"".join(taken)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from shared.venue import words
 from shared.venue.codes import DepthKind, HubAction
 
 CLIENTS_MAX: Final = 500
+LATE_MAX: Final = 50_000  # events of a hub that wait on request; beyond it the oldest goes
 IDS_MAX: Final = 10_000  # negotiated and not used
 ID_LIFE_S: Final = 60.0
 SESSION_OVER: Final = "The session has ended."
@@ -34,6 +36,7 @@ _BIDS: Final = (DepthKind.BID, DepthKind.BEST_BID, DepthKind.NEW_BEST_BID)
 _ASKS: Final = (DepthKind.ASK, DepthKind.BEST_ASK, DepthKind.NEW_BEST_ASK)
 _BEST: Final = _BIDS[1:] + _ASKS[1:]
 
+_Late = tuple[float, Topic, Event, Iterable[HubClient]]
 Snapshot = Callable[[str, int | str], Awaitable[list[words.UserPayload]]]
 """The rows that a subscription to a user event could begin with."""
 
@@ -87,6 +90,7 @@ class Hubs:
         self._books: dict[str, dict[tuple[bool, float], words.DepthPayload]] = {}
         self._quotes: dict[str, tuple[int, dict[str, Any]]] = {}
         self._held: dict[str, tuple[Topic, Event]] = {}
+        self._late: dict[str, deque[_Late]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- connections -------------------------------------------------------------------------------
@@ -213,11 +217,26 @@ class Hubs:
             line.append((topic, event))
         if hub in self._held:
             line.append(self._held.pop(hub))
+        delay = self._faults.delay_s(hub)
+        late = self._late.setdefault(hub, deque())
         for about, one in line:
-            if delay := self._faults.delay_s(hub):
-                asyncio.get_running_loop().call_later(delay, self._deliver, hub, about, one)
-            else:
+            if not delay and not late:
                 self._deliver(hub, about, one, but)
+                continue
+            due = time.monotonic() + delay
+            late.append((max(due, late[-1][0]) if late else due, about, one, but))
+            if len(late) > LATE_MAX:
+                self._deliver(hub, *late.popleft()[1:])
+            if len(late) == 1:
+                asyncio.get_running_loop().call_later(delay, self._deliver_late, hub)
+
+    def _deliver_late(self, hub: str) -> None:
+        """What is due of the events that wait, and a look at the next one when it is."""
+        late, now = self._late[hub], time.monotonic()
+        while late and late[0][0] <= now:
+            self._deliver(hub, *late.popleft()[1:])
+        if late:
+            asyncio.get_running_loop().call_later(late[0][0] - now, self._deliver_late, hub)
 
     def _deliver(self, hub: str, topic: Topic, event: Event, but: Iterable[HubClient] = ()) -> None:
         for client in self._hearers(hub, topic):
