@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import rulebook
 from shared.domain.rules.loss import (
-    FIRM,
     day_is_lost,
     floor_after_day,
     high_after_day,
@@ -27,7 +27,7 @@ from shared.units import USD, micros
 
 
 def _floors(start: int, size: int, closes: list[int]) -> list[int]:
-    maximum = FIRM[size][0]
+    maximum = rulebook.pack(f"topstep-{size // 1_000}k-combine@2026-09").rules.maximum_loss
     high, floor = start * USD, start * USD - maximum
     found = [floor // USD]
     for close in closes:

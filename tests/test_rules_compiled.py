@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     numba = pytest.importorskip("numba")
 
+OURS = "shared.domain.rules"
 MONEY = st.integers(-20_000 * USD, 20_000 * USD)
 POSITIVE = st.integers(1, 20_000 * USD)
 LOTS = st.integers(-50, 50)
@@ -112,7 +114,7 @@ class Compiled:
             names = dict(function.__globals__)
             for name in function.__code__.co_names:
                 found = names.get(name)
-                if callable(found) and getattr(found, "__module__", "").startswith("shared.domain"):
+                if isinstance(found, FunctionType) and found.__module__.startswith(OURS):
                     names[name] = self(found)
             twin = type(function)(function.__code__, names, function.__name__)
             self._made[function] = numba.njit(twin)

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from services.simulator import accounts
-from services.simulator.accounts import Account, AccountState, Order
+from services.simulator.accounts import Order
 from services.simulator.core import CATCH_UP_NS, Simulator
 from services.simulator.words import (
     INPUTS,
@@ -620,7 +620,7 @@ def test_every_word_can_be_journalled(bench: Bench) -> None:
 
 
 def test_finished_orders_and_deals_are_bounded() -> None:
-    account = Account(AccountState(name="x", start=0, balance=0))
+    account = Bench().core._machines.exchange.account
     for number in range(accounts.ORDERS_KEPT + 2_000):
         order = account.add(
             Order(

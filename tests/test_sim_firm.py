@@ -18,13 +18,13 @@ from services.simulator.desk import Desk
 from services.simulator.dice import Delay, Dice
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
-from services.simulator.firm import Standing, Verdict, scaled_minis, standing
+from services.simulator.firm import Verdict, standing
 from services.simulator.market import Hours, Update
 from services.simulator.matching import BookState
 from services.simulator.words import Answer, Faults, FirmOrder, FirmWish
+from shared import rulebook
 from shared import settings as settings_module
 from shared.contracts import PRODUCTS
-from shared.domain.rules.loss import FIRM
 from shared.domain.sessions import calendar
 from shared.sections import SimulatedAccount
 from shared.units import SECOND, USD, micros
@@ -38,6 +38,27 @@ MORNING = time_ns("2026-11-18T09:35:00-06:00", "morning")
 
 def money(text: str) -> int:
     return micros(text.replace(",", ""))
+
+
+class Paper:
+    """Where an account stands and the terms it is judged by, without orders or a market."""
+
+    def __init__(
+        self, stage: str, size: int, *, daily_loss: bool, enforced: bool, path: str = "standard"
+    ) -> None:
+        wish = SimulatedAccount(name="A", stage=stage, size=size, path=path)  # type: ignore[arg-type]
+        pack = rulebook.pack(wish.rules()).rules
+        self.terms, self.at = standing(pack, daily_loss=daily_loss, enforced=enforced)
+
+    def judge(self, equity: int) -> Verdict:
+        return self.at.judge(self.terms, equity)
+
+    def end_day(self, balance: int, *, traded: bool = True, days: int = 1) -> None:
+        self.at.traded = traded
+        self.at.end_day(self.terms, balance, days)
+
+    def pay(self, gross: int, balance: int) -> None:
+        self.at.pay(self.terms, gross, balance)
 
 
 # -- the floor -------------------------------------------------------------------------------------
@@ -60,47 +81,47 @@ FLOORS: list[tuple[str, str, int, str, str]] = [
     ("stage", "size", "balances", "floors"), [row[1:] for row in FLOORS], ids=[r[0] for r in FLOORS]
 )
 def test_floor_after_each_day(stage: str, size: int, balances: str, floors: str) -> None:
-    firm = standing(stage, size, daily_loss=False, enforced=True)
-    seen = [firm.floor]
+    firm = Paper(stage, size, daily_loss=False, enforced=True)
+    seen = [firm.at.floor]
     for balance in balances.split():
         firm.end_day(money(balance))
-        seen.append(firm.floor)
+        seen.append(firm.at.floor)
     assert [level // USD for level in seen] == [int(level) for level in floors.split()]
 
 
 def test_v09_a_payout_is_no_loss_and_leaves_the_floor_at_zero() -> None:
-    firm = standing("express", 50_000, daily_loss=True, enforced=True)
+    firm = Paper("express", 50_000, daily_loss=True, enforced=True)
     for balance in ("1000", "2500", "4000"):
         firm.end_day(money(balance))
-    assert (firm.floor, firm.high, firm.cap) == (0, money("4000"), 50)
+    assert (firm.at.floor, firm.at.high, firm.at.cap) == (0, money("4000"), 50)
     firm.pay(money("2000"), money("2000"))
-    assert (firm.floor, firm.high, firm.opened) == (0, money("2000"), money("2000"))
+    assert (firm.at.floor, firm.at.high, firm.at.opened) == (0, money("2000"), money("2000"))
     assert firm.judge(money("2000")) is Verdict.FINE, "the drop is not a loss of the day"
-    assert firm.cap == 30, "the tier falls at once: 2,000 is the middle one"
+    assert firm.at.cap == 30, "the tier falls at once: 2,000 is the middle one"
 
 
 def test_a_first_payout_lifts_a_floor_below_zero() -> None:
-    firm = standing("express", 50_000, daily_loss=False, enforced=True)
+    firm = Paper("express", 50_000, daily_loss=False, enforced=True)
     firm.end_day(money("1000"))
-    assert firm.floor == money("-1000")
+    assert firm.at.floor == money("-1000")
     firm.pay(money("500"), money("500"))
-    assert firm.floor == 0
+    assert firm.at.floor == 0
     firm.end_day(money("900"))
-    assert firm.floor == 0, "and there it stays"
+    assert firm.at.floor == 0, "and there it stays"
 
 
 def test_v12_the_first_touch_counts_and_nothing_undoes_it() -> None:
-    firm = standing("combine", 50_000, daily_loss=False, enforced=True)
-    firm.floor = money("48500")
+    firm = Paper("combine", 50_000, daily_loss=False, enforced=True)
+    firm.at.floor = money("48500")
     verdicts = [firm.judge(money(level)) for level in ("49000", "48499.99", "50200")]
     assert verdicts == [Verdict.FINE, Verdict.BREACHED, Verdict.FINE]
     firm.end_day(money("50200"))
-    assert firm.breached
-    assert not firm.trades
+    assert firm.at.breached
+    assert not firm.at.trades
 
 
 def test_touching_is_breaching_one_micro_above_is_not() -> None:
-    firm = standing("combine", 50_000, daily_loss=False, enforced=True)
+    firm = Paper("combine", 50_000, daily_loss=False, enforced=True)
     assert firm.judge(money("48000") + 1) is Verdict.FINE
     assert firm.judge(money("48000")) is Verdict.BREACHED
 
@@ -109,7 +130,7 @@ def test_touching_is_breaching_one_micro_above_is_not() -> None:
 
 
 def test_v19_the_limit_is_measured_from_the_days_begin() -> None:
-    firm = standing("combine", 50_000, daily_loss=True, enforced=True)
+    firm = Paper("combine", 50_000, daily_loss=True, enforced=True)
     assert firm.judge(money("50800")) is Verdict.FINE
     assert firm.judge(money("49800")) is Verdict.FINE, "a thousand below the peak"
     assert firm.judge(money("49000.01")) is Verdict.FINE
@@ -117,38 +138,38 @@ def test_v19_the_limit_is_measured_from_the_days_begin() -> None:
 
 
 def test_v20_two_days_do_not_add_up() -> None:
-    firm = standing("combine", 50_000, daily_loss=True, enforced=True)
+    firm = Paper("combine", 50_000, daily_loss=True, enforced=True)
     assert firm.judge(money("49400")) is Verdict.FINE
     firm.end_day(money("49400"))
     assert firm.judge(money("48800")) is Verdict.FINE
-    assert firm.floor == money("48000")
+    assert firm.at.floor == money("48000")
 
 
 @pytest.mark.parametrize(("stage", "wanted"), [("combine", False), ("practice", True)])
 def test_without_a_limit_no_day_is_lost(stage: str, wanted: bool) -> None:
-    firm = standing(stage, 50_000, daily_loss=wanted, enforced=True)
-    assert firm.day_limit == 0
+    firm = Paper(stage, 50_000, daily_loss=wanted, enforced=True)
+    assert firm.terms.daily_loss == 0
     assert firm.judge(money("48500")) is Verdict.FINE
 
 
 def test_practice_has_no_floor() -> None:
-    firm = standing("practice", 150_000, daily_loss=True, enforced=True)
+    firm = Paper("practice", 150_000, daily_loss=True, enforced=True)
     assert firm.judge(money("1")) is Verdict.FINE
-    assert firm.cap == 150
+    assert firm.at.cap == 150
 
 
 def test_a_lock_ends_with_the_day_a_breach_does_not() -> None:
-    firm = standing("combine", 50_000, daily_loss=True, enforced=True)
+    firm = Paper("combine", 50_000, daily_loss=True, enforced=True)
     assert firm.judge(money("48900")) is Verdict.DAY_LOST
-    assert not firm.trades
+    assert not firm.at.trades
     assert firm.judge(money("48850")) is Verdict.FINE, "said once"
     assert firm.judge(money("48000")) is Verdict.BREACHED, "the floor holds while locked"
     firm.end_day(money("48000"))
-    assert not firm.trades
+    assert not firm.at.trades
 
 
 def test_not_enforced_is_never_judged() -> None:
-    firm = standing("combine", 50_000, daily_loss=True, enforced=False)
+    firm = Paper("combine", 50_000, daily_loss=True, enforced=False)
     assert firm.judge(0) is Verdict.FINE
 
 
@@ -156,33 +177,20 @@ def test_not_enforced_is_never_judged() -> None:
 
 
 def test_v50_lots_of_an_express_account_follow_its_balance() -> None:
-    firm = standing("express", 50_000, daily_loss=False, enforced=True)
-    seen = [firm.cap // 10]
+    firm = Paper("express", 50_000, daily_loss=False, enforced=True)
+    seen = [firm.at.cap // 10]
     for balance in ("0", "1499.99", "1500", "2000", "2000.01", "1400"):
         firm.end_day(money(balance))
-        seen.append(firm.cap // 10)
+        seen.append(firm.at.cap // 10)
     assert seen == [2, 2, 2, 3, 3, 5, 2]
 
 
 def test_v51_up_at_the_turn_of_the_day_only() -> None:
-    firm = standing("express", 50_000, daily_loss=False, enforced=True)
+    firm = Paper("express", 50_000, daily_loss=False, enforced=True)
     firm.judge(money("1600"))
-    assert firm.cap == 20
+    assert firm.at.cap == 20
     firm.end_day(money("1600"))
-    assert firm.cap == 30
-
-
-@pytest.mark.parametrize(
-    ("size", "ladder"),
-    [
-        (50_000, [2, 3, 3, 5, 5, 5, 5, 5]),
-        (100_000, [3, 4, 4, 5, 5, 10, 10, 10]),
-        (150_000, [3, 4, 4, 5, 5, 10, 10, 15]),
-    ],
-)
-def test_the_scaling_plan(size: int, ladder: list[int]) -> None:
-    steps = ("1499", "1500", "2000", "2001", "3000", "3001", "4500", "4501")
-    assert [scaled_minis(size, money(step)) for step in steps] == ladder
+    assert firm.at.cap == 30
 
 
 @given(
@@ -191,14 +199,157 @@ def test_the_scaling_plan(size: int, ladder: list[int]) -> None:
     st.lists(st.integers(-3_000, 6_000), max_size=30),
 )
 def test_a_floor_never_falls_and_stops_at_the_lock(stage: str, size: int, days: list[int]) -> None:
-    firm = standing(stage, size, daily_loss=True, enforced=True)
-    balance, before = firm.opened, firm.floor
+    firm = Paper(stage, size, daily_loss=True, enforced=True)
+    balance, before = firm.at.opened, firm.at.floor
     for change in days:
         balance += change * USD
         firm.end_day(balance)
-        assert before <= firm.floor <= firm.lock
-        assert firm.floor >= firm.high - FIRM[size][0] or firm.floor == firm.lock
-        before = firm.floor
+        assert before <= firm.at.floor <= firm.at.lock
+        assert (
+            firm.at.floor >= firm.at.high - firm.terms.maximum_loss or firm.at.floor == firm.at.lock
+        )
+        before = firm.at.floor
+
+
+# -- what is counted -------------------------------------------------------------------------------
+
+V38 = ("150", "149.99", "400", "-300", "151", "150", "90", "200")
+
+
+def paid_up(
+    path: str, nets: tuple[str, ...], *, size: int = 50_000
+) -> tuple[Paper, int, list[int]]:
+    """An express account after days of these nets: it, its balance, what was payable after each."""
+    firm, balance, seen = Paper("express", size, daily_loss=False, enforced=True, path=path), 0, []
+    for net in nets:
+        balance += money(net)
+        firm.end_day(balance)
+        seen.append(firm.at.largest_payout)
+    return firm, balance, seen
+
+
+def test_v38_five_winning_days_make_a_payout() -> None:
+    firm, balance, seen = paid_up("standard", V38)
+    assert (balance, firm.at.winning_days) == (money("990.99"), 5)
+    assert seen == [0] * 7 + [money("495.49")]
+
+
+def test_v39_half_of_what_is_left_is_too_little() -> None:
+    firm, balance, _ = paid_up("standard", ("150",) * 5 + ("-520",))
+    assert (balance, firm.at.winning_days, firm.at.largest_payout) == (money("230"), 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "daily_loss", "most"),
+    [("standard", False, 2_000), ("consistency", False, 3_000), ("standard", True, 4_000),
+     ("consistency", True, 4_500)],
+)  # fmt: skip
+def test_v40_what_9000_pay(path: str, daily_loss: bool, most: int) -> None:
+    firm = Paper("express", 50_000, daily_loss=daily_loss, enforced=True, path=path)
+    for balance in range(1_800, 9_001, 1_800):
+        firm.end_day(balance * USD)
+    assert firm.at.largest_payout == most * USD
+
+
+def test_v42_the_day_of_the_request_does_not_count() -> None:
+    firm, balance, _ = paid_up("standard", ("200",) * 5)
+    firm.pay(money("300"), balance - money("300"))
+    balance -= money("300")
+    for count in range(6):
+        balance += money("200")
+        firm.end_day(balance)
+        assert firm.at.winning_days == count
+    assert firm.at.largest_payout == balance // 2
+
+
+def test_from_the_second_payout_profit_must_be_new() -> None:
+    firm, balance, _ = paid_up("standard", ("200",) * 5)
+    firm.pay(money("200"), balance - money("200"))
+    balance -= money("200")
+    for net in ("-900", "150", "150", "150", "150", "150"):
+        balance += money(net)
+        firm.end_day(balance)
+    assert firm.at.winning_days == 5
+    assert balance < firm.at.basis
+    assert firm.at.largest_payout == 0
+
+
+def test_v49_the_consistency_path_forgets_what_was_before_the_payout() -> None:
+    firm, balance, seen = paid_up("consistency", ("400", "350", "360"))
+    assert seen == [0, 0, money("555")]
+    firm.pay(money("555"), money("555"))
+    firm.end_day(money("555"), traded=False)
+    for balance in ("655", "755", "855"):
+        firm.end_day(money(balance))
+    assert (firm.at.best_day, firm.at.traded_days) == (money("100"), 3)
+    assert firm.at.largest_payout == money("427.50")
+
+
+def test_a_day_without_a_trade_counts_for_nothing_on_the_consistency_path() -> None:
+    firm, balance, _ = paid_up("consistency", ("100", "90"))
+    firm.end_day(balance, traded=False)
+    assert (firm.at.traded_days, firm.at.largest_payout) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("nets", "passed", "needed"),
+    [
+        (("1600", "1400"), True, "3000"),  # V44
+        (("1700", "1300"), False, "3090.91"),  # V45
+        (("1700", "1390.91"), True, "3090.91"),
+        (("1650", "1350"), False, "3000.01"),  # V47
+        (("1650", "1350.01"), True, "3000.01"),
+        (("3000",), False, "5454.55"),
+    ],
+)
+def test_the_combine_is_passed_by_target_and_consistency(
+    nets: tuple[str, ...], passed: bool, needed: str
+) -> None:
+    firm, balance = Paper("combine", 50_000, daily_loss=False, enforced=True), money("50000")
+    for net in nets:
+        balance += money(net)
+        firm.end_day(balance)
+    assert (firm.at.passed, firm.at.needed_profit) == (passed, money(needed))
+
+
+def test_the_target_is_seen_at_once_and_said_of_the_day() -> None:
+    firm = Paper("combine", 50_000, daily_loss=False, enforced=True)
+    assert firm.judge(money("52999.99")) is Verdict.FINE
+    assert not firm.at.target_reached
+    firm.judge(money("53000"))
+    assert firm.at.target_reached
+    assert firm.at.trades, "it forbids nothing"
+    firm.end_day(money("52000"))
+    assert (firm.at.target_reached, firm.at.passed) == (False, False)
+
+
+def test_thirty_calendar_days_without_a_trade_are_too_many() -> None:
+    firm = Paper("express", 50_000, daily_loss=False, enforced=True)
+    for _ in range(10):
+        firm.end_day(0, traded=False, days=3)
+    assert (firm.at.idle_days, firm.at.idle) == (30, False)
+    firm.end_day(0, traded=False)
+    assert firm.at.idle
+    firm.end_day(0, traded=True)
+    assert (firm.at.idle_days, firm.at.idle) == (0, False)
+    combine = Paper("combine", 50_000, daily_loss=False, enforced=True)
+    combine.end_day(money("50000"), traded=False, days=99)
+    assert not combine.at.idle, "a combine has no such limit"
+
+
+def test_a_fill_makes_a_day_of_trading_and_weekends_count_as_calendar_days() -> None:
+    court = Court()
+    court.mark(MES, 6_000.0)
+    assert not court.state.firm.traded
+    assert court.place(MES, 0, 1).success
+    assert court.state.firm.traded
+    friday = time_ns("2026-11-20T17:00:01-06:00", "friday")
+    court.bailiff.end_day("2026-11-18", time_ns("2026-11-18T17:00:01-06:00", "wednesday"))
+    assert (court.state.firm.traded_days, court.state.firm.idle_days) == (1, 0)
+    court.bailiff.end_day("2026-11-20", friday)
+    assert court.state.firm.idle_days == 1
+    court.bailiff.end_day("2026-11-23", time_ns("2026-11-23T17:00:01-06:00", "monday"))
+    assert court.state.firm.idle_days == 4
 
 
 # -- a court: an exchange with a market set by hand ------------------------------------------------
@@ -213,7 +364,7 @@ class Court:
         self.hours = Hours(calendar(settings.session))
         self.exchange = Exchange(
             ExchangeState(
-                accounts=first_accounts(settings.simulator),
+                accounts=first_accounts(settings.simulator, settings.packs),
                 books={root: BookState() for root in PRODUCTS},
                 dice=Dice(1),
                 faults=Faults(),
@@ -428,7 +579,7 @@ def test_the_default_account_is_a_combine_with_its_limits() -> None:
     assert (report.account, report.account_id, report.can_trade) == ("SIM-50K-1", ACCOUNT, True)
     assert (firm.stage, firm.size, firm.daily_loss, firm.cap) == ("combine", 50_000, True, 50)
     assert (firm.floor, firm.opened) == (money("48000"), money("50000"))
-    assert firm == Standing()
+    assert firm.rules == "topstep-50k-combine@2026-09"
 
 
 @pytest.mark.parametrize(
@@ -515,15 +666,21 @@ def test_payouts() -> None:
     bench.run(1)
     assert "express" in ask_firm(bench, FirmWish.PAYOUT, "PRAC-V2-1", 200).error
     assert "no account" in ask_firm(bench, FirmWish.PAYOUT, "nobody", 200).error
-    assert "half the balance" in ask_firm(bench, FirmWish.PAYOUT, "", 200).error
+    assert "0 of 5 winning days" in ask_firm(bench, FirmWish.PAYOUT, "", 200).error
     account = bench.core._machines.exchange.account
     account.state.profit += money("1000")
     account.state.balance += money("1000")
-    assert "125" in ask_firm(bench, FirmWish.PAYOUT, "", 124).error
+    account.state.firm.winning_days = 5
+    assert "125.00 dollars at least" in ask_firm(bench, FirmWish.PAYOUT, "", 124).error
+    assert "500.00 at most" in ask_firm(bench, FirmWish.PAYOUT, "", 501).error
+    account.state.firm.locked = True
+    assert "locked" in ask_firm(bench, FirmWish.PAYOUT, "", 500).error
+    account.state.firm.locked = False
     bench.quiet()
     report = ask_firm(bench, FirmWish.PAYOUT, "", 500)
     assert (report.success, report.balance_micros) == (True, money("500"))
-    assert report.standing.floor == 0
+    assert (report.standing.floor, report.standing.winning_days) == (0, 0)
+    assert "0 of 5" in ask_firm(bench, FirmWish.PAYOUT, "", 125).error, "the counts begin anew"
     truth = bench.truth()
     assert truth.paid_out_micros == money("500")
     assert truth.balance_micros == (

@@ -26,6 +26,7 @@ from services.simulator.firm import Standing
 from shared.contracts import Product, product_of
 from shared.domain.orders import Happening, move
 from shared.domain.positions import Position
+from shared.domain.rules.account import Terms
 from shared.events import TERMINAL, OrderState
 from shared.units import USD, Lots, Micros, Nanos, Ticks
 
@@ -150,7 +151,8 @@ class AccountState(Struct, kw_only=True):
     holdings: dict[str, Holding] = {}
     tags: bytes = b""
     tags_refused: int = 0
-    firm: Standing = field(default_factory=Standing)
+    terms: Terms  # the firm's, as they were when the account was opened
+    firm: Standing
     auto_oco: bool = True
     guard_stop: Micros = 0
     guard_target: Micros = 0
@@ -240,6 +242,7 @@ class Account:
         state.profit += deal.profit or 0
         state.fees += deal.fee + commission
         state.fills += 1
+        state.firm.traded = True
         state.volume += lots
         state.balance += (deal.profit or 0) - deal.fee - commission
         state.deals.append(deal)

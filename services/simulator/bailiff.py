@@ -30,10 +30,12 @@ class Bailiff:
         self._hours = hours
         self._seen: dict[int, int] = {}  # account -> fills judged so far
 
-    def end_day(self) -> None:
-        """17:00 CT: floors move, locks end."""
+    def end_day(self, label: str, now_ns: Nanos) -> None:
+        """17:00 CT: the trading day `label` is over; floors move, locks end."""
+        days = self._hours.days_since(label, now_ns)
         for account in self._exchange.accounts.values():
-            account.state.firm.end_day(account.state.balance)
+            state = account.state
+            state.firm.end_day(state.terms, state.balance, days)
             self.allow(account)
 
     def allow(self, account: Account) -> None:
@@ -54,7 +56,7 @@ class Bailiff:
             held = account.held() if state.fills else []
             if held or self._seen.get(state.id) != state.fills:
                 self._seen[state.id] = state.fills
-                if firm.judge(self.equity(account, held)) is not Verdict.FINE:
+                if firm.judge(state.terms, self.equity(account, held)) is not Verdict.FINE:
                     self.allow(account)
             if (flat_time or not firm.trades) and (held or state.live):
                 self._liquidate(account, now_ns)

@@ -170,9 +170,9 @@ class Simulator:
                 for root in self._machines.state.series
             }
             if day.day != self._machines.state.day:
-                self._machines.state.day = day.day
+                ended, self._machines.state.day = self._machines.state.day, day.day
                 self._settle_ended(now_ns)
-                self._machines.bailiff.end_day()
+                self._machines.bailiff.end_day(ended, now_ns)
         return day
 
     def _settle_ended(self, now_ns: Nanos) -> None:
@@ -211,7 +211,7 @@ class Simulator:
         self._said.append(Answer(call_id=asked.call_id, response=response))
 
     def _firm(self, order: FirmOrder) -> None:
-        report = self._machines.counter.ask(order)
+        report = self._machines.counter.ask(order, self.market_ns)
         self._said.append(Answer(call_id=order.call_id, response=report))
 
     def _weather(self, order: SetWeather) -> None:

@@ -2,12 +2,13 @@
 
 None of this is in the gateway's interface; a person does it on the firm's pages. A reset ends an
 account and opens one of the same kind under its name with a new id, as at the firm, so clients must
-find theirs by name. A payout is the firm's: express accounts only, at least 125 dollars, half of
-the balance at most, not while locked; the counting of winning days is left to the trader.
+find theirs by name. A payout is the firm's: express accounts only, at least 125 dollars, what
+its counts and its pack allow at most, not while locked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -16,11 +17,13 @@ from services.simulator.accounts import ACCOUNT_ID, Account, AccountState
 from services.simulator.bailiff import Bailiff
 from services.simulator.exchange import Exchange
 from services.simulator.firm import EXPRESS, standing
+from services.simulator.market import Hours
 from services.simulator.words import FirmOrder, FirmReport, FirmWish
+from shared.domain.rules.pack import PackError, RulePack
 from shared.sections import SimulatedAccount, Simulator
-from shared.units import USD, Micros
+from shared.settings import Settings
+from shared.units import USD, Micros, Nanos, dollars
 
-PAYOUT_LEAST: Final = 125 * USD
 ACCOUNTS_MAX: Final = 1_000  # ids, over all resets
 
 
@@ -28,14 +31,23 @@ class Denied(Exception):
     """Why the firm does not do what was asked."""
 
 
-def new_account(wish: SimulatedAccount, account_id: int, *, enforced: bool) -> AccountState:
-    """A fresh account of the kind a setting describes."""
-    firm = standing(wish.stage, wish.size, daily_loss=wish.daily_loss, enforced=enforced)
+Packs = Mapping[str, RulePack]
+
+
+def new_account(
+    wish: SimulatedAccount, packs: Packs, account_id: int, *, enforced: bool
+) -> AccountState:
+    """A fresh account of the kind a setting describes. Raises PackError."""
+    name = wish.rules()
+    if name not in packs:
+        raise PackError(f"simulator.accounts: {wish.name} wants the rule pack {name}: no such one")
+    terms, firm = standing(packs[name], daily_loss=wish.daily_loss, enforced=enforced)
     return AccountState(
         id=account_id,
         name=wish.name,
         start=firm.opened,
         balance=firm.opened,
+        terms=terms,
         firm=firm,
         auto_oco=wish.brackets == "auto_oco",
         guard_stop=wish.position_stop * USD,
@@ -43,7 +55,7 @@ def new_account(wish: SimulatedAccount, account_id: int, *, enforced: bool) -> A
     )
 
 
-def first_accounts(wish: Simulator) -> dict[int, AccountState]:
+def first_accounts(wish: Simulator, packs: Packs) -> dict[int, AccountState]:
     """What a fresh simulation begins with. Raises ValueError for two accounts of one name."""
     names = [account.name for account in wish.accounts]
     if not names or len(set(names)) != len(names):
@@ -51,20 +63,39 @@ def first_accounts(wish: Simulator) -> dict[int, AccountState]:
     made: dict[int, AccountState] = {}
     for place, account in enumerate(wish.accounts):
         made[ACCOUNT_ID + place] = new_account(
-            account, ACCOUNT_ID + place, enforced=wish.firm_rules
+            account, packs, ACCOUNT_ID + place, enforced=wish.firm_rules
         )
     return made
+
+
+def _counts(account: Account) -> str:
+    """What a payout still lacks, in words."""
+    terms, firm = account.state.terms, account.state.firm
+    parts = [f"balance {dollars(account.state.balance)}"]
+    if terms.winning_days:
+        parts.append(f"{firm.winning_days} of {terms.winning_days} winning days")
+    if terms.traded_days:
+        parts.append(f"{firm.traded_days} of {terms.traded_days} days with a trade")
+    if terms.consistent:
+        share = f"{terms.consistency_percent} % of the profit"
+        parts.append(f"best day {dollars(firm.best_day)}, which must stay below {share}")
+    return ", ".join(parts)
 
 
 class Counter:
     """Asked by name; settings may have named accounts that the memory does not know yet."""
 
-    def __init__(self, exchange: Exchange, bailiff: Bailiff, wish: Simulator) -> None:
+    def __init__(
+        self, exchange: Exchange, bailiff: Bailiff, hours: Hours, settings: Settings
+    ) -> None:
         self._exchange = exchange
         self._bailiff = bailiff
+        self._hours = hours
+        self._packs = settings.packs
+        wish = settings.simulator
         for account in wish.accounts:
             if self.find(account.name) is None:
-                state = new_account(account, self._new_id(), enforced=wish.firm_rules)
+                state = new_account(account, self._packs, self._new_id(), enforced=wish.firm_rules)
                 exchange.open_account(state)
         for known in exchange.accounts.values():
             known.state.firm.enforced = wish.firm_rules
@@ -81,7 +112,7 @@ class Counter:
     def _new_id(self) -> int:
         return max(self._exchange.accounts) + 1
 
-    def ask(self, order: FirmOrder) -> FirmReport:
+    def ask(self, order: FirmOrder, now_ns: Nanos) -> FirmReport:
         """Do what is asked and tell where the account stands."""
         account = self.find(order.account)
         if account is None:
@@ -89,7 +120,7 @@ class Counter:
         try:
             match order.wish:
                 case FirmWish.PAYOUT:
-                    self._pay(account, order.amount * USD)
+                    self._pay(account, order.amount * USD, now_ns)
                 case FirmWish.RESET:
                     account = self._reset(account)
                 case FirmWish.AUTO_OCO:
@@ -120,19 +151,26 @@ class Counter:
         if account.held() or account.state.live:
             raise Denied("the account has open positions or working orders")
 
-    def _pay(self, account: Account, gross: Micros) -> None:
+    def _pay(self, account: Account, gross: Micros, now_ns: Nanos) -> None:
         state = account.state
+        if now_ns < self._hours.day(now_ns).opens_ns:
+            raise Denied("no payouts are booked over weekends and closed days")
         if state.firm.stage != EXPRESS:
             raise Denied("only express accounts are paid out")
         if not state.firm.trades:
             raise Denied("the account is locked")
         self._idle(account)
-        if not PAYOUT_LEAST <= gross <= state.balance // 2:
+        terms, firm = state.terms, state.firm
+        most = firm.payable(terms, state.balance)
+        if not most:
+            raise Denied(f"nothing can be paid out yet: {_counts(account)}")
+        if not terms.payout_least <= gross <= most:
             raise Denied(
-                f"a payout is {PAYOUT_LEAST // USD} dollars at least and half the balance at most"
+                f"a payout is {dollars(terms.payout_least)} dollars at least and now"
+                f" {dollars(most)} at most"
             )
         account.pay(gross)
-        state.firm.pay(gross, state.balance)
+        firm.pay(terms, gross, state.balance)
         self._exchange.tell_account(account)
 
     def _reset(self, account: Account) -> Account:
@@ -140,9 +178,10 @@ class Counter:
         old, new_id = account.state, self._new_id()
         if new_id >= ACCOUNT_ID + ACCOUNTS_MAX:
             raise Denied(f"more than {ACCOUNTS_MAX} accounts were opened")
-        firm = standing(
-            old.firm.stage,
-            old.firm.size,
+        if old.firm.rules not in self._packs:
+            raise Denied(f"the rule pack {old.firm.rules} is no longer there")
+        terms, firm = standing(
+            self._packs[old.firm.rules],
             daily_loss=old.firm.daily_loss,
             enforced=old.firm.enforced,
         )
@@ -151,6 +190,7 @@ class Counter:
             name=old.name,
             start=firm.opened,
             balance=firm.opened,
+            terms=terms,
             firm=firm,
             auto_oco=old.auto_oco,
             guard_stop=old.guard_stop,

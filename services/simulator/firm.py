@@ -1,19 +1,19 @@
-"""The firm's rules for one account, as numbers: its floor, its day, its cap. No orders, no market.
+"""Where an account stands with the firm, for snapshots and reports; the rules are the engine's.
 
-What the firm enforces on practice, combine and express-funded accounts of 50, 100 and 150 thousand
-dollars, with the very functions our own governor measures by (`shared/domain/rules`):
+The firm enforces on practice, combine and express accounts what their rule pack says
+(`shared/domain/rules/packs`), by the very steps that a backtest takes and of the functions our own
+governor measures by (`shared/domain/rules/account.py`):
 
 - *Floor* (maximum loss): moves once a day, from the balance at 17:00 CT, never down, and stops for
-  good at the starting balance (0 on an express account). Balance plus open profit touching it ends
-  the account.
+  good at the starting balance. Balance plus open profit touching it ends the account.
 - *Day's loss*, where the account has the limit: touched, it locks the account to the next 17:00 CT.
-  Measured from the balance of the last 17:00 CT, fees and open profit included; it does not trail.
 - *Cap* in tenths of a mini over all products. On an express account it follows the scaling plan: up
-  at 17:00 CT only, from that day's balance; a payout that drops a tier lowers it at once.
+  at 17:00 CT only; a payout that drops a tier lowers it at once.
+- *Counts*: winning days, days with a trade, the best day, days without a trade; the profit target.
 
-A practice account has a cap and nothing to lose. A payout (express) lowers balance and day's basis
-alike and puts the floor at 0 for good. Numbers as the firm published them in September 2026; where
-its pages leave a tie open (exactly 2,000, 3,000, 4,500 in the plan) the smaller size holds.
+A practice account has a cap and nothing to lose. `Standing` is the engine's state with words around
+it, so that people can read it; the terms it is judged by are kept beside it, as they were when the
+account was opened: later rules do not change an account that exists.
 """
 
 from __future__ import annotations
@@ -23,25 +23,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.domain.rules.loss import (
-    FIRM,
-    day_is_lost,
-    floor_after_day,
-    high_after_day,
-    is_touched,
-)
-from shared.units import USD, Lots, Micros
+from shared.domain.rules import account as engine
+from shared.domain.rules.account import BREACH, FIRM_DAY, TARGET, Own, State, Terms, terms_of
+from shared.domain.rules.pack import RulePack
+from shared.units import Lots, Micros
 
-PRACTICE: Final = "practice"
-COMBINE: Final = "combine"
 EXPRESS: Final = "express"
-
-# Minis allowed on an express account: below 1,500; from 1,500; above 2,000; 3,000; 4,500 dollars.
-SCALING: Final[dict[int, tuple[Lots, ...]]] = {
-    50_000: (2, 3, 5, 5, 5),
-    100_000: (3, 4, 5, 10, 10),
-    150_000: (3, 4, 5, 10, 15),
-}
 
 
 class Verdict(Enum):
@@ -52,96 +39,114 @@ class Verdict(Enum):
     BREACHED = "BREACHED"  # flatten, no trading for good
 
 
-def scaled_minis(size: int, balance: Micros) -> Lots:
-    """Minis that the scaling plan of an express account allows at an end-of-day balance."""
-    tier = int(balance >= 1_500 * USD)
-    tier += sum(balance > step * USD for step in (2_000, 3_000, 4_500))
-    return SCALING[size][tier]
-
-
 class Standing(Struct, kw_only=True, rename="camel"):
     """Where an account stands with the firm. Mutable; money in micro-dollars, `cap` in tenths of a
-    mini. `opened`: the balance the day began with. `locked`: until the next 17:00 CT.
+    mini. `opened`: the balance the day began with. `locked`: until the next 17:00 CT. Counts are of
+    the days since the last payout. `largest_payout` and `needed_profit` as of the last day's end.
     """
 
-    stage: str = COMBINE
-    size: int = 50_000
-    daily_loss: bool = True
-    enforced: bool = True
-    opened: Micros = 50_000 * USD
-    high: Micros = 50_000 * USD
-    floor: Micros = 48_000 * USD
-    lock: Micros = 50_000 * USD
-    cap: Lots = 50
+    stage: str
+    size: int
+    rules: str  # the rule pack's name
+    daily_loss: bool
+    enforced: bool
+    opened: Micros
+    high: Micros
+    floor: Micros
+    lock: Micros
+    cap: Lots
     locked: bool = False
     breached: bool = False
+    target_reached: bool = False  # today, open profit included
+    passed: bool = False  # a day ended at target and consistency
     paid: bool = False
+    traded: bool = False
+    asked: bool = False  # a payout was booked today, which counts for nothing else
+    basis: Micros
+    best_day: Micros = 0
+    winning_days: int = 0
+    traded_days: int = 0
+    idle_days: int = 0
+    idle: bool = False  # longer than the firm keeps an account without a trade
+    needed_profit: Micros = 0
+    largest_payout: Micros = 0
 
     @property
     def trades(self) -> bool:
         return not (self.locked or self.breached)
 
-    @property
-    def maximum_loss(self) -> Micros:
-        return FIRM[self.size][0]
-
-    @property
-    def day_limit(self) -> Micros:
-        """The day's loss that locks; 0 where there is none."""
-        return FIRM[self.size][1] if self.daily_loss and self.stage != PRACTICE else 0
-
-    def judge(self, equity: Micros) -> Verdict:
+    def judge(self, terms: Terms, equity: Micros) -> Verdict:
         """What an equity (balance plus open profit) does; a verdict is latched here, the first
         instant counts.
         """
-        if not self.enforced or self.breached or self.stage == PRACTICE:
+        if not self.enforced:
             return Verdict.FINE
-        if is_touched(equity, self.floor):
-            self.breached = True
+        state, new = engine.look(terms, self._state(), equity)
+        if not new:
+            return Verdict.FINE
+        self._take(state)
+        if new & BREACH:
             return Verdict.BREACHED
-        limit = self.day_limit
-        if limit and not self.locked and day_is_lost(equity - self.opened, 0, limit):
-            self.locked = True
-            return Verdict.DAY_LOST
-        return Verdict.FINE
+        return Verdict.DAY_LOST if new & FIRM_DAY else Verdict.FINE
 
-    def end_day(self, balance: Micros) -> None:
-        """17:00 CT: the day ended with this balance; floor, basis and cap follow, a lock ends."""
-        self.high = high_after_day(self.high, balance)
-        self.floor = floor_after_day(self.floor, self.high, self.maximum_loss, self.lock)
-        self.opened = balance
-        self.locked = False
-        self.cap = self._cap(balance)
+    def end_day(self, terms: Terms, balance: Micros, days: int = 1) -> None:
+        """17:00 CT: the day ended with this balance, `days` calendar days after the one before."""
+        before = self._state()
+        self.passed = self.passed or engine.passed(terms, before, balance)
+        self.needed_profit = engine.needed_profit(terms, before, balance)
+        state = engine.end_day(terms, before, balance, days)
+        self._take(state)
+        self.idle = engine.is_idle(terms, state)
+        self.largest_payout = self.payable(terms, balance)
 
-    def pay(self, gross: Micros, balance: Micros) -> None:
-        """A payout was booked; `balance` is what is left. No loss of the day, no fall of the high.
+    def payable(self, terms: Terms, balance: Micros) -> Micros:
+        """The largest payout that may be asked for now; 0 when none may."""
+        return engine.payable(terms, self._state(), balance)
 
-        After the first the floor is 0 for good.
-        """
-        self.opened -= gross
-        self.high -= gross
-        self.floor = max(self.floor, self.lock)
-        self.paid = True
-        self.cap = min(self.cap, self._cap(balance))
+    def pay(self, terms: Terms, gross: Micros, balance: Micros) -> None:
+        """A payout was booked; `balance` is what is left."""
+        self._take(engine.pay(terms, self._state(), gross, balance))
+        self.largest_payout = 0
 
-    def _cap(self, balance: Micros) -> Lots:
-        if self.stage == EXPRESS:
-            return 10 * scaled_minis(self.size, balance)
-        return FIRM[self.size][2]
+    def _state(self) -> State:
+        latched = (
+            (BREACH if self.breached else 0)
+            | (FIRM_DAY if self.locked else 0)
+            | (TARGET if self.target_reached else 0)
+        )
+        return State(
+            self.opened, self.high, self.floor, self.cap, latched, self.traded, self.asked,
+            self.paid, self.basis, self.best_day, self.winning_days, self.traded_days,
+            self.idle_days,
+        )  # fmt: skip
+
+    def _take(self, state: State) -> None:
+        (
+            self.opened, self.high, self.floor, self.cap, latched, self.traded, self.asked,
+            self.paid, self.basis, self.best_day, self.winning_days, self.traded_days,
+            self.idle_days,
+        ) = state  # fmt: skip
+        self.breached = bool(latched & BREACH)
+        self.locked = bool(latched & FIRM_DAY)
+        self.target_reached = bool(latched & TARGET)
 
 
-def standing(stage: str, size: int, *, daily_loss: bool, enforced: bool) -> Standing:
-    """A new account of a kind: express starts at 0, the others at their size."""
-    start = 0 if stage == EXPRESS else size * USD
+def standing(pack: RulePack, *, daily_loss: bool, enforced: bool) -> tuple[Terms, Standing]:
+    """A new account under a pack: its terms, and where it stands."""
+    terms = terms_of(pack, daily_loss, Own())
+    state = engine.begin(terms)
     made = Standing(
-        stage=stage,
-        size=size,
+        stage=pack.stage,
+        size=pack.size,
+        rules=pack.name,
         daily_loss=daily_loss,
         enforced=enforced,
-        opened=start,
-        high=start,
-        floor=start - FIRM[size][0],
-        lock=start,
+        opened=state.opened,
+        high=state.high,
+        floor=state.floor,
+        lock=terms.start,
+        cap=state.cap,
+        basis=state.basis,
     )
-    made.cap = made._cap(start)
-    return made
+    made.needed_profit = terms.profit_target
+    return terms, made

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from services.simulator.market_characters import trades_at
 from shared.domain.sessions import Calendar, TradingDay
-from shared.units import SECOND, Lots, Nanos, Ticks
+from shared.units import DAY, SECOND, Lots, Nanos, Ticks
 
 LEVELS: Final = 10
 BEAT_NS: Final = SECOND // 4  # a quiet open market confirms its quote this often
@@ -150,6 +150,11 @@ class Hours:
         """Whether a group of products trades now: grains and meats keep shorter hours."""
         day = self.day(now_ns)
         return day.opens_ns <= now_ns < day.closes_ns and trades_at(group, now_ns - day.opens_ns)
+
+    def days_since(self, label: str, now_ns: Nanos) -> int:
+        """Calendar days from the beginning of a trading day to that of the one that holds now."""
+        passed = self.day(now_ns).begins_ns - self._calendar.named(label).begins_ns
+        return (passed + DAY // 2) // DAY  # an hour more or less where the clocks change
 
     def next_open(self, now_ns: Nanos) -> Nanos:
         """`now_ns` itself while the market is open, else the next opening."""

@@ -84,6 +84,7 @@ class Pulls:
     ) -> None:
         self.state = state
         self._wish = settings.simulator
+        self._packs = settings.packs
         self._days = calendar(settings.session)
         self._films = films
         self._seed = seed
@@ -216,7 +217,7 @@ class Pulls:
             minutes=minutes,
             source=source,
             exchange=ExchangeState(
-                accounts={account_id: new_account(like, account_id, enforced=rules)},
+                accounts={account_id: new_account(like, self._packs, account_id, enforced=rules)},
                 books={root: BookState()},
                 dice=Dice(seed_of(self._seed, "pull", account_id)),
                 faults=Faults(),

@@ -186,10 +186,10 @@ class PullSession:
         day = self._hours.day(at_ns).day
         if day == state.day:
             return
-        state.day = day
+        ended, state.day = state.day, day
         if state.contract != listing.front(PRODUCTS[state.root], day):
             settle(self.exchange, self.exchange.account, state.contract, at_ns)
-        self._bailiff.end_day()
+        self._bailiff.end_day(ended, at_ns)
 
     # -- acts --------------------------------------------------------------------------------------
 

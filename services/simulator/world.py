@@ -63,7 +63,7 @@ def begin(settings: Settings, recordings: Mapping[str, Recording]) -> SimulatorS
         day=day,
         markets=state,
         exchange=ExchangeState(
-            accounts=first_accounts(wish),
+            accounts=first_accounts(wish, settings.packs),
             books=books,
             dice=Dice(seed_of(wish.seed, "exchange")),
             faults=Faults(),
@@ -94,7 +94,7 @@ class Machines:
             customs=customs_of(wish),
         )
         self.bailiff = Bailiff(self.exchange, self.hours)
-        self.counter = Counter(self.exchange, self.bailiff, wish)
+        self.counter = Counter(self.exchange, self.bailiff, self.hours, settings)
         self.desk = Desk(
             self.exchange,
             self.hours,

@@ -7,17 +7,7 @@ of numeric code can take them as they are. The firm compares with "hit or exceed
 
 from __future__ import annotations
 
-from typing import Final
-
-from shared.units import USD, Micros
-
-# Per account size in dollars: maximum loss limit, daily loss limit (optional with the firm, a wall
-# we never lean on), position cap in tenths of a mini. Firm's help pages, read in September 2026.
-FIRM: Final[dict[int, tuple[Micros, Micros, int]]] = {
-    50_000: (2_000 * USD, 1_000 * USD, 50),
-    100_000: (3_000 * USD, 2_000 * USD, 100),
-    150_000: (4_500 * USD, 3_000 * USD, 150),
-}
+from shared.units import Micros
 
 
 def high_after_day(high: Micros, closed: Micros) -> Micros:
