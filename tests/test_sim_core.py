@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from services.simulator import accounts
-from services.simulator.accounts import Order
+from services.simulator.accounts import Account, Order
 from services.simulator.core import CATCH_UP_NS, Simulator
 from services.simulator.words import (
     INPUTS,
