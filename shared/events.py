@@ -463,6 +463,38 @@ class RiskLevel(Enum):
     HALTED = "HALTED"
 
 
+class RiskLatch(Struct, frozen=True, kw_only=True):
+    """One reason behind the governor's level: what, whom it binds, who tripped it, what ends it.
+
+    `level` is what it alone would make of its scope; ACTIVE: it is news and forbids nothing.
+    """
+
+    key: str
+    cause: str
+    level: RiskLevel
+    scope: Scope
+    owner: str  # risk_governor, or the person
+    since_ns: Nanos
+    clears: str
+    until_ns: Nanos = 0
+    sleeve: str = ""
+    flattens: bool = False
+
+
+class Room(Struct, frozen=True, kw_only=True):
+    """How far one contract is from the next rule, if it alone moves against us.
+
+    `ticks` and `price` are 0 while nothing is held that can lose; `contracts`: how many more, each
+    stopped at the router's own distance, the headroom bears.
+    """
+
+    contract: str
+    rule: str
+    ticks: Ticks
+    price: Ticks
+    contracts: Lots
+
+
 class RiskState(Event, frozen=True, kw_only=True):
     """The governor's state and the numbers behind it (micro-dollars unless said).
 
@@ -486,6 +518,17 @@ class RiskState(Event, frozen=True, kw_only=True):
     headroom: Micros = 0  # down to the nearest level that acts
     trades_today: int = 0
     paused: bool = False
+    latches: tuple[RiskLatch, ...] = ()
+    next_rule: str = ""  # the level that `headroom` leads to
+    worst_equity: Micros = 0  # every working order filled, every position left, at their worst
+    rooms: tuple[Room, ...] = ()
+    recovery: bool = False  # half size until 17:00 CT
+    limits: tuple[tuple[str, int], ...] = ()  # in force, as in the settings' units
+    kept: str = ""  # limits of the settings that wait for 17:00 CT because they are looser
+    cap_tenths: Lots = 0  # the firm's cap on positions today, tenths of a mini
+    budgets: tuple[tuple[str, Micros], ...] = ()  # each sleeve's slice of the distance to the floor
+    payable: Micros = 0  # what a payout may be asked for; 0: none
+    winning_days: int = 0  # since the last payout
 
 
 class WorkingOrder(Struct, frozen=True, kw_only=True):
@@ -642,6 +685,7 @@ class FlattenProgress(Event, frozen=True, kw_only=True):
     request_id: str = ""
     contract: str = ""
     detail: str = ""
+    sleeve: str = ""
 
 
 class VenueState(Enum):

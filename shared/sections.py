@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(gt=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -178,6 +179,14 @@ class Sleeve(Section, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class News(Section, frozen=True, kw_only=True):
+    """A scheduled release: an ISO instant with its offset, and a kind (CPI has the firm's own
+    window)."""
+
+    at: str
+    kind: str
+
+
 class RiskGovernor(Section, frozen=True, kw_only=True):
     """Limits, strictest inside. Money in dollars."""
 
@@ -194,9 +203,29 @@ class RiskGovernor(Section, frozen=True, kw_only=True):
     trade_risk: Positive
     open_risk: Positive
     slippage_ticks: Natural
+    session_cap: Natural  # session's loss that flattens and ends the entries of the day; 0: none
+    daily_cap: Natural  # flatten and halt; the effective limit, of which two shares act; 0: none
+    recovery_percent: Percent  # of the effective limit: half size; 0: never
+    emergency_percent: Percent  # of the effective limit: flatten and halt; 0: never
     daily_loss: Positive  # soft stop: flatten and halt, before the firm's own 1,000
-    exit_allowance_ticks: Natural
-    drawdown_kill: Positive  # below the end-of-day high
+    exit_allowance_ticks: Natural  # what leaving costs beyond the mark
+    exit_allowance_products: dict[str, Natural]  # product -> ticks, where it costs more
+    thin_hours_ct: tuple[Annotated[int, Meta(ge=0, le=23)], ...]  # hours poor in volume
+    thin_percent: Annotated[int, Meta(ge=100)]  # of the allowance in those
+    drawdown_kill: Positive  # below the high
+    drawdown_high: Literal["end_of_day", "running"]  # the high: of balances at 17:00 CT, of equity
+    approach_percent: Annotated[int, Meta(ge=1, lt=100)]  # of the maximum loss left: flatten
+    bank_target: bool  # at the profit target flatten and halt; else tell only
+    profit_stop: Natural  # session's profit that flattens and ends the day; 0: none
+    consistency: Literal["notify", "stop"]  # when today is too large a share of the profit
+    loss_streak: Natural  # directional trades lost in a row that end in a rest; 0: none
+    cooldown_s: Positive
+    news: tuple[News, ...]
+    news_before_s: Natural
+    news_after_s: Natural
+    sleeve_loss: Natural  # a sleeve's loss of the day that switches it off; 0: none
+    allocation_days: Positive  # how many finished days count as evidence
+    allocation_share_percent: Percent  # largest slice of the distance to the floor; 0: no slices
     trades_per_day: Positive
     quoted_per_day: Positive
     approval_real_s: Seconds

@@ -81,6 +81,8 @@ def wide(**risk: Any) -> Settings:
     far = {
         "order_size": 100, "position": 100, "account_position_tenths": 50, "trade_risk": 100_000,
         "open_risk": 100_000, "orders_per_window": 1_000, "trades_per_day": 1_000,
+        "session_cap": 0, "daily_cap": 0, "recovery_percent": 0, "emergency_percent": 0,
+        "loss_streak": 0, "sleeve_loss": 0, "allocation_share_percent": 0,
     }  # fmt: skip
     return settings(**{**far, **risk})
 
@@ -323,7 +325,7 @@ class Stage:
         if balance is not None:
             agreed = micros(balance)
         else:
-            from services.risk_governor.follow import realised
+            from services.risk_governor.day import realised
 
             agreed = (state.base or 0) + realised(self.governor.mind)
         self.no += 1

@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.risk_governor import follow, intents, levels, operator, watch
+from services.risk_governor import follow, intents, latches, levels, operator, watch
 from services.risk_governor.answers import follow_approved, number_of_id, remember
+from services.risk_governor.limits import tighter
 from services.risk_governor.state import (
     CLOSING,
     GATEWAY,
@@ -167,8 +168,11 @@ class Governor:
         return msgspec.msgpack.encode(self.mind.state)
 
     def restore(self, snapshot: bytes) -> None:
-        self.mind.state = msgspec.msgpack.decode(snapshot, type=State)
-        self.mind.forget("")
+        mind = self.mind
+        mind.state = msgspec.msgpack.decode(snapshot, type=State)
+        if mind.state.in_force:
+            mind.hold_limits(mind.state.in_force)
+        mind.forget("")
 
     # -- the market --------------------------------------------------------------------------------
 
@@ -244,10 +248,9 @@ class Governor:
             order.deadline_real_ns = order.cancel_real_ns = 0
         watch.countdown(self.mind, now_ns)
         if started.changed:
-            levels.latch(
-                self.mind, now_ns, levels.RESTART, "restarted under other code or settings",
-                clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
-            )  # fmt: skip
+            latches.latch(
+                self.mind, now_ns, latches.RESTART, "restarted under other code or settings"
+            )
         levels.say_state(self.mind, now_ns)
 
     def _on_jump(self, now_ns: Nanos, jump: ClockJump) -> None:
@@ -256,10 +259,7 @@ class Governor:
         state.halt_no += 1
         for mark in state.marks.values():
             mark.recv_ns = 0
-        levels.latch(
-            self.mind, now_ns, levels.CLOCK, "the computer slept or its clock was moved",
-            clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
-        )  # fmt: skip
+        latches.latch(self.mind, now_ns, latches.CLOCK, "the computer slept or its clock was moved")
 
     def _on_silent(self, now_ns: Nanos, peer: PeerSilent) -> None:
         state = self.mind.state
@@ -294,9 +294,21 @@ class Governor:
             if known is not None and known.incarnation == incarnation:
                 remember(self.mind, said.sleeve, number, said)
         elif isinstance(said, RiskState):
-            state.halt_no = max(state.halt_no, said.halt_no)
-            if said.level in (RiskLevel.HALTED, RiskLevel.FLATTENING) and not state.latches:
-                levels.latch(
-                    self.mind, now_ns, levels.RECALLED, said.cause, clears=said.clears,
-                    until_ns=said.until_ns, flatten=said.level is RiskLevel.FLATTENING,
-                )  # fmt: skip
+            self._recall_state(now_ns, said)
+
+    def _recall_state(self, now_ns: Nanos, said: RiskState) -> None:
+        """What held us, and the limits in force, hold on; a word without latches is an older
+        code's."""
+        mind, state = self.mind, self.mind.state
+        state.halt_no = max(state.halt_no, said.halt_no)
+        if said.limits and said.trading_day:
+            known = state.in_force if said.trading_day == state.in_force_day else {}
+            mind.hold_limits(tighter(dict(said.limits), known))
+            state.in_force_day = said.trading_day
+        if said.latches:
+            latches.recall(mind, said.latches)
+        elif said.level in (RiskLevel.HALTED, RiskLevel.FLATTENING) and not state.latches:
+            latches.latch(
+                mind, now_ns, latches.RECALLED, said.cause, clears=said.clears,
+                until_ns=said.until_ns, flatten=said.level is RiskLevel.FLATTENING,
+            )  # fmt: skip

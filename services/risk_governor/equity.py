@@ -1,29 +1,59 @@
-"""Conservative equity, and the price bands inside which it needs no recomputation.
+"""Conservative equity, the lines at which a rule acts, and the bands inside which none can.
 
 Longs are valued at the bid, shorts at the ask, the exit's fees are paid already. Equity is cash
 plus what is held at the mark, so there is no average price and no rounding in it. A venue balance
 lower than ours counts (a fee we did not hear of); a higher one does not until the next day begins.
+An order of unknown outcome counts as filled at its worst price while that is worse than unfilled.
+
+`allowance` is what it would cost to have nothing at risk: leaving what is held (ticks beyond the
+mark by product, more in hours poor in volume), and the fees and slippage of every working order
+that may open. Whatever flattens for a loss of ours asks with it, the firm's floor without.
 
 Unknown is a value of its own: a held contract without a usable quote makes the whole sum None.
 
-Bands: what may still be lost before the nearest level acts is shared equally among the contracts
-held; each gets the price at which its share would be used up. While every quote stays inside its
-band the losses together are below the slack, so no level can have been reached: the band is exact,
-not an approximation, and `tests/test_governor_equity.py` compares it with the naive sum.
+Bands: what may still be lost (or won) before the nearest line acts is shared equally among the
+contracts that can move equity, and each share is cut to what is left to its own sleeve; each gets
+the prices at which its share would be used up. While every quote stays inside its band the changes
+together are below the slack, so no line can have been reached: the band is exact, not an
+approximation, and `tests/test_governor_equity.py` compares it with the naive sum.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
-from services.risk_governor.state import FAR, Mark, Mind, product
-from shared.domain.ledger import worth
-from shared.domain.rules.loss import day_is_lost, is_touched, kill_level, slack
-from shared.units import Lots, Micros
+from services.risk_governor.latches import (
+    APPROACH,
+    CONSISTENCY,
+    DAILY_CAP,
+    DAILY_LOSS,
+    DRAWDOWN,
+    EMERGENCY,
+    FIRM_DAILY,
+    FLOOR,
+    PROFIT_STOP,
+    RECOVERY,
+    SESSION_CAP,
+    switched_off,
+)
+from services.risk_governor.limits import WHOLE
+from services.risk_governor.state import FAR, Line, Mark, Mind, product
+from shared.contracts import Product
+from shared.domain.ledger import HUMAN, worth
+from shared.domain.rules.day import share_of
+from shared.domain.rules.loss import is_touched, kill_level
+from shared.domain.rules.sizing import entry_cost, largest_size
+from shared.events import Room
+from shared.units import Lots, Micros, Ticks
+
+QUIET: Final = (RECOVERY, CONSISTENCY)
+"""Lines that tell or halve and close nothing: headroom does not lead to them."""
 
 
 class Account(Struct, frozen=True):
-    """The account at this moment, micro-dollars. `allowance`: cost of leaving beyond the mark."""
+    """The account at this moment, micro-dollars. `allowance`: cost of having nothing at risk."""
 
     equity: Micros
     session_net: Micros
@@ -35,6 +65,14 @@ def mark_of(mark: Mark, lots: Lots) -> int:
     return min(mark.bid, mark.ask) if lots > 0 else max(mark.bid, mark.ask)
 
 
+def exit_ticks(mind: Mind, kind: Product) -> Ticks:
+    """What leaving one contract of a product costs beyond the mark at this hour."""
+    given = mind.limits.given
+    ticks = given.exit_allowance_products.get(kind.root, 0)
+    ticks = max(ticks, given.exit_allowance_ticks)
+    return -(-ticks * given.thin_percent // WHOLE) if mind.state.thin else ticks
+
+
 def account(mind: Mind) -> Account | None:
     """Conservative equity now; None when it is not known."""
     state = mind.state
@@ -42,7 +80,6 @@ def account(mind: Mind) -> Account | None:
         return None
     net: Micros = state.drift if state.drift < 0 else 0
     allowance: Micros = 0
-    ticks_away = mind.limits.given.exit_allowance_ticks
     for contract, desk in state.ledger.desks.items():
         position, kind = desk.account.position, product(contract)
         net -= desk.account.fees
@@ -54,59 +91,219 @@ def account(mind: Mind) -> Account | None:
             price = mark_of(mark, position.lots)
             size = abs(position.lots)
             net -= size * kind.fee_side_micros
-            allowance += size * ticks_away * kind.tick_micros
+            allowance += size * exit_ticks(mind, kind) * kind.tick_micros
         net += worth(position, price) * kind.tick_micros
+    slippage = mind.limits.given.slippage_ticks
+    for order in state.orders.values():
+        left = order.leaves()
+        if not left:
+            continue
+        kind = product(order.contract)
+        if order.opens():
+            cost = entry_cost(0, slippage, kind.tick_micros, kind.fee_side_micros)
+            allowance += left * cost
+        if order.worst_price is not None:
+            mark = state.marks.get(order.contract)
+            if mark is None or not mark.usable():
+                return None
+            away = (order.worst_price - mark_of(mark, order.side)) * order.side
+            net -= max(0, away) * left * kind.tick_micros
     return Account(state.base + net, net, allowance)
+
+
+def sleeve_nets(mind: Mind) -> dict[str, Micros]:
+    """Each sleeve's conservative net of the session; a contract nobody can value counts nothing."""
+    nets: dict[str, Micros] = {}
+    for contract, desk in mind.state.ledger.desks.items():
+        kind, mark = product(contract), mind.state.marks.get(contract)
+        for owner, book in desk.owners.items():
+            if owner == HUMAN:
+                continue
+            lots, net = book.position.lots, -book.fees
+            if lots and mark is not None and mark.usable():
+                net -= abs(lots) * kind.fee_side_micros
+                net += worth(book.position, mark_of(mark, lots)) * kind.tick_micros
+            else:
+                net += book.position.realised * kind.tick_micros
+            nets[owner] = nets.get(owner, 0) + net
+    return nets
+
+
+# -- lines -----------------------------------------------------------------------------------------
 
 
 def kill(mind: Mind) -> Micros:
     """The equity at which the drawdown kill acts."""
-    return kill_level(mind.state.high, mind.limits.drawdown, mind.state.floor)
+    state, limits = mind.state, mind.limits
+    running = limits.given.drawdown_high == "running"
+    high = max(state.high, state.peak) if running else state.high
+    return kill_level(high, limits.drawdown, state.floor)
 
 
-def lost_levels(mind: Mind, now: Account) -> list[str]:
-    """Which levels the account has reached: `floor`, `drawdown`, `daily_loss`, gravest first."""
-    reached = []
-    if is_touched(now.equity, mind.state.floor):
-        reached.append("floor")
-    if is_touched(now.equity, kill(mind)):
-        reached.append("drawdown")
-    if day_is_lost(now.session_net, now.allowance, mind.limits.daily_loss):
-        reached.append("daily_loss")
-    return reached
+def lines(mind: Mind) -> tuple[Line, ...]:
+    """Every line of the day, gravest first; drawn anew when what they depend on changed."""
+    state = mind.state
+    if state.base is None:
+        return ()
+    peak = state.peak if mind.limits.given.drawdown_high == "running" else 0
+    drawn = (state.base, state.floor, state.high, peak, mind.limits)
+    if drawn != mind.drawn:
+        mind.lines, mind.drawn = _draw(mind, state.base), drawn
+    return mind.lines
+
+
+def _draw(mind: Mind, base: Micros) -> tuple[Line, ...]:
+    state, limits, given = mind.state, mind.limits, mind.limits.given
+    near = state.floor + share_of(limits.maximum_loss, (given.approach_percent, WHOLE))
+    losses = (
+        (FIRM_DAILY, limits.firm_daily),
+        (DAILY_LOSS, limits.daily_loss),
+        (DAILY_CAP, limits.daily_cap),
+        (EMERGENCY, limits.share(given.emergency_percent)),
+        (SESSION_CAP, limits.session_cap),
+        (RECOVERY, limits.share(given.recovery_percent)),
+    )
+    gains = ((PROFIT_STOP, limits.profit_stop),)
+    return (
+        Line(FLOOR, state.floor - base),
+        Line(DRAWDOWN, kill(mind) - base),
+        Line(APPROACH, near - base, leaving=True),
+        *(Line(key, -limit, leaving=True) for key, limit in losses if limit),
+        *(Line(key, gain, gain=True) for key, gain in gains if gain),
+    )
+
+
+def room_to(line: Line, now: Account) -> Micros:
+    """How much may still be lost (won) before a line acts; 0 or less: it acts now."""
+    if line.gain:
+        return line.at - now.session_net
+    return now.session_net - (now.allowance if line.leaving else 0) - line.at
+
+
+def reached(mind: Mind, now: Account) -> list[Line]:
+    """Which lines the account has reached, gravest first."""
+    return [line for line in lines(mind) if is_touched(room_to(line, now), 0)]
+
+
+def nearest(mind: Mind, now: Account) -> Line:
+    """The line of loss that closes something first."""
+    closing = [line for line in lines(mind) if not line.gain and line.key not in QUIET]
+    return min(closing, key=lambda line: room_to(line, now))
 
 
 def headroom(mind: Mind, now: Account) -> Micros:
-    """What may still be lost before the nearest level acts."""
-    return slack(now.equity, now.session_net - now.allowance, kill(mind), -mind.limits.daily_loss)
+    """What may still be lost before the nearest line closes something."""
+    return room_to(nearest(mind, now), now)
 
 
-def rebox(mind: Mind, now: Account | None) -> None:
-    """Draw every contract's band anew, after anything that moved equity, levels or positions."""
-    state = mind.state
-    held = state.ledger.positions()
-    room = -1 if now is None else _slack_to_unlatched(mind, now)
-    for contract, mark in state.marks.items():
-        mark.lo, mark.hi = 1, FAR
-        lots = held.get(contract, 0)
-        if not lots:
+def update_peak(mind: Mind, now: Account) -> None:
+    """Remember the highest equity; the running kill follows it."""
+    if now.equity > mind.state.peak:
+        mind.state.peak = now.equity
+
+
+# -- bands -----------------------------------------------------------------------------------------
+
+
+def slopes(mind: Mind) -> dict[str, tuple[Lots, Lots]]:
+    """Contract -> contracts that lose when it falls, and when it rises, at worst."""
+    found = {
+        contract: (max(0, lots), max(0, -lots))
+        for contract, lots in mind.state.ledger.positions().items()
+    }
+    for order in mind.state.orders.values():
+        if order.worst_price is not None and order.leaves():
+            fall, rise = found.get(order.contract, (0, 0))
+            if order.side > 0:
+                fall += order.leaves()
+            else:
+                rise += order.leaves()
+            found[order.contract] = fall, rise
+    return found
+
+
+def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros]) -> None:
+    """Draw every contract's band anew, after anything that moved equity, lines or positions."""
+    state, moving = mind.state, slopes(mind)
+    for quoted in state.marks.values():
+        quoted.lo, quoted.hi = 1, FAR
+    if not moving:
+        return
+    loss, gain = _rooms(mind, now)
+    for contract, (fall, rise) in moving.items():
+        mark = state.marks.get(contract)
+        if mark is None:
             continue
-        share = room // len(held)
-        if share <= 0:
+        share = min(loss // len(moving), _sleeve_room(mind, contract, nets))
+        up = gain // len(moving)
+        if share <= 0 or up <= 0:
             mark.lo, mark.hi = FAR, -FAR
             continue
-        ticks = (share - 1) // (abs(lots) * product(contract).tick_micros)
-        if lots > 0:
-            mark.lo = max(1, mark_of(mark, lots) - ticks)
+        tick = product(contract).tick_micros
+        low, high = min(mark.bid, mark.ask), max(mark.bid, mark.ask)
+        mark.lo = max(1, low - _ticks(share, fall * tick), low - _ticks(up, rise * tick))
+        mark.hi = min(high + _ticks(share, rise * tick), high + _ticks(up, fall * tick))
+
+
+def _ticks(room: Micros, per_tick: Micros) -> Ticks:
+    """How far a price may move without using up a room."""
+    return (room - 1) // per_tick if per_tick else FAR
+
+
+def _rooms(mind: Mind, now: Account | None) -> tuple[Micros, Micros]:
+    """What may be lost and won before the next line that has not tripped yet."""
+    if now is None:
+        return -1, -1
+    loss, gain = FAR, FAR
+    if mind.limits.given.drawdown_high == "running":
+        gain = mind.state.peak - now.equity + 1
+    for line in lines(mind):
+        if line.key in mind.state.latches:
+            continue
+        room = room_to(line, now)
+        if line.gain:
+            gain = min(gain, room)
         else:
-            mark.hi = mark_of(mark, lots) + ticks
+            loss = min(loss, room)
+    return loss, gain
 
 
-def _slack_to_unlatched(mind: Mind, now: Account) -> Micros:
-    """Like `headroom`, but a level that has already latched needs no more watching."""
-    latches = mind.state.latches
-    equity_level = kill(mind)
-    if "drawdown" in latches:
-        equity_level = -FAR if "floor" in latches else mind.state.floor
-    daily_level = -FAR if "daily_loss" in latches else -mind.limits.daily_loss
-    return slack(now.equity, now.session_net - now.allowance, equity_level, daily_level)
+def _sleeve_room(mind: Mind, contract: str, nets: dict[str, Micros]) -> Micros:
+    """What the sleeves in a contract may still lose, each over all that it holds."""
+    limit, room = mind.limits.sleeve_loss, FAR
+    desks = mind.state.ledger.desks
+    if not limit or contract not in desks:
+        return room
+    for owner, book in desks[contract].owners.items():
+        if book.position.lots and owner in nets and switched_off(mind, owner) is None:
+            count = sum(
+                1 for desk in desks.values()
+                if owner in desk.owners and desk.owners[owner].position.lots
+            )  # fmt: skip
+            room = min(room, (nets[owner] + limit) // count)
+    return room
+
+
+def rooms(mind: Mind, now: Account | None) -> tuple[Room, ...]:
+    """For each contract quoted: how far to the next line if it alone moves, and what still fits."""
+    if now is None or mind.state.base is None:
+        return ()
+    line, moving, given = nearest(mind, now), slopes(mind), mind.limits.given
+    left, found = room_to(line, now), []
+    for contract, mark in mind.state.marks.items():
+        kind, (fall, rise) = product(contract), moving.get(contract, (0, 0))
+        ticks = price = 0
+        lots = max(fall, rise)
+        if lots and mark.usable():
+            ticks = max(0, -(-left // (lots * kind.tick_micros)))
+            price = mark_of(mark, 1) - ticks if fall >= rise else mark_of(mark, -1) + ticks
+        cost = entry_cost(
+            given.net_stop_ticks, given.slippage_ticks, kind.tick_micros, kind.fee_side_micros
+        )
+        found.append(
+            Room(
+                contract=contract, rule=line.key, ticks=ticks, price=price,
+                contracts=largest_size(left, cost),
+            )
+        )  # fmt: skip
+    return tuple(found)

@@ -11,7 +11,8 @@ router puts under it, and a position that stays without one is flattened.
 
 from __future__ import annotations
 
-from services.risk_governor.state import FAR, STRANGE, Limits, Mind, Order, product
+from services.risk_governor.limits import Limits
+from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
 from shared.domain.ledger import HUMAN
 from shared.domain.rules.sizing import entry_cost, exposure, held_cost
 from shared.events import OrderState, Purpose

@@ -7,38 +7,35 @@ explained. Only the router's answer, or a complete reconciliation, releases what
 
 from __future__ import annotations
 
+from services.risk_governor.day import begin_day, realised, trade_began, trade_ended
 from services.risk_governor.intents import ask_again
-from services.risk_governor.levels import (
+from services.risk_governor.latches import (
     CLOCK,
-    DAILY_LOSS,
     DIFFERENCE,
-    NEW_DAY,
     RECALLED,
     RESTART,
-    cancel,
     flatten_again,
-    judge_account,
     latch,
     unlatch,
 )
+from services.risk_governor.levels import cancel, judge_account
 from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
 from shared.domain.ledger import HUMAN
-from shared.domain.rules.loss import floor_after_day, high_after_day
 from shared.events import (
     PROTECTIVE,
     TERMINAL,
     AccountUpdate,
     Fill,
+    OrderState,
     OrderUpdate,
     PositionUpdate,
     Purpose,
     Reconciled,
-    RiskLevel,
     SleeveBook,
     VenueStatus,
     WorkingOrder,
 )
-from shared.units import Lots, Micros, Nanos
+from shared.units import Lots, Nanos, Ticks
 
 EARLY_MAX = 1_024  # fills without an order; reconciliation empties it every ten seconds
 
@@ -59,12 +56,29 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
         order.limit_price = update.limit_price
     if update.stop_price is not None:
         order.stop_price = update.stop_price
+    order.worst_price = _worst_price(mind, order)
     if _over(mind, order):
         del state.orders[key]
     if update.sleeve:
         mind.out.append(update)
         say_book(mind, update.sleeve, update.contract)
     ask_again(mind, now_ns, update.contract)
+
+
+def _worst_price(mind: Mind, order: Order) -> Ticks | None:
+    """Where an order of unknown outcome may have filled at worst; None while its outcome is known.
+
+    Without a price of its own that is the market's other side when its outcome became unknown.
+    """
+    if order.state is not OrderState.UNKNOWN:
+        return None
+    if order.limit_price is not None or order.worst_price is not None:
+        return order.worst_price if order.limit_price is None else order.limit_price
+    mark, slippage = mind.state.marks.get(order.contract), mind.limits.given.slippage_ticks
+    price = order.stop_price
+    if price is None and mark is not None and mark.usable():
+        price = max(mark.bid, mark.ask) if order.side > 0 else min(mark.bid, mark.ask)
+    return None if price is None else price + order.side * slippage
 
 
 def _over(mind: Mind, order: Order) -> bool:
@@ -102,6 +116,7 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     state = mind.state
     state.router_no = fill.no
     held = state.ledger.held(fill.sleeve, fill.contract)
+    trade_began(mind, fill, held)
     parts = state.ledger.apply(fill)
     if not parts:
         return
@@ -122,7 +137,9 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
         state.quoted_today += lots
     _watch_protection(mind, fill.contract, protected=0)
     if state.ledger.position(fill.contract):
-        flatten_again(mind)
+        flatten_again(mind, fill.sleeve)
+    for owner, _ in parts:
+        trade_ended(mind, now_ns, owner, fill.contract)
     if fill.sleeve:
         mind.out.append(fill)
     for owner, _ in parts:
@@ -234,46 +251,7 @@ def _release(mind: Mind, proof: Reconciled) -> None:
 
 
 def _differ(mind: Mind, now_ns: Nanos, what: str) -> None:
-    latch(
-        mind, now_ns, DIFFERENCE, f"books and venue differ: {what}",
-        clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
-    )  # fmt: skip
-
-
-def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
-    """Turn to the trading day that holds now, given proof: a comparison begun in it, all flat.
-
-    The first day we ever see begins where we are, also with positions: profits before it are in
-    the balance, and losses before it cannot be known (start the governor before you trade).
-    """
-    state, today, limits = mind.state, mind.today(now_ns), mind.limits
-    if today is None or state.day == today.day or proof.as_of_ns < today.begins_ns:
-        return
-    if not state.day:
-        state.base = proof.balance - realised(mind)
-        state.high = high_after_day(limits.start, state.base)
-        state.floor = limits.start - limits.maximum_loss
-    elif state.ledger.flat() and not any(order.leaves() for order in state.orders.values()):
-        state.ledger.settle()
-        state.base, state.trades_today, state.quoted_today = proof.balance, 0, 0
-        state.high = high_after_day(state.high, proof.balance)
-    else:
-        return
-    state.floor = floor_after_day(state.floor, state.high, limits.maximum_loss, limits.start)
-    state.day, state.drift = today.day, 0
-    unlatch(mind, NEW_DAY, DAILY_LOSS)
-    recalled = state.latches.get(RECALLED)
-    if recalled is not None and "17:00 CT" in recalled.clears:
-        unlatch(mind, RECALLED)
-
-
-def realised(mind: Mind) -> Micros:
-    """Profit taken in this session, net of fees paid."""
-    total = 0
-    for contract, desk in mind.state.ledger.desks.items():
-        account = desk.account
-        total += account.position.realised * product(contract).tick_micros - account.fees
-    return total
+    latch(mind, now_ns, DIFFERENCE, f"books and venue differ: {what}")
 
 
 def say_book(mind: Mind, sleeve: str, contract: str) -> None:

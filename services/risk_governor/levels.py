@@ -1,19 +1,42 @@
-"""The governor's level: ACTIVE, REDUCE_ONLY, FLATTENING, HALTED, and the latches behind it.
+"""The governor's level: ACTIVE, REDUCE_ONLY, FLATTENING, HALTED, and what a change of it does.
 
-Each reason not to be active is a latch of its own, with its cause, since when, and who or what
-clears it; the level is the strictest of them. So a resume by the operator cannot loosen a daily
-loss, and two reasons at once are both kept. A latch that flattens stays FLATTENING until the router
-proved the account flat and only then rests. `halt_no` grows with every change of level and voids
-approvals given before.
+Each reason not to be active is a latch of its own (`latches`); the level is the strictest of those
+that bind the account. So a resume by the operator cannot loosen a daily loss, and two reasons at
+once are both kept. A latch that flattens stays FLATTENING until the router proved its scope flat
+and only then rests. `halt_no` grows with every change of level and voids approvals given before.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.risk_governor.equity import Account, account, headroom, kill, lost_levels, rebox
+from services.risk_governor.equity import (
+    Account,
+    account,
+    kill,
+    nearest,
+    reached,
+    rebox,
+    room_to,
+    rooms,
+    sleeve_nets,
+    update_peak,
+)
 from services.risk_governor.exposure import exposures
-from services.risk_governor.state import PHASES, Latch, Mind
+from services.risk_governor.latches import (
+    DRAWDOWN,
+    FLOOR,
+    SLEEVE,
+    By,
+    in_recovery,
+    kind_of,
+    latch,
+    strictest,
+    switch_off,
+    told,
+)
+from services.risk_governor.state import PHASES, Line, Mind
+from shared.domain.rules.day import limit_is_reached
 from shared.events import (
     CancelApproved,
     Flatten,
@@ -24,105 +47,69 @@ from shared.events import (
     RiskState,
     Scope,
 )
-from shared.units import SECOND, Nanos, dollars
+from shared.units import SECOND, Micros, Nanos, dollars
 
-FLOOR: Final = "floor"
-DRAWDOWN: Final = "drawdown"
-DAILY_LOSS: Final = "daily_loss"
-OPERATOR: Final = "operator"
-SESSION: Final = "session"
-NEW_DAY: Final = "new_day"
-RESTART: Final = "restart"
-CLOCK: Final = "clock"
-DIFFERENCE: Final = "difference"
-BLIND: Final = "blind"
-RECALLED: Final = "recalled"
 RECANCEL_REAL_NS: Final = 5 * SECOND  # a cancel without effect is asked for again
-
-_CLEARS: Final = {FLOOR: "new account", DRAWDOWN: "operator", DAILY_LOSS: "17:00 CT"}
-
-
-def latch(
-    mind: Mind, now_ns: Nanos, key: str, cause: str, *, clears: str, flatten: bool = False,
-    rests: RiskLevel = RiskLevel.HALTED, until_ns: Nanos = 0, request_id: str = "",
-) -> None:  # fmt: skip
-    """Hold the level for a reason. A second cause under the same key changes only what tightens:
-    a flatten on top of a mere halt."""
-    found = mind.state.latches.get(key)
-    if found is None:
-        mind.state.latches[key] = Latch(
-            rests, cause, now_ns, clears, until_ns, flatten, flatten, 0, request_id
-        )
-    elif flatten and not found.flattens:
-        found.flattens = found.flattening = True
-        found.cause, found.request_id = cause, request_id
-
-
-def unlatch(mind: Mind, *keys: str) -> None:
-    for key in keys:
-        mind.state.latches.pop(key, None)
-
-
-def flatten_again(mind: Mind) -> None:
-    """Something is held although an account flatten was proven: every such latch starts anew."""
-    for held in mind.state.latches.values():
-        if held.flattens and not held.flattening:
-            held.flattening, held.flatten_no = True, 0
 
 
 def judge_account(mind: Mind, now_ns: Nanos) -> None:
-    """Compare the account with every level that acts, latch what was reached, redraw the bands."""
+    """Compare the account with every line, latch what was reached, redraw the bands."""
     now = account(mind)
-    for key in lost_levels(mind, now) if now is not None else ():
-        if key not in mind.state.latches:
-            assert now is not None
-            today = mind.today(now_ns)
-            until = today.next_open(now_ns) if key == DAILY_LOSS and today is not None else 0
-            latch(
-                mind, now_ns, key, _cause(mind, key, now), clears=_CLEARS[key],
-                until_ns=until, flatten=True,
-            )  # fmt: skip
-    rebox(mind, now)
+    nets: dict[str, Micros] = {}
+    if now is not None:
+        update_peak(mind, now)
+        for line in reached(mind, now):
+            if line.key not in mind.state.latches:
+                _trip(mind, now_ns, line, now)
+        if mind.limits.sleeve_loss:
+            nets = sleeve_nets(mind)
+            _judge_sleeves(mind, now_ns, nets)
+    rebox(mind, now, nets)
 
 
-def _cause(mind: Mind, key: str, now: Account) -> str:
-    if key == DAILY_LOSS:
-        return (
-            f"daily loss: session net {dollars(now.session_net)} less exit allowance"
-            f" {dollars(now.allowance)} reached -{dollars(mind.limits.daily_loss)}"
-        )
-    level = mind.state.floor if key == FLOOR else kill(mind)
-    return f"{key}: equity {dollars(now.equity)} reached {dollars(level)}"
+def _trip(mind: Mind, now_ns: Nanos, line: Line, now: Account) -> None:
+    today = mind.today(now_ns)
+    by_day = kind_of(line.key).by is By.DAY
+    until = today.next_open(now_ns) if by_day and today is not None else 0
+    latch(mind, now_ns, line.key, _cause(mind, line, now), until_ns=until)
+
+
+def _cause(mind: Mind, line: Line, now: Account) -> str:
+    name = line.key.replace("_", " ")
+    if line.key in (FLOOR, DRAWDOWN):
+        level = mind.state.floor if line.key == FLOOR else kill(mind)
+        return f"{name}: equity {dollars(now.equity)} reached {dollars(level)}"
+    less = f" less exit allowance {dollars(now.allowance)}" if line.leaving else ""
+    return f"{name}: session net {dollars(now.session_net)}{less} reached {dollars(line.at)}"
+
+
+def _judge_sleeves(mind: Mind, now_ns: Nanos, nets: dict[str, Micros]) -> None:
+    """A sleeve that lost its own limit of the day is switched off; the others go on."""
+    limit = mind.limits.sleeve_loss
+    for sleeve, net in nets.items():
+        if limit_is_reached(net, limit) and f"{SLEEVE}:{sleeve}" not in mind.state.latches:
+            cause = f"{sleeve}: net of the session {dollars(net)} reached {dollars(-limit)}"
+            switch_off(mind, now_ns, sleeve, cause)
 
 
 def on_progress(mind: Mind, progress: FlattenProgress) -> None:
-    """A flatten of the account was proven: the latches it served come to rest."""
+    """A flatten was proven: the latches it served come to rest."""
     if progress.stage is not FlattenStage.FLAT:
         return
-    if progress.scope is not Scope.ACCOUNT:
+    if progress.scope is Scope.CONTRACT:
         mind.state.closing.pop(progress.contract, None)
         if progress.contract in mind.state.naked_real_ns:
             mind.state.naked_real_ns[progress.contract] = 0  # measured anew
         return
     for held in mind.state.latches.values():
+        if progress.scope is Scope.SLEEVE and held.sleeve != progress.sleeve:
+            continue
         if held.flattening and (
             progress.halt_no >= held.flatten_no > 0
             or (held.request_id and held.request_id == progress.request_id)
         ):
             held.flattening = False
-
-
-def strictest(mind: Mind) -> tuple[RiskLevel, list[Latch]]:
-    """The level and the latches that make it."""
-    latches = mind.state.latches.values()
-    flattening = [held for held in latches if held.flattening]
-    if flattening:
-        return RiskLevel.FLATTENING, flattening
-    for level in (RiskLevel.HALTED, RiskLevel.REDUCE_ONLY):
-        found = [held for held in latches if held.rests is level]
-        if found:
-            return level, found
-    return RiskLevel.ACTIVE, []
+            mind.state.latched += 1
 
 
 def settle(mind: Mind, now_ns: Nanos) -> None:
@@ -133,7 +120,7 @@ def settle(mind: Mind, now_ns: Nanos) -> None:
     if level is not state.level:
         state.halt_no += 1
         state.since_ns = now_ns
-    if level is not state.level or cause != state.cause:
+    if level is not state.level or cause != state.cause or state.latched != state.said_latched:
         state.level, state.cause = level, cause
         say_state(mind, now_ns)
     _flatten(mind)
@@ -143,16 +130,21 @@ def settle(mind: Mind, now_ns: Nanos) -> None:
 
 
 def _flatten(mind: Mind) -> None:
-    """One Flatten serves every latch that wants one while it is under way."""
+    """One Flatten serves every latch of its scope that wants one while it is under way."""
     state = mind.state
     wanting = [held for held in state.latches.values() if held.flattening and not held.flatten_no]
-    if not wanting:
-        return
-    under_way = any(held.flattening and held.flatten_no for held in state.latches.values())
-    for held in wanting:
-        held.flatten_no = state.halt_no
-    if not under_way:
-        mind.out.append(Flatten(halt_no=state.halt_no, scope=Scope.ACCOUNT, cause=wanting[0].cause))
+    for sleeve in dict.fromkeys(held.sleeve for held in wanting):
+        under_way = any(
+            held.flattening and held.flatten_no and held.sleeve == sleeve
+            for held in state.latches.values()
+        )
+        cause = ""
+        for held in wanting:
+            if held.sleeve == sleeve:
+                held.flatten_no, cause = state.halt_no, cause or held.cause
+        if not under_way:
+            scope = Scope.SLEEVE if sleeve else Scope.ACCOUNT
+            mind.out.append(Flatten(halt_no=state.halt_no, scope=scope, cause=cause, sleeve=sleeve))
 
 
 def why_withdraw(mind: Mind, now_ns: Nanos) -> str:
@@ -197,14 +189,16 @@ def cancel(mind: Mind, target: str, reason: str) -> None:
 
 
 def say_state(mind: Mind, now_ns: Nanos) -> None:
-    mind.state.said_real_ns = mind.state.real_ns
+    state = mind.state
+    state.said_real_ns, state.said_latched = state.real_ns, state.latched
     mind.out.append(risk_state(mind, now_ns))
 
 
 def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
     """The level and the numbers behind it; equity and headroom are 0 while they are not known."""
-    state = mind.state
+    state, limits = mind.state, mind.limits
     now = account(mind)
+    line = nearest(mind, now) if now is not None else None
     _, holding = strictest(mind)
     return RiskState(
         halt_no=state.halt_no,
@@ -220,7 +214,15 @@ def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
         floor=state.floor,
         kill_level=kill(mind),
         open_risk=sum(one.at_risk for one in exposures(mind).values()),
-        headroom=0 if now is None else headroom(mind, now),
+        headroom=0 if now is None or line is None else room_to(line, now),
         trades_today=state.trades_today,
         paused=state.paused,
+        latches=told(mind),
+        next_rule="" if line is None else line.key,
+        worst_equity=0 if now is None else now.equity - now.allowance,
+        rooms=rooms(mind, now),
+        recovery=in_recovery(mind),
+        limits=tuple(limits.values.items()),
+        kept=limits.kept,
+        budgets=tuple(state.budgets.items()),
     )

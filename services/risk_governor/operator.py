@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.risk_governor.equity import account, lost_levels
-from services.risk_governor.levels import (
+from services.risk_governor.equity import account, reached
+from services.risk_governor.latches import (
     DRAWDOWN,
     OPERATOR,
-    RECALLED,
+    TARGET,
+    By,
     flatten_again,
-    judge_account,
     latch,
-    risk_state,
-    say_state,
-    settle,
     unlatch,
 )
+from services.risk_governor.levels import judge_account, risk_state, say_state, settle
 from services.risk_governor.state import Mind
 from services.risk_governor.words import (
     FlattenRequested,
@@ -33,8 +31,6 @@ from services.risk_governor.words import (
 )
 from shared.events import Armed
 from shared.units import Nanos
-
-CLEARABLE: Final = (OPERATOR, DRAWDOWN, RECALLED)
 
 
 class Refused(Exception):
@@ -72,17 +68,19 @@ def on_request(mind: Mind, now_ns: Nanos, asked: FlattenRequested) -> None:
     left_behind = asked.done and state.newborn and not state.request_id
     state.request_id = asked.request_id
     if not left_behind:
-        _flatten(mind, now_ns, f"{asked.cause} ({asked.who})", asked.request_id)
+        _flatten(mind, now_ns, f"{asked.cause} ({asked.who})", asked)
 
 
-def _flatten(mind: Mind, now_ns: Nanos, cause: str, request_id: str) -> None:
+def _flatten(
+    mind: Mind, now_ns: Nanos, cause: str, asked: FlattenRequested | OperatorCommand
+) -> None:
     if OPERATOR in mind.state.latches and mind.state.latches[OPERATOR].flattens:
         flatten_again(mind)
-        mind.state.latches[OPERATOR].request_id = request_id
+        mind.state.latches[OPERATOR].request_id = asked.request_id
         return
     latch(
         mind, now_ns, OPERATOR, f"flatten by operator: {cause}",
-        clears="operator", flatten=True, request_id=request_id,
+        flatten=True, request_id=asked.request_id, owner=asked.who,
     )  # fmt: skip
 
 
@@ -93,7 +91,8 @@ def status(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
 
 
 def halt(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
-    latch(mind, now_ns, OPERATOR, f"halt by {command.who}: {command.cause}", clears="operator")
+    cause = f"halt by {command.who}: {command.cause}"
+    latch(mind, now_ns, OPERATOR, cause, owner=command.who)
     return "no new risk until resumed; positions keep their stops"
 
 
@@ -101,13 +100,18 @@ def flatten(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     known = bool(command.request_id) and command.request_id == mind.state.request_id
     if not known:
         mind.state.request_id = command.request_id or mind.state.request_id
-        _flatten(mind, now_ns, f"{command.cause} ({command.who})", command.request_id)
+        _flatten(mind, now_ns, f"{command.cause} ({command.who})", command)
     return "flattening the account; halted until resumed"
 
 
 def resume(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     latches = mind.state.latches
-    mine = [key for key in CLEARABLE if key in latches and latches[key].clears == "operator"]
+    sleeve = command.sleeve
+    mine = [
+        key
+        for key, held in latches.items()
+        if held.clears == By.OPERATOR.value and (not sleeve or held.sleeve == sleeve)
+    ]
     others = "; ".join(
         f"{held.cause} (clears: {held.clears})" for key, held in latches.items() if key not in mine
     )
@@ -117,8 +121,9 @@ def resume(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
         raise Refused("the flatten is not proven yet")
     if DRAWDOWN in mine:
         now = account(mind)
-        if now is None or DRAWDOWN in lost_levels(mind, now):
+        if now is None or any(line.key == DRAWDOWN for line in reached(mind, now)):
             raise Refused("equity is not above the drawdown level")
+    mind.state.banked = mind.state.banked or TARGET in mine
     unlatch(mind, *mine)
     judge_account(mind, now_ns)  # a level no longer latched must be watched again
     return f"resumed by {command.who}" + (f"; still held: {others}" if others else "")

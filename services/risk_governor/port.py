@@ -50,9 +50,11 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cause: str = ""
     account: str = ""
     request_id: str = ""
+    sleeve: str = ""
 
     def __post_init__(self) -> None:
-        if max(len(self.who), len(self.cause), len(self.account), len(self.request_id)) > TEXT_MAX:
+        texts = (self.who, self.cause, self.account, self.request_id, self.sleeve)
+        if max(len(text) for text in texts) > TEXT_MAX:
             raise ValueError(f"a text is longer than {TEXT_MAX} characters")
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
+from services.risk_governor.limits import Limits, Values
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
-from shared.domain.rules.inside import contradiction, daily_limit
-from shared.domain.rules.pack import RulePack
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
 from shared.events import (
     CancelApproved,
@@ -34,9 +33,8 @@ from shared.events import (
     Side,
     VenueState,
 )
-from shared.sections import RiskGovernor
 from shared.settings import Settings
-from shared.units import SECOND, USD, Lots, Micros, Nanos, Ticks
+from shared.units import Lots, Micros, Nanos, Ticks
 
 if TYPE_CHECKING:
     from services.risk_governor.exposure import Exposure
@@ -48,6 +46,7 @@ CLOSING: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 ROUTER: Final = "order_router"
 GATEWAY: Final = "market_data_gateway"
 SENTINEL: Final = "sentinel"
+GOVERNOR: Final = "risk_governor"
 
 Answer = OrderApproved | OrderVetoed | ModifyApproved | CancelApproved
 STRANGE: Final = Product(
@@ -109,6 +108,7 @@ class Order(Struct):
     deadline_real_ns: Nanos = 0
     lapsed_ns: Nanos = 0  # market time at which the deadline was seen to have passed unanswered
     cancel_real_ns: Nanos = 0  # when we last asked for its cancel
+    worst_price: Ticks | None = None  # where it may have filled, while nobody knows whether
 
     def leaves(self) -> Lots:
         """Contracts that may still come to the books."""
@@ -118,6 +118,17 @@ class Order(Struct):
     def opens(self) -> bool:
         """Whether we asked for it and it may open risk: what a halt withdraws."""
         return not (self.reducing or self.done or self.protects) and bool(self.sleeve)
+
+
+class Line(Struct, frozen=True):
+    """A session net at which a rule acts, and the latch it trips. `leaving`: the cost of leaving
+    is counted before it is asked. `gain`: it is reached from below.
+    """
+
+    key: str
+    at: Micros
+    leaving: bool = False
+    gain: bool = False
 
 
 class Latch(Struct):
@@ -132,6 +143,8 @@ class Latch(Struct):
     flattening: bool = False
     flatten_no: int = 0  # the halt_no its Flatten carried
     request_id: str = ""
+    owner: str = GOVERNOR  # or the person
+    sleeve: str = ""  # whom it binds; the account when empty
 
 
 class Sleeve(Struct):
@@ -153,9 +166,18 @@ class State(Struct, kw_only=True):
     day: str = ""  # the trading day the numbers below belong to
     base: Micros | None = None  # balance at the day's start; None until first reconciled
     drift: Micros = 0  # venue's balance minus ours when last compared; only a loss counts
-    high: Micros = 0
+    high: Micros = 0  # of balances at a day's end
+    peak: Micros = 0  # of equity at any time
     floor: Micros = 0
     trades_today: int = 0
+    trips: dict[str, Micros] = {}  # directional trade under way (its book) -> worth when it began
+    streak: int = 0  # directional trades lost in a row
+    thin: bool = False  # an hour poor in volume, in which leaving costs more
+    in_force: Values = {}  # the limits of a day, never looser than when it began
+    in_force_day: str = ""
+    records: dict[str, list[Micros]] = {}  # sleeve -> its nets of the last finished days
+    budgets: dict[str, Micros] = {}  # sleeve -> its slice of the distance to the floor
+    banked: bool = False  # the profit target was reached, and a person resumed after it
     ledger: Ledger
     orders: dict[str, Order] = {}
     early: dict[str, Lots] = {}  # fills heard before their order
@@ -167,6 +189,8 @@ class State(Struct, kw_only=True):
     cause: str = ""
     since_ns: Nanos = 0
     latches: dict[str, Latch] = {}
+    latched: int = 0  # grows with every change of a latch
+    said_latched: int = 0  # `latched` when RiskState was last said
     paused: bool = False
     # world
     sleeves: dict[str, Sleeve] = {}
@@ -191,35 +215,14 @@ class State(Struct, kw_only=True):
     newborn: bool = False  # this life began without any memory
 
 
-class Limits:
-    """The settings as integers, checked against the firm's own walls. Raises ValueError."""
-
-    def __init__(self, given: RiskGovernor, pack: RulePack) -> None:
-        reason = contradiction(given, pack)
-        if reason:
-            raise ValueError(reason)
-        self.given = given
-        self.pack = pack
-        self.maximum_loss, self.firm_daily = pack.maximum_loss, pack.daily_loss
-        self.firm_tenths, self.start = pack.position_tenths, pack.start
-        self.daily_loss = daily_limit(given, pack)
-        self.drawdown = given.drawdown_kill * USD
-        self.trade_risk = given.trade_risk * USD
-        self.open_risk = given.open_risk * USD
-        self.quote_age_ns = int(given.quote_age_s * SECOND)
-        self.window_ns = int(given.window_s * SECOND)
-        self.approval_ns = int(given.approval_real_s * SECOND)
-        self.unprotected_ns = int(given.unprotected_real_s * SECOND)
-        self.blind_ns = int(given.blind_grace_s * SECOND)
-        self.difference_ns = int(given.difference_grace_s * SECOND)
-
-
 class Mind:
     """Limits, calendar and state on one desk; `out` collects what is said about one event."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = Limits(settings.risk_governor, settings.rules())
+        self.lines: tuple[Line, ...] = ()  # drawn by `equity` ...
+        self.drawn: tuple[object, ...] = ()  # ... for these numbers
         self.calendar: Calendar = calendar(settings.session)
         self.state = State(ledger=Ledger())
         self.out: list[Event] = []
@@ -233,6 +236,12 @@ class Mind:
             self.stale[contract] = None
         else:
             self.exposed = None
+
+    def hold_limits(self, held: Values) -> None:
+        """Take over what was in force before in this trading day, unless ours is tighter."""
+        self.limits = Limits(self.settings.risk_governor, self.settings.rules(), held)
+        self.state.in_force = self.limits.values
+        self.forget("")
 
     def today(self, now_ns: Nanos) -> TradingDay | None:
         """The trading day of an instant; None outside the calendar, where nothing may open."""

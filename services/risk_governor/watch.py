@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.risk_governor.day import on_clock
 from services.risk_governor.follow import lapse
 from services.risk_governor.intents import ask_again
-from services.risk_governor.levels import (
+from services.risk_governor.latches import (
     BLIND,
     DIFFERENCE,
     NEW_DAY,
     SESSION,
+    By,
+    clear,
     latch,
-    say_state,
     unlatch,
-    withdraw,
 )
+from services.risk_governor.levels import judge_account, say_state, withdraw
 from services.risk_governor.state import PHASES, Mind
 from shared.events import (
     Flatten,
     Phase,
     Pulse,
-    RiskLevel,
     Scope,
 )
 from shared.units import SECOND, Nanos
@@ -41,6 +42,10 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     for contract in sorted(state.waiting):
         ask_again(mind, now_ns, contract)
     countdown(mind, now_ns)
+    thin = mind.state.thin
+    on_clock(mind, now_ns)
+    if thin is not mind.state.thin:
+        judge_account(mind, now_ns)  # leaving costs more or less from this hour on
     watch_feed(mind, now_ns)
     watch_protection(mind)
     watch_difference(mind, now_ns)
@@ -59,10 +64,7 @@ def countdown(mind: Mind, now_ns: Nanos) -> None:
     new_day = state.day != today.day
     if new_day:
         why = "not yet reconciled" if not state.day else "waiting for proof of flat and balance"
-        latch(
-            mind, now_ns, NEW_DAY, f"trading day {today.day}: {why}",
-            clears="reconcile", rests=RiskLevel.REDUCE_ONLY,
-        )  # fmt: skip
+        latch(mind, now_ns, NEW_DAY, f"trading day {today.day}: {why}")
     open_now = bool(state.ledger.positions()) or any(
         order.leaves() for order in state.orders.values()
     )
@@ -70,8 +72,7 @@ def countdown(mind: Mind, now_ns: Nanos) -> None:
     if phase in (Phase.FLATTEN, Phase.FLAT) or (phase is Phase.CLOSED and open_now) or held_over:
         if SESSION not in state.latches:
             cause = "held over the day's end" if held_over else f"end of {today.day}"
-            latch(mind, now_ns, SESSION, cause, clears="17:00 CT", flatten=True,
-                  until_ns=today.next_open(now_ns))  # fmt: skip
+            latch(mind, now_ns, SESSION, cause, until_ns=today.next_open(now_ns))
         elif PHASES[phase] >= PHASES[Phase.FLAT] or held_over:
             _alarm(mind)
     elif phase is Phase.OPEN and not new_day and _rests(mind, SESSION):
@@ -96,8 +97,8 @@ def watch_feed(mind: Mind, now_ns: Nanos) -> None:
     the gateway proves that its streams live, so an old quote alone does not count here."""
     state = mind.state
     up = mind.feed_is_up()
-    if up and _rests(mind, BLIND):
-        unlatch(mind, BLIND)
+    if up:
+        clear(mind, By.FEED)
     seen = up
     held = state.ledger.positions()
     for contract in held:
@@ -108,8 +109,7 @@ def watch_feed(mind: Mind, now_ns: Nanos) -> None:
     elif not state.blind_ns:
         state.blind_ns = now_ns
     elif now_ns - state.blind_ns > mind.limits.blind_ns:
-        latch(mind, now_ns, BLIND, "a position without market data", clears="feed",
-              rests=RiskLevel.REDUCE_ONLY, flatten=True)  # fmt: skip
+        latch(mind, now_ns, BLIND, "a position without market data")
 
 
 def watch_protection(mind: Mind) -> None:
@@ -136,5 +136,4 @@ def watch_difference(mind: Mind, now_ns: Nanos) -> None:
     if held is None or held.flattens:
         return
     if now_ns - held.since_ns > mind.limits.difference_ns:
-        latch(mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}",
-              clears="reconcile", rests=RiskLevel.REDUCE_ONLY, flatten=True)  # fmt: skip
+        latch(mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}", flatten=True)

@@ -33,6 +33,7 @@ class OperatorCommand(Word, frozen=True, kw_only=True):
     cause: str = ""
     account: str = ""  # arm and disarm name it
     request_id: str = ""  # a flatten whose request file was written first
+    sleeve: str = ""  # resume this sleeve alone
 
 
 class Outcome(Enum):

@@ -17,12 +17,14 @@ def contradiction(given: RiskGovernor, pack: RulePack) -> str:
     """Why these settings cannot stand under this pack, with the path; empty when they can."""
     if not pack.api_allowed:
         return f"the firm allows the interface on no such account: {pack.name} - at `$.{_RULES}`"
-    if given.daily_loss * USD >= pack.daily_loss and not given.beyond_firm_daily_loss:
-        return (
-            f"risk_governor.daily_loss was {given.daily_loss}; it must stay inside the firm's"
-            f" {pack.daily_loss // USD} of {pack.name}, unless"
-            " risk_governor.beyond_firm_daily_loss says otherwise"
-        )
+    for name in ("session_cap", "daily_cap", "daily_loss"):
+        ours = getattr(given, name)
+        if ours * USD >= pack.daily_loss and not given.beyond_firm_daily_loss:
+            return (
+                f"risk_governor.{name} was {ours}; it must stay inside the firm's"
+                f" {pack.daily_loss // USD} of {pack.name}, unless"
+                " risk_governor.beyond_firm_daily_loss says otherwise"
+            )
     if given.drawdown_kill * USD >= pack.maximum_loss:
         return (
             f"risk_governor.drawdown_kill was {given.drawdown_kill}; it must stay inside the"

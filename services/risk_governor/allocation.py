@@ -1,0 +1,75 @@
+"""How the distance to the floor is divided: each sleeve's slice, in whole micro-dollars.
+
+The account's nominal size is no capital: what may be lost before it ends is. That distance, as it
+stands when a day begins, is divided by weights from each sleeve's finished days: a sleeve without
+evidence weighs 100, one that only lost 10, one that only won 150, so that a loser shrinks faster
+than a winner grows. No slice exceeds a set share, and from its own slice a losing sleeve pays what
+it lost in those days. The rest stays undivided.
+
+A slice bounds what its sleeve may have lost today and still risk, together (`budget_left`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from services.risk_governor.equity import sleeve_nets
+from services.risk_governor.limits import WHOLE
+from services.risk_governor.state import FAR, Mind
+from shared.units import Micros
+
+EVEN: Final = 100
+LEAST: Final = 10
+
+
+def weight(nets: Sequence[Micros]) -> int:
+    """10 (only losses) over 100 (no evidence, or as much won as lost) to 150 (only gains)."""
+    gross = sum(abs(net) for net in nets)
+    if not gross:
+        return EVEN
+    edge = sum(nets) * EVEN // gross
+    return max(LEAST, EVEN + edge) if edge < 0 else EVEN + edge // 2
+
+
+def divide(
+    capital: Micros, records: Mapping[str, Sequence[Micros]], share_percent: int
+) -> dict[str, Micros]:
+    """Each sleeve's slice of a capital (nothing, when that is negative)."""
+    capital = max(0, capital)
+    weights = {sleeve: weight(nets) for sleeve, nets in records.items()}
+    total, most = sum(weights.values()), capital * share_percent // WHOLE
+    return {
+        sleeve: max(0, min(most, capital * weights[sleeve] // total) + min(0, sum(nets)))
+        for sleeve, nets in records.items()
+    }
+
+
+def allocate(mind: Mind) -> None:
+    """Divide anew: when a day begins, and when its floor or balance was moved by a payout."""
+    state, share = mind.state, mind.limits.given.allocation_share_percent
+    if not share or state.base is None:
+        state.budgets = {}
+        return
+    records = {name: state.records.get(name, []) for name in sorted(mind.settings.sleeves)}
+    state.budgets = divide(state.base - state.floor, records, share)
+
+
+def record_day(mind: Mind) -> None:
+    """Add each sleeve's finished day to its evidence. Only while the ledger is flat."""
+    days = mind.limits.given.allocation_days
+    for sleeve, net in sleeve_nets(mind).items():
+        kept = [*mind.state.records.get(sleeve, []), net][-days:]
+        mind.state.records[sleeve] = kept
+
+
+def budget_of(mind: Mind, sleeve: str) -> Micros:
+    """A sleeve's slice of the day; nothing for one without, boundless when none are cut."""
+    if not mind.limits.given.allocation_share_percent:
+        return FAR
+    return mind.state.budgets.get(sleeve, 0)
+
+
+def budget_left(mind: Mind, sleeve: str) -> Micros:
+    """What a sleeve may still risk: its slice less its loss of the day; a gain adds nothing."""
+    return budget_of(mind, sleeve) + min(0, sleeve_nets(mind).get(sleeve, 0))

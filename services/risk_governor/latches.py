@@ -1,0 +1,214 @@
+"""Every reason not to trade freely, as a table: what it does, whom it binds, and what ends it.
+
+A latch is held under its key until an event of its own kind clears it: a person's word for what a
+person must look at, 17:00 CT with proof of flat for a lost day, an agreeing reconciliation for a
+doubt, the clock for a pause with an end. No other event clears it, and nobody but the table decides
+that; `tests/test_governor_latches.py` tries every key against every event. Tripping is automatic,
+clearing a person's latch is only possible at the local console.
+
+A latch that rests at ACTIVE forbids nothing: it is news for a person (a target reached, a payout
+that may be asked for), or a mode that sizes are judged by (recovery).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from services.risk_governor.state import GOVERNOR, Latch, Mind
+from shared.events import RiskLatch, RiskLevel, Scope
+from shared.units import Nanos
+
+FLOOR: Final = "floor"
+DRAWDOWN: Final = "drawdown"
+FIRM_DAILY: Final = "firm_daily_loss"
+DAILY_LOSS: Final = "daily_loss"
+DAILY_CAP: Final = "daily_cap"
+EMERGENCY: Final = "emergency_stop"
+SESSION_CAP: Final = "session_cap"
+APPROACH: Final = "near_floor"
+RECOVERY: Final = "recovery"
+TARGET: Final = "profit_target"
+PROFIT_STOP: Final = "profit_stop"
+CONSISTENCY: Final = "consistency"
+PAYOUT: Final = "payout"
+COOLDOWN: Final = "cooldown"
+NEWS: Final = "news"
+OPERATOR: Final = "operator"
+SESSION: Final = "session"
+NEW_DAY: Final = "new_day"
+RESTART: Final = "restart"
+CLOCK: Final = "clock"
+DIFFERENCE: Final = "difference"
+BLIND: Final = "blind"
+RECALLED: Final = "recalled"
+SLEEVE: Final = "sleeve"  # its latches are `sleeve:<name>`
+
+
+class By(Enum):
+    """What may end a latch; the value is what a person reads under `clears`."""
+
+    NOBODY = "new account"
+    OPERATOR = "operator"
+    DAY = "17:00 CT"  # with proof of flat and a reconciled balance
+    RECONCILED = "reconcile"
+    FEED = "feed"
+    TIME = "time"  # its own end, or 17:00 CT
+
+
+class Kind(Struct, frozen=True):
+    """A row of the table. `rests`: the level while nothing is left to flatten."""
+
+    rests: RiskLevel
+    by: By
+    flattens: bool = False
+
+
+_HALTED, _REDUCE, _FREE = RiskLevel.HALTED, RiskLevel.REDUCE_ONLY, RiskLevel.ACTIVE
+
+KINDS: Final[dict[str, Kind]] = {
+    FLOOR: Kind(_HALTED, By.NOBODY, flattens=True),
+    DRAWDOWN: Kind(_HALTED, By.OPERATOR, flattens=True),
+    FIRM_DAILY: Kind(_HALTED, By.DAY, flattens=True),
+    DAILY_LOSS: Kind(_HALTED, By.DAY, flattens=True),
+    DAILY_CAP: Kind(_HALTED, By.DAY, flattens=True),
+    EMERGENCY: Kind(_HALTED, By.DAY, flattens=True),
+    SESSION_CAP: Kind(_REDUCE, By.DAY, flattens=True),
+    APPROACH: Kind(_REDUCE, By.DAY, flattens=True),
+    RECOVERY: Kind(_FREE, By.DAY),
+    TARGET: Kind(_HALTED, By.OPERATOR, flattens=True),
+    PROFIT_STOP: Kind(_HALTED, By.DAY, flattens=True),
+    CONSISTENCY: Kind(_FREE, By.DAY),
+    PAYOUT: Kind(_FREE, By.DAY),
+    COOLDOWN: Kind(_REDUCE, By.TIME),
+    NEWS: Kind(_REDUCE, By.TIME),
+    OPERATOR: Kind(_HALTED, By.OPERATOR),
+    SESSION: Kind(_HALTED, By.DAY, flattens=True),
+    NEW_DAY: Kind(_REDUCE, By.RECONCILED),
+    RESTART: Kind(_REDUCE, By.RECONCILED),
+    CLOCK: Kind(_REDUCE, By.RECONCILED),
+    DIFFERENCE: Kind(_REDUCE, By.RECONCILED),
+    BLIND: Kind(_REDUCE, By.FEED, flattens=True),
+    RECALLED: Kind(_HALTED, By.OPERATOR),
+    SLEEVE: Kind(_HALTED, By.OPERATOR, flattens=True),
+}
+
+
+def kind_of(key: str) -> Kind:
+    """The row of a latch's key; those of sleeves share one."""
+    return KINDS[key.partition(":")[0]]
+
+
+def latch(
+    mind: Mind, now_ns: Nanos, key: str, cause: str, *, flatten: bool | None = None,
+    rests: RiskLevel | None = None, until_ns: Nanos = 0, request_id: str = "",
+    owner: str = GOVERNOR, clears: str = "",
+) -> None:  # fmt: skip
+    """Hold for a reason, as its row says unless told otherwise. A second cause under the same key
+    changes only what tightens: a flatten on top of a mere halt."""
+    kind = kind_of(key)
+    flatten = kind.flattens if flatten is None else flatten
+    found = mind.state.latches.get(key)
+    if found is None:
+        mind.state.latches[key] = Latch(
+            kind.rests if rests is None else rests, cause, now_ns, clears or kind.by.value,
+            until_ns, flatten, flatten, 0, request_id, owner, sleeve_in(key),
+        )  # fmt: skip
+    elif flatten and not found.flattens:
+        found.flattens = found.flattening = True
+        found.cause, found.request_id = cause, request_id
+    else:
+        return
+    mind.state.latched += 1
+
+
+def unlatch(mind: Mind, *keys: str) -> None:
+    for key in keys:
+        if mind.state.latches.pop(key, None) is not None:
+            mind.state.latched += 1
+
+
+def clear(mind: Mind, by: By, *but: str, proven: bool = False) -> None:
+    """End every latch whose row names this kind of event, unless its flatten is still to be proven
+    (`proven`: flat was proven in another way)."""
+    for key, held in list(mind.state.latches.items()):
+        if kind_of(key).by is by and (proven or not held.flattening) and key not in but:
+            unlatch(mind, key)
+
+
+def sleeve_in(key: str) -> str:
+    """The sleeve a latch binds; empty for one that binds the account."""
+    kind, _, sleeve = key.partition(":")
+    return sleeve if kind == SLEEVE else ""
+
+
+def switch_off(mind: Mind, now_ns: Nanos, sleeve: str, cause: str) -> None:
+    """One sleeve is not to trade: its entries are vetoed, its risk is closed, the others go on."""
+    latch(mind, now_ns, f"{SLEEVE}:{sleeve}", cause)
+
+
+def switched_off(mind: Mind, sleeve: str) -> Latch | None:
+    """Why a sleeve may not open anything; None while it may."""
+    return mind.state.latches.get(f"{SLEEVE}:{sleeve}")
+
+
+def in_recovery(mind: Mind) -> bool:
+    """Whether half of the day's effective limit is lost: half size until 17:00 CT."""
+    return RECOVERY in mind.state.latches
+
+
+def flatten_again(mind: Mind, sleeve: str = "") -> None:
+    """Something is held although a flatten was proven: every such latch starts anew."""
+    for held in mind.state.latches.values():
+        if held.flattens and not held.flattening and held.sleeve in ("", sleeve):
+            held.flattening, held.flatten_no = True, 0
+            mind.state.latched += 1
+
+
+def level_of(held: Latch) -> RiskLevel:
+    return RiskLevel.FLATTENING if held.flattening else held.rests
+
+
+def strictest(mind: Mind) -> tuple[RiskLevel, list[Latch]]:
+    """The account's level and the latches that make it."""
+    account = [held for held in mind.state.latches.values() if not held.sleeve]
+    for level in (RiskLevel.FLATTENING, RiskLevel.HALTED, RiskLevel.REDUCE_ONLY):
+        found = [held for held in account if level_of(held) is level]
+        if found:
+            return level, found
+    return RiskLevel.ACTIVE, []
+
+
+def told(mind: Mind) -> tuple[RiskLatch, ...]:
+    """Every latch as the world is told it."""
+    return tuple(
+        RiskLatch(
+            key=key,
+            cause=held.cause,
+            level=level_of(held),
+            scope=Scope.SLEEVE if held.sleeve else Scope.ACCOUNT,
+            sleeve=held.sleeve,
+            owner=held.owner,
+            since_ns=held.since_ns,
+            until_ns=held.until_ns,
+            clears=held.clears,
+            flattens=held.flattens,
+        )
+        for key, held in mind.state.latches.items()
+    )
+
+
+def recall(mind: Mind, said: tuple[RiskLatch, ...]) -> None:
+    """Hold what our own recorded word says was held; a flatten under way begins anew."""
+    for one in said:
+        if one.key.partition(":")[0] not in KINDS or one.key in mind.state.latches:
+            continue
+        flattening = one.level is RiskLevel.FLATTENING
+        rests = kind_of(one.key).rests if flattening else one.level
+        mind.state.latches[one.key] = Latch(
+            rests, one.cause, one.since_ns, one.clears, one.until_ns, one.flattens, flattening,
+            0, "", one.owner, one.sleeve,
+        )  # fmt: skip
+        mind.state.latched += 1

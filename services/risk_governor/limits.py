@@ -1,0 +1,112 @@
+"""The settings as integers, checked against the firm's own walls, and never looser within a day.
+
+What was in force when a trading day began, or was tightened since, holds until 17:00 CT: a restart
+with looser settings keeps the tighter value of each, and the governor says which. Tightening holds
+at once. What is neither tighter nor looser (the size of the account, patience with a peer) is taken
+as it is set.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import structs
+
+from shared.domain.rules.day import share_of, smaller_limit
+from shared.domain.rules.inside import contradiction, daily_limit
+from shared.domain.rules.pack import RulePack
+from shared.sections import RiskGovernor
+from shared.units import SECOND, USD, Micros, Nanos
+from shared.venue.times import time_ns
+
+Values = dict[str, int]
+WHOLE: Final = 100
+CPI: Final = "CPI"
+CPI_NS: Final = 300 * SECOND  # the firm's own window, before and after
+LESS: Final = (
+    "order_size", "position", "account_position_tenths", "trade_risk", "open_risk", "daily_loss",
+    "drawdown_kill", "trades_per_day", "quoted_per_day", "orders_per_window", "price_collar_ticks",
+)  # fmt: skip
+"""Limits of which less is tighter."""
+LESS_OR_NONE: Final = (
+    "session_cap", "daily_cap", "recovery_percent", "emergency_percent", "loss_streak",
+    "sleeve_loss", "profit_stop", "allocation_share_percent",
+)  # fmt: skip
+"""The same, and 0 means that there is no such limit."""
+MORE: Final = ("slippage_ticks", "exit_allowance_ticks", "approach_percent", "cooldown_s")
+"""Limits of which more is tighter."""
+KEPT: Final = LESS + LESS_OR_NONE + MORE
+
+
+def values_of(given: RiskGovernor) -> Values:
+    """The limits that may only be tightened within a day, by the names of their settings."""
+    return {name: int(getattr(given, name)) for name in KEPT}
+
+
+def tighter(first: Values, second: Values) -> Values:
+    """The tighter of each limit; one that is missing in `second` is as in `first`."""
+    return {name: _tighter(name, value, second.get(name, value)) for name, value in first.items()}
+
+
+def _tighter(name: str, one: int, other: int) -> int:
+    if name in LESS_OR_NONE:
+        return smaller_limit(one, other)
+    return max(one, other) if name in MORE else min(one, other)
+
+
+class Limits:
+    """The settings as integers, checked against the firm's own walls. Raises ValueError.
+
+    `held`: what was in force before, in this trading day; `kept` names what of the settings
+    therefore has to wait.
+    """
+
+    def __init__(self, given: RiskGovernor, pack: RulePack, held: Values | None = None) -> None:
+        reason = contradiction(given, pack)
+        if reason:
+            raise ValueError(reason)
+        wanted = values_of(given)
+        self.values = tighter(wanted, held or {})
+        self.kept = ", ".join(
+            f"{name} stays {value} until 17:00 CT (the settings say {wanted[name]})"
+            for name, value in self.values.items()
+            if value != wanted[name]
+        )
+        given = structs.replace(given, **self.values)
+        self.given = given
+        self.pack = pack
+        self.maximum_loss, self.start = pack.maximum_loss, pack.start
+        self.firm_daily = pack.day_limit(given.daily_loss_limit)
+        self.session_cap = given.session_cap * USD
+        self.daily_cap = given.daily_cap * USD
+        self.daily_loss = daily_limit(given, pack)
+        self.drawdown = given.drawdown_kill * USD
+        self.profit_stop = given.profit_stop * USD
+        self.sleeve_loss = given.sleeve_loss * USD
+        self.trade_risk = given.trade_risk * USD
+        self.open_risk = given.open_risk * USD
+        self.quote_age_ns = int(given.quote_age_s * SECOND)
+        self.window_ns = int(given.window_s * SECOND)
+        self.approval_ns = int(given.approval_real_s * SECOND)
+        self.unprotected_ns = int(given.unprotected_real_s * SECOND)
+        self.blind_ns = int(given.blind_grace_s * SECOND)
+        self.difference_ns = int(given.difference_grace_s * SECOND)
+        self.cooldown_ns = given.cooldown_s * SECOND
+        self.news = tuple(sorted(self._window(one.at, one.kind) for one in given.news))
+
+    @property
+    def effective(self) -> Micros:
+        """The smallest daily limit enabled; the soft stop where there is no other."""
+        return smaller_limit(self.firm_daily, self.daily_cap) or self.daily_loss
+
+    def share(self, percent: int) -> Micros:
+        """A share of the effective daily limit; 0 for none."""
+        return share_of(self.effective, (percent, WHOLE))
+
+    def _window(self, at: str, kind: str) -> tuple[Nanos, Nanos, Nanos, str]:
+        """(instant, before, after, kind) of news and the time around it."""
+        event = time_ns(at, "risk_governor.news.at")
+        least = CPI_NS if kind == CPI else 0
+        before = max(self.given.news_before_s * SECOND, least)
+        after = max(self.given.news_after_s * SECOND, least)
+        return event, before, after, kind
