@@ -22,6 +22,7 @@ VERBS = {
     "flatten": ("scripts.flatten", "cancel and close everything, halt, and prove it"),
     "halt": ("scripts.halt", "stop all new risk until resumed"),
     "resume": ("scripts.resume", "end a halt that an operator made"),
+    "rules": ("scripts.rules", "the firm's rule packs with their evidence, and what each rule is"),
     "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
     "journal": ("scripts.journal", "list, read, follow or verify what an actor recorded"),
     "replay": ("scripts.replay", "run an actor's journal again; fail if a decision differs"),

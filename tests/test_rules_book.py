@@ -9,6 +9,7 @@ from shared import settings as settings_module
 from shared.domain.rules.book import BOOK
 from shared.domain.rules.book_latches import LATCHES
 from shared.domain.rules.book_vetoes import VETOES
+from shared.domain.rules.pack import FIELDS, key_of
 from shared.events import VetoRule
 
 UNITS = ("", "usd", "ticks", "contracts", "tenths", "orders", "trades", "time", "ratio")
@@ -31,6 +32,7 @@ def test_a_row_names_settings_that_exist_and_says_everything(rule: str) -> None:
         assert text.strip() == text != ""
     assert entry.what.endswith(".")
     assert entry.why.endswith(".")
+    assert {*entry.facts} <= {key_of(field) for field in FIELDS}
     for path in entry.settings:
         value: object = settings_module.load(env={})
         for part in path.split("."):

@@ -679,6 +679,7 @@ def test_payouts() -> None:
     bench.quiet()
     report = ask_firm(bench, FirmWish.PAYOUT, "", 500)
     assert (report.success, report.balance_micros) == (True, money("500"))
+    assert report.received_micros == money("420"), "nine tenths less the fee of 30 (V43)"
     assert (report.standing.floor, report.standing.winning_days) == (0, 0)
     assert "0 of 5" in ask_firm(bench, FirmWish.PAYOUT, "", 125).error, "the counts begin anew"
     truth = bench.truth()

@@ -20,6 +20,7 @@ from services.simulator.firm import EXPRESS, standing
 from services.simulator.market import Hours
 from services.simulator.words import FirmOrder, FirmReport, FirmWish
 from shared.domain.rules.pack import PackError, RulePack
+from shared.domain.rules.payout import received as received_of
 from shared.sections import SimulatedAccount, Simulator
 from shared.settings import Settings
 from shared.units import USD, Micros, Nanos, dollars
@@ -117,10 +118,11 @@ class Counter:
         account = self.find(order.account)
         if account is None:
             return FirmReport(success=False, error=f"no account is named {order.account!r}")
+        received = 0
         try:
             match order.wish:
                 case FirmWish.PAYOUT:
-                    self._pay(account, order.amount * USD, now_ns)
+                    received = self._pay(account, order.amount * USD, now_ns)
                 case FirmWish.RESET:
                     account = self._reset(account)
                 case FirmWish.AUTO_OCO:
@@ -130,9 +132,9 @@ class Counter:
                     pass
         except Denied as denied:
             return self._report(account, str(denied))
-        return self._report(account)
+        return self._report(account, received=received)
 
-    def _report(self, account: Account, error: str = "") -> FirmReport:
+    def _report(self, account: Account, error: str = "", *, received: Micros = 0) -> FirmReport:
         state = account.state
         return FirmReport(
             success=not error,
@@ -142,6 +144,7 @@ class Counter:
             can_trade=state.can_trade,
             balance_micros=state.balance,
             equity_micros=self._bailiff.equity(account),
+            received_micros=received,
             standing=msgspec.structs.replace(state.firm),
         )
 
@@ -151,7 +154,8 @@ class Counter:
         if account.held() or account.state.live:
             raise Denied("the account has open positions or working orders")
 
-    def _pay(self, account: Account, gross: Micros, now_ns: Nanos) -> None:
+    def _pay(self, account: Account, gross: Micros, now_ns: Nanos) -> Micros:
+        """Book a payout; what of it reaches the trader. Raises Denied."""
         state = account.state
         if now_ns < self._hours.day(now_ns).opens_ns:
             raise Denied("no payouts are booked over weekends and closed days")
@@ -172,6 +176,8 @@ class Counter:
         account.pay(gross)
         firm.pay(terms, gross, state.balance)
         self._exchange.tell_account(account)
+        pack = self._packs.get(firm.rules)
+        return received_of(gross, pack.split_percent, pack.transfer_fee) if pack is not None else 0
 
     def _reset(self, account: Account) -> Account:
         self._idle(account)

@@ -171,6 +171,7 @@ class FirmReport(venue.Body, frozen=True, kw_only=True):
     can_trade: bool = False
     balance_micros: Micros = 0
     equity_micros: Micros = 0
+    received_micros: Micros = 0  # of a payout just booked: the trader's share, less the fee
     standing: Standing | None = None
 
 
