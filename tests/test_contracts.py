@@ -22,7 +22,9 @@ from shared.contracts import (
     show,
     ticks,
 )
-from shared.domain.expiries import ROLL_DAYS, day_number, day_of, days_left, last_trade, weekday
+from shared.domain import business_days
+from shared.domain.business_days import day_number, easter, is_business_day, weekday
+from shared.domain.expiries import ROLL_DAYS, day_of, days_left, ends, last_trade
 from shared.domain.sessions import days_to_expiry
 from shared.units import USD
 
@@ -148,6 +150,84 @@ def test_never_later_than_the_exchange_and_not_much_earlier(
     ours = last_trade(PRODUCTS[root], year, month)
     assert 0 <= day_of(official) - ours <= 7
     assert weekday(ours) < 5
+
+
+@pytest.mark.parametrize(
+    ("contract", "official"),
+    [
+        ("EP.M25", "2025-06-20"),
+        ("EP.M26", "2026-06-18"),  # the third Friday is Juneteenth
+        ("MES.Z26", "2026-12-18"),
+        ("MNQ.M27", "2027-06-17"),  # the third Friday is kept for it
+        ("NKD.Z26", "2026-12-10"),
+        ("EU6.Z25", "2025-12-15"),
+        ("EU6.Z26", "2026-12-14"),
+        ("CA6.Z26", "2026-12-15"),
+        ("MBT.X25", "2025-11-28"),
+        ("GMET.Z26", "2026-12-24"),  # the last Friday is Christmas
+        ("MBT.H27", "2027-03-25"),  # and here Good Friday
+        ("TYA.Z25", "2025-12-19"),
+        ("USA.Z26", "2026-12-21"),
+        ("TUA.Z26", "2026-12-31"),
+        ("GCE.Z25", "2025-12-29"),
+        ("SIE.Z26", "2026-12-29"),
+        ("CLE.F26", "2025-12-19"),
+        ("CLE.Z26", "2026-11-20"),
+        ("CLE.F27", "2026-12-21"),
+        ("MCLE.Z26", "2026-11-19"),
+        ("NGE.F26", "2025-12-29"),
+        ("NGE.Z26", "2026-11-25"),
+        ("NQG.Z26", "2026-11-24"),
+        ("RBE.F26", "2025-12-31"),
+        ("RBE.Z26", "2026-11-30"),
+        ("ZCE.Z25", "2025-12-12"),
+        ("ZSE.X26", "2026-11-13"),
+        ("GLE.Z25", "2025-12-31"),
+        ("HE.Z25", "2025-12-12"),
+        ("HE.Z26", "2026-12-14"),
+    ],
+)
+def test_the_exchange_s_last_days(contract: str, official: str) -> None:
+    whole = f"CON.F.US.{contract}"
+    assert ends(product_of(whole), *contract_month(whole)) == day_of(official)
+
+
+def test_leaving_is_never_later_than_the_end_and_both_are_business_days() -> None:
+    for product in PRODUCTS.values():
+        for year in (2025, 2026, 2027):
+            for code in product.months:
+                month = MONTH_CODES.index(code) + 1
+                end = ends(product, year, month)
+                assert is_business_day(end), (product.root, year, month)
+                left = last_trade(product, year, month)
+                late = left - end  # a holiday on the day itself moves it forward by one at most
+                assert late <= 0 or not is_business_day(left), (product.root, year, month, late)
+
+
+HOLIDAYS = {
+    2025: "01-01 01-20 02-17 04-18 05-26 06-19 07-04 09-01 11-27 12-25",
+    2026: "01-01 01-19 02-16 04-03 05-25 06-19 07-03 09-07 11-26 12-25",
+    2027: "01-01 01-18 02-15 03-26 05-31 06-18 07-05 09-06 11-25 12-24",
+}
+
+
+@pytest.mark.parametrize("year", sorted(HOLIDAYS))
+def test_the_holidays_of_the_exchange(year: int) -> None:
+    named = {day_of(f"{year}-{day}") for day in HOLIDAYS[year].split()}
+    assert business_days.holidays(year) == named
+    number = day_number(year, 1, 1)
+    lost = [day for day in range(number, number + 365) if not is_business_day(day)]
+    assert {day for day in lost if weekday(day) < 5} == named
+
+
+@given(st.integers(1970, 2199))
+def test_easter_is_a_sunday_in_spring(year: int) -> None:
+    assert weekday(easter(year)) == 6
+    assert day_number(year, 3, 22) <= easter(year) <= day_number(year, 4, 25)
+
+
+def test_new_year_on_a_saturday_is_not_kept() -> None:
+    assert is_business_day(day_of("2027-12-31"))
 
 
 def test_fronts_are_those_the_venue_listed() -> None:

@@ -297,11 +297,9 @@ def last_day_of(contract: str, hours: Hours, at_ns: int) -> TradingDay:
         day = following
 
 
-def test_an_ended_contract_expires_orders_and_settles_positions() -> None:
-    """Without the firm's flat time a position can meet the end of its contract."""
-    hours = Hours(calendar(settings_with().session))
-    last = last_day_of(MES, hours, time_ns("2026-12-01T12:00:00-06:00", "begin"))
-    bench = Bench(start=time_text(last.closes_ns - 3 * SECOND), regime="calm", firm_rules=False)
+def holding_and_resting(closes_ns: int) -> tuple[Bench, Order]:
+    """Two lots of MES held and two waiting, a moment before a day's close; no rules of the firm."""
+    bench = Bench(start=time_text(closes_ns - 3 * SECOND), regime="calm", firm_rules=False)
     bench.run(1)
     exchange = bench.core._machines.exchange
     account = exchange.account
@@ -322,13 +320,48 @@ def test_an_ended_contract_expires_orders_and_settles_positions() -> None:
         exchange.accept(order, (None, None), bench.now)
     bench.run(0.5)
     assert account.lots(MES) == 2
-    while bench.core._machines.state.day == last.day:
+    return bench, resting
+
+
+def over_night(bench: Bench) -> None:
+    day = bench.core._machines.state.day
+    while bench.core._machines.state.day == day:
         bench.now += 60 * SECOND
         bench.run(0.02)
+
+
+def test_an_ended_contract_expires_orders_and_settles_positions() -> None:
+    """After the exchange's last day: the third Friday."""
+    hours = Hours(calendar(settings_with().session))
+    last = hours.day(time_ns("2026-12-18T12:00:00-06:00", "the third Friday"))
+    bench, resting = holding_and_resting(last.closes_ns)
+    over_night(bench)
+    account = bench.core._machines.exchange.account
     assert account.lots(MES) == 0
     assert bench.order(resting.id).status == 4
     closing = account.state.deals[-1]
-    assert (closing.side, closing.lots) == (-1, 2)
+    assert (closing.side, closing.lots, closing.price) == (-1, 2, bench.book().last)
+    wish = {"account_id": ACCOUNT, "contract_id": MES}
+    assert bench.ask(venue.PositionClose(**wish)).error_code == 4
+    assert bench.ask(venue.PositionPartialClose(**wish, size=1)).error_code == 4
+    assert bench.place(MES).error_code == 9
+    assert not bench.ask(venue.ContractSearchById(contract_id=MES)).contract.active_contract
+
+
+def test_after_the_roll_an_old_month_can_only_be_left() -> None:
+    """What is held and what works there stays; nothing new is opened; it can be closed."""
+    hours = Hours(calendar(settings_with().session))
+    last = last_day_of(MES, hours, time_ns("2026-12-01T12:00:00-06:00", "begin"))
+    bench, resting = holding_and_resting(last.closes_ns)
+    over_night(bench)
+    bench.run(60)
+    assert bench.core._machines.exchange.account.lots(MES) == 2
+    assert bench.order(resting.id).status == 1
+    assert (refused := bench.place(MES)).error_code == 9, refused
+    assert bench.ask(venue.CancelOrder(account_id=ACCOUNT, order_id=resting.id)).success
+    assert bench.ask(venue.PositionClose(account_id=ACCOUNT, contract_id=MES)).success
+    bench.run(0.5)
+    assert bench.core._machines.exchange.account.lots(MES) == 0
 
 
 def test_a_market_order_at_the_limit_of_the_day_rests_there() -> None:

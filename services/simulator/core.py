@@ -41,7 +41,7 @@ from services.simulator.words import (
     WeatherReport,
 )
 from services.simulator.world import Machines, SimulatorState, begin
-from shared.contracts import PRODUCTS, product_of
+from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.domain.sessions import TradingDay
 from shared.events import Event, Pulse, Started
@@ -159,8 +159,8 @@ class Simulator:
             self._tellers[root].tell(update, stats, self._said)
 
     def _turn_day(self, now_ns: Nanos) -> TradingDay:
-        """The trading day at `now_ns`. A new one ends the firm's day and may have new front months:
-        contracts that are no longer traded are settled.
+        """The trading day at `now_ns`. A new one ends the firm's day and may have new front months;
+        contracts whose last day is over are settled.
         """
         day = self._machines.hours.day(now_ns)
         if day.day != self._label:
@@ -180,7 +180,7 @@ class Simulator:
             used = dict.fromkeys(order.contract for order in account.state.live.values())
             used |= dict.fromkeys(contract for contract, _ in account.held())
             for contract in used:
-                if contract != listing.front(product_of(contract), self._label):
+                if listing.ended(contract, self._label):
                     settle(self._exchange, account, contract, now_ns)
 
     # -- requests ----------------------------------------------------------------------------------

@@ -268,10 +268,10 @@ class Desk:
         product = listing.known(contract, day)
         if product is None:
             return CloseError.CONTRACT_NOT_FOUND.value
-        if not account.lots(contract):
-            return CloseError.POSITION_NOT_FOUND.value
-        active = contract == listing.front(product, day)
-        return (CloseError.SUCCESS if active else CloseError.CONTRACT_NOT_ACTIVE).value
+        if listing.ended(contract, day):
+            return CloseError.CONTRACT_NOT_ACTIVE.value
+        held = account.lots(contract)
+        return (CloseError.SUCCESS if held else CloseError.POSITION_NOT_FOUND).value
 
     def _tradable(self, now_ns: Nanos, account: Account | None, contract: str) -> bool:
         """Whether a close can go out: open, quoted, and not already being closed by the firm."""

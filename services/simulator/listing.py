@@ -3,8 +3,10 @@
 All are listed and searchable; those that are not quoted here (`simulator.feed.products`) answer an
 order with `Invalid symbol`, as the venue does for a contract without a price. The front rolls some
 days before the last trade (`shared/domain/expiries.py`, which says what is approximate). Contracts
-of earlier months stay known, inactive, and keep their bars up to the roll; later months are not
-listed. EMD, gone from the venue's list since 2025, resolves by id and is never listed.
+of earlier months stay known, inactive, and keep their bars up to the roll: nothing new is opened in
+them, but what is held or works there stays until the exchange's last day for them (`ended`), at the
+prices of the front: a product has one market here. Later months are not listed. EMD, gone from the
+venue's list since 2025, resolves by id and is never listed.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from shared.contracts import (
     contract_month,
     product_of,
 )
-from shared.domain.expiries import ROLL_DAYS, day_of, last_trade
+from shared.domain.expiries import ROLL_DAYS, day_of, ends, last_trade
 from shared.units import USD
 from shared.venue.words import ContractModel
 
@@ -57,6 +59,11 @@ def known(contract: str, day: str) -> Product | None:
     if MONTH_CODES[month - 1] not in product.months or year < int(day[:4]) - KNOWN_YEARS_BACK:
         return None
     return product if (year, month) <= contract_month(front(product, day)) else None
+
+
+def ended(contract: str, day: str) -> bool:
+    """Whether a contract's last trading day lies before `day`."""
+    return ends(product_of(contract), *contract_month(contract)) < day_of(day)
 
 
 def model(contract: str, day: str) -> ContractModel:

@@ -187,7 +187,7 @@ class PullSession:
         if day == state.day:
             return
         ended, state.day = state.day, day
-        if state.contract != listing.front(PRODUCTS[state.root], day):
+        if listing.ended(state.contract, day):
             settle(self.exchange, self.exchange.account, state.contract, at_ns)
         self._bailiff.end_day(ended, at_ns)
 
