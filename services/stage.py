@@ -1,42 +1,47 @@
-"""The outside of a World: gateway, router and governor joined to the simulator without sockets.
+"""The outside of a World: ports joined to the simulator and to each other without sockets.
 
-What a port does with HTTP and hubs in a process is done here with calls and delays, by the same
-translation and the same words, so that the cores cannot tell the difference. What goes wrong
-between them (requests and answers lost or late, acts refused, hub events lost or doubled, hubs
-broken or mute) goes wrong here, from the World's dice. Beside `cast.py` and the checks the stage is
-all that knows several rooms.
+What a port does with HTTP and hubs in a process is done here with calls and delays: the asking and
+the reading by the ports' own coroutines and translation, so that the cores cannot tell the
+difference. What goes wrong between them goes wrong here, from the World's dice. Beside `cast.py`
+and the checks the stage is all that knows several rooms.
 
-Simplified: no logins and no request quota; a hub that broke comes back by itself within two
-seconds.
+Simplified: no logins; a hub that broke comes back by itself within two seconds; the sentinel's lock
+and the files of the run directory cannot fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
 from services.cast import build, deciders
-from services.risk_governor.words import SentinelBack
 from services.simulator import words as sim
+from services.stage_client import Asking, Line
 from services.stage_gateway import GatewaySide
 from services.stage_router import RouterSide
+from services.stage_sentinel import Files, SentinelSide
 from shared.core import Word
 from shared.events import Event
 from shared.lab.accidents import Accidents
 from shared.lab.world import Errand, World
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND, Nanos
-from shared.venue.answers import ENDPOINT_OF, AnyResponse
+from shared.venue.answers import AnyResponse
 from shared.venue.words import Request
 
 STEP_NS = 50 * MILLISECOND  # how finely the simulated market moves
-TIMEOUT_NS = 5 * SECOND  # when a caller gives up
 LOOK_NS = 12 * SECOND  # the router looks at the venue about every ten
-LATE_NS_MAX = 4 * SECOND  # a request given up may be carried out so much later
-
-Then = Callable[[AnyResponse | None], Iterable[Errand]]
-"""What follows an answer; None: its outcome is not known."""
+FAULTS = (
+    (sim.FaultKind.FREEZE_MARKET, 8_000),
+    (sim.FaultKind.LOSE_ANSWER, 3),
+    (sim.FaultKind.LOSE_USER_EVENT, 5),
+    (sim.FaultKind.DOUBLE_USER_EVENT, 5),
+    (sim.FaultKind.REJECT_ORDER, 3),
+    (sim.FaultKind.DELAY_ANSWERS, 2_000),
+    (sim.FaultKind.HALT_MARKET, 5_000),
+)
+"""What the simulator does wrong on request, and how much of it at most."""
 
 
 def cast_world(
@@ -46,12 +51,12 @@ def cast_world(
     seed: int = 0,
     accidents: Accidents | None = None,
     said: Callable[[str, int, Nanos, Event], None] | None = None,
+    only: Sequence[str] = (),
 ) -> World:
-    """The whole cast and the simulator in a World; the sentinel needs processes and is left out."""
+    """The whole cast (or `only` these of it) and the simulator in a World."""
     weather = accidents or Accidents()
-    cores = {
-        name: partial(build, name, settings) for name in deciders(settings) if name != "sentinel"
-    }
+    names = only or deciders(settings)
+    cores = {name: partial(build, name, settings) for name in names}
     stage = VenueStage(settings, seed, weather)
     return World(cores, stage, start_ns, seed=seed, accidents=weather, said=said)
 
@@ -60,127 +65,142 @@ class VenueStage:
     """A `Stage` around the simulator."""
 
     elsewhere = ("simulator",)
+    world: World
 
     def __init__(self, settings: Settings, seed: int, accidents: Accidents) -> None:
         self.dice = Random(seed ^ 0x5EED)
         self.accidents = accidents
         self.slowest_ns = accidents.venue_delay_ns_max
-        self.calls: dict[int, Then] = {}
-        self.count = 0
-        self.now_ns: Nanos = 0
         self.trouble_ns: Nanos = 0  # until when what happened may keep anybody from doing better
-        self.truth: sim.TruthReport | None = None  # the last answer to a Truth
-        self.router = RouterSide(self)
+        self.files = Files()
+        self.line = Line(self)
+        self.asking = Asking(self)
+        self.router = RouterSide(self, settings)
         self.gateway = GatewaySide(self, settings.market_data_gateway)
+        self.sentinel = SentinelSide(self, settings)
+        self.shown: dict[int, object] = {}  # answers to those who look behind the scenes
 
-    # -- what the World asks ----------------------------------------------------------------------
+    # -- what the World asks -----------------------------------------------------------------------
 
-    def started(self, actor: str, epoch: int, now_ns: Nanos) -> Iterable[Errand]:
+    def attend(self, world: World) -> None:
+        self.world = world
+        self.sentinel.begin()
+        world.after(SECOND, self._second)
+
+    def started(self, actor: str, epoch: int, now_ns: Nanos) -> None:
         if actor == "simulator":
-            yield Errand("simulator", sim.Step(), 0, epoch, STEP_NS)
+            self.world.send(Errand("simulator", sim.Step(), 0, epoch, STEP_NS))
             if epoch > 1:
-                yield from self._forget_calls()
-                yield from self.gateway.connect(now_ns)
-                yield from self.router.connect(now_ns)
+                self.line.forget()
+                self.gateway.connect(now_ns)
+                self.router.broken("the venue is gone", self.delay())
         elif actor == "order_router":
-            yield from self.router.started(epoch, now_ns)
+            self.router.started(epoch)
         elif actor == "market_data_gateway":
-            yield from self.gateway.started(epoch, now_ns)
-        elif actor == "risk_governor":
-            yield Errand(actor, SentinelBack(), MILLISECOND, epoch)
+            self.gateway.started(epoch, now_ns)
+        elif actor == "sentinel":
+            self.sentinel.started()
 
-    def carry(self, actor: str, epoch: int, word: Word, now_ns: Nanos) -> Iterable[Errand]:
-        self.now_ns = now_ns
+    def carry(self, actor: str, words: Sequence[Word], now_ns: Nanos) -> None:
         if actor == "simulator":
-            return self._from_venue(word, now_ns)
-        if actor == "order_router":
-            return self.router.carry(word, now_ns)
-        if actor == "market_data_gateway":
-            return self.gateway.carry(word, now_ns)
-        return ()
+            self._from_venue(words, now_ns)
+        elif actor == "order_router":
+            self.router.carry(words, now_ns)
+        elif actor == "market_data_gateway":
+            self.gateway.carry(words, now_ns)
+        elif actor == "sentinel":
+            self.sentinel.carry(words)
 
-    # -- what both sides use ----------------------------------------------------------------------
+    # -- dice --------------------------------------------------------------------------------------
 
-    def ask(self, request: Request, then: Then) -> Iterable[Errand]:
-        """Send a request to the simulator; `then` makes the caller's errands of its answer."""
-        if self._happens(self.accidents.request_lost, TIMEOUT_NS):
-            return late(then(None), TIMEOUT_NS)
-        self.count += 1
-        call = sim.Call(call_id=self.count, request=request)
-        if self._happens(self.accidents.request_late, TIMEOUT_NS + LATE_NS_MAX):
-            late_ns = TIMEOUT_NS + self.dice.randint(0, LATE_NS_MAX)
-            return (*late(then(None), TIMEOUT_NS), Errand("simulator", call, late_ns))
-        endpoint = ENDPOINT_OF[type(request)]
-        if endpoint.mutates and self._happens(self.accidents.reject, SECOND):
-            code = self.dice.choice((2, *endpoint.uncertain))
-            refusal = endpoint.response(success=False, error_code=code, error_message="not now")
-            assert isinstance(refusal, AnyResponse)
-            return late(then(refusal), self.delay())
-        self.calls[self.count] = then
-        return (Errand("simulator", call, self.delay()),)
-
-    def delay(self) -> Nanos:
-        return self.dice.randint(MILLISECOND, max(MILLISECOND, self.accidents.venue_delay_ns_max))
-
-    def copies(self) -> int:
-        """How often a hub event arrives."""
-        if self._happens(self.accidents.hub_lost, LOOK_NS):
-            return 0
-        return 2 if self._happens(self.accidents.hub_duplicate) else 1
-
-    def breaks(self) -> bool:
-        """Whether a hub's connection breaks now."""
-        return self._happens(self.accidents.hub_drop, LOOK_NS)
-
-    def overlaps(self) -> bool:
-        """Whether events of a broken connection come once more, beside those of the next."""
-        return self._happens(self.accidents.hub_overlap)
-
-    def muted_until(self, now_ns: Nanos) -> Nanos:
-        """Until when a hub that stays connected says nothing from now on; 0: it speaks."""
-        if not self._happens(self.accidents.outage):
-            return 0
-        until_ns = now_ns + self.dice.randint(1, self.accidents.outage_ns_max)
-        self.trouble_ns = max(self.trouble_ns, until_ns + LOOK_NS)
-        return until_ns
-
-    # -- the simulator's words --------------------------------------------------------------------
-
-    def _from_venue(self, word: Word, now_ns: Nanos) -> Iterable[Errand]:
-        if isinstance(word, sim.Answer):
-            if isinstance(word.response, sim.TruthReport):
-                self.truth = word.response
-            then = self.calls.pop(word.call_id, None)
-            if then is None or not isinstance(word.response, AnyResponse):
-                return ()
-            if self._happens(self.accidents.answer_lost, TIMEOUT_NS):
-                return late(then(None), TIMEOUT_NS)
-            return late(then(word.response), word.delay_ns + self.delay())
-        if isinstance(word, sim.Unanswered):
-            then = self.calls.pop(word.call_id, None)
-            return late(then(None), TIMEOUT_NS) if then else ()
-        if isinstance(word, sim.UserPush):
-            return self.router.pushed(word, now_ns)
-        assert isinstance(word, sim.MarketPush), f"the simulator said {word}"
-        return self.gateway.pushed(word, now_ns)
-
-    def _forget_calls(self) -> Iterable[Errand]:
-        """The simulator died: whoever waited learns nothing; every hub broke."""
-        waiting, self.calls = self.calls, {}
-        for then in waiting.values():
-            yield from late(then(None), TIMEOUT_NS)
-
-    def _happens(self, rate: float, harms_ns: Nanos = 0) -> bool:
+    def happens(self, rate: float, harms_ns: Nanos = 0) -> bool:
         """Whether an accident of this rate happens now; its harm may last so long."""
         if not rate or self.dice.random() >= rate:
             return False
         if harms_ns:
-            self.trouble_ns = max(self.trouble_ns, self.now_ns + harms_ns)
+            self.trouble(harms_ns)
         return True
 
+    def trouble(self, harms_ns: Nanos) -> None:
+        self.trouble_ns = max(self.trouble_ns, self.world.now_ns + harms_ns)
 
-def late(errands: Iterable[Errand], delay_ns: Nanos) -> Iterable[Errand]:
-    """The same errands, later."""
-    return tuple(
-        Errand(it.actor, it.word, it.delay_ns + delay_ns, it.life, it.every_ns) for it in errands
-    )
+    def delay(self) -> Nanos:
+        most_ns = self.accidents.venue_delay_ns_max
+        return MILLISECOND + int(self.dice.random() * max(0, most_ns - MILLISECOND))
+
+    def copies(self) -> int:
+        """How often a hub event arrives."""
+        if self.happens(self.accidents.hub_lost, LOOK_NS):
+            return 0
+        return 2 if self.happens(self.accidents.hub_duplicate) else 1
+
+    def breaks(self) -> bool:
+        """Whether a hub's connection breaks now."""
+        return self.happens(self.accidents.hub_drop, LOOK_NS)
+
+    def muted_until(self, now_ns: Nanos) -> Nanos:
+        """Until when a hub that stays connected says nothing from now on; 0: it speaks."""
+        if not self.happens(self.accidents.outage):
+            return 0
+        silent_ns = self.dice.randint(1, self.accidents.outage_ns_max)
+        self.trouble(silent_ns + LOOK_NS)
+        return now_ns + silent_ns
+
+    def _second(self) -> None:
+        """Once a second: does the venue itself do something wrong, or do the hubs stand still?"""
+        self.world.after(SECOND, self._second)
+        if self.happens(self.accidents.venue_fault):
+            kind, most = self.dice.choice(FAULTS)
+            amount = self.dice.randint(1, most)
+            self.fault(kind, amount)
+            if kind is sim.FaultKind.DELAY_ANSWERS:
+                over = partial(self.fault, kind, 0)
+                self.world.after(self.dice.randint(SECOND, 10 * SECOND), over)
+        if self.happens(self.accidents.clog):
+            for side in (self.router, self.gateway):
+                if self.dice.random() < 0.5:
+                    stuck_ns = self.dice.randint(1, self.accidents.clog_ns_max)
+                    self.trouble(stuck_ns + SECOND)
+                    side.clog(self.world.now_ns + stuck_ns)
+
+    def fault(self, kind: sim.FaultKind, amount: int) -> None:
+        """Order a fault of the simulator."""
+        self.trouble(LOOK_NS + 10 * SECOND)
+        if self.world.players["simulator"].up:
+            self.world.inject("simulator", sim.Fault(call_id=0, kind=kind, amount=amount))
+
+    # -- the simulator's words ---------------------------------------------------------------------
+
+    def _from_venue(self, words: Sequence[Word], now_ns: Nanos) -> None:
+        market: list[sim.MarketPush] = []
+        for word in words:
+            if isinstance(word, sim.MarketPush):
+                market.append(word)
+            elif isinstance(word, sim.UserPush):
+                self.router.pushed(word, now_ns)
+            elif isinstance(word, sim.Unanswered):
+                self.line.unanswered(word.call_id)
+            else:
+                assert isinstance(word, sim.Answer), f"the simulator said {word}"
+                if word.call_id < 0:
+                    self.shown[word.call_id] = word.response
+                else:
+                    self.line.answered(word)
+        if market:
+            self.gateway.pushed(market, now_ns)
+
+    # -- behind the scenes -------------------------------------------------------------------------
+
+    def look(self, request: Request) -> AnyResponse:
+        """Ask the simulator at once, by nobody's line. Raises AssertionError if it is down."""
+        self.world.inject("simulator", sim.Call(call_id=-1, request=request))
+        response = self.shown.pop(-1, None)
+        assert isinstance(response, AnyResponse), "the simulator is down"
+        return response
+
+    def truth(self) -> sim.TruthReport:
+        """The simulator's own books. Raises AssertionError if it is down."""
+        self.world.inject("simulator", sim.Truth(call_id=-2))
+        report = self.shown.pop(-2, None)
+        assert isinstance(report, sim.TruthReport), "the simulator is down"
+        return report

@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from services.order_router import words as router
 from services.order_router.words import ModifyOrder, PlaceOrder
-from services.risk_governor import words as governor
 from services.risk_governor.words import OperatorCommand, Verb
-from services.simulator.words import Truth, TruthReport, UserPush
+from services.simulator.words import TruthReport, UserPush
 from services.stage import VenueStage, cast_world
 from services.stage_watch import VenueWatch
 from shared.contracts import PRODUCTS
@@ -38,6 +36,7 @@ from shared.events import (
 )
 from shared.lab.accidents import Accidents
 from shared.lab.world import World
+from shared.runtime.flatten_files import Request
 from shared.settings import Settings, load
 from shared.units import SECOND
 from shared.venue.codes import LIVE_STATUSES
@@ -239,9 +238,7 @@ class Checks:
 def truth_of(world: World) -> TruthReport:
     stage = world.stage
     assert isinstance(stage, VenueStage)
-    world.inject("simulator", Truth(call_id=0))
-    assert stage.truth is not None, "the simulator is down"
-    return stage.truth
+    return stage.truth()
 
 
 def play(
@@ -293,10 +290,8 @@ class Person:
         self.world.inject("risk_governor", command)
 
     def leave_request(self) -> None:
-        """As if by `flatten.request`: router and governor see it each for itself."""
+        """A `flatten.request`: router, governor and sentinel see it each for itself."""
         self.count += 1
         name = f"file-{self.count}"
-        request = router.FlattenRequested(request_id=name, who="test", cause="by file")
-        self.world.inject(ROUTER, request)
-        told = governor.FlattenRequested(request_id=name, who="test", cause="by file")
-        self.world.inject("risk_governor", told)
+        assert isinstance(self.world.stage, VenueStage)
+        self.world.stage.files.leave(Request(name, "by file", "test"))

@@ -6,14 +6,10 @@ a bar must equal it, no bar may be said LIVE twice, and no minute may be missing
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
-from services.cast import build
 from services.market_data_gateway.rows import UNITS, bars_of
-from services.simulator.words import Call
-from services.stage import VenueStage
+from services.stage import VenueStage, cast_world
 from shared.domain.bars import SPANS_S
 from shared.events import Bar, BarOrigin, Event, FeedState, FeedStatus, Gap
 from shared.lab.accidents import Accidents
@@ -21,7 +17,7 @@ from shared.lab.world import World
 from shared.settings import load
 from shared.units import MILLISECOND, SECOND
 from shared.venue import translate
-from shared.venue.answers import AnyResponse, BarsResponse
+from shared.venue.answers import BarsResponse
 from shared.venue.times import time_ns
 from shared.venue.words import RetrieveBars
 
@@ -56,21 +52,13 @@ def venue_bars(
     """The simulator's own bars that open in the window."""
     stage = world.stage
     assert isinstance(stage, VenueStage)
-    caught: list[AnyResponse | None] = []
-
-    def catch(response: AnyResponse | None) -> tuple[()]:
-        caught.append(response)
-        return ()
-
     unit, number = UNITS[span_s]
     start, end = translate.window(*window)
-    stage.calls[-1] = catch
     request = RetrieveBars(
         contract_id=contract, start_time=start, end_time=end or "", unit=int(unit),
         unit_number=number, limit=5_000,
     )  # fmt: skip
-    world.inject("simulator", Call(call_id=-1, request=request))
-    (response,) = caught
+    response = stage.look(request)
     assert isinstance(response, BarsResponse)
     rows, complaint = bars_of([row for row in response.bars or () if row], contract)
     assert not complaint
@@ -94,11 +82,11 @@ def test_whatever_dies_every_bar_ends_up_true(seed: int) -> None:
     )
     listener = Listener()
     names = ("simulator", "market_data_gateway")
-    stage = VenueStage(settings, seed, rough)
-    world = World(
-        {name: partial(build, name, settings) for name in names},
-        stage, start_ns, seed=seed, accidents=rough, said=listener.said,
-    )  # fmt: skip
+    world = cast_world(
+        settings, start_ns, seed=seed, accidents=rough, said=listener.said, only=names
+    )
+    stage = world.stage
+    assert isinstance(stage, VenueStage)
     world.run(start_ns + ROUGH_S * SECOND)
     world.accidents = stage.accidents = Accidents()
     world.run(start_ns + (ROUGH_S + CALM_S) * SECOND)

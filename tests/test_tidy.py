@@ -59,7 +59,12 @@ EDGE_FILES = {
     "services/cast.py",
     "shared/lab/world.py",
     "shared/lab/accidents.py",
+    "shared/lab/bus.py",
+    "services/market_data_gateway/asking.py",
     "services/stage.py",
+    "services/stage_client.py",
+    "services/stage_router.py",
+    "services/stage_sentinel.py",
     "services/stage_checks.py",
 }
 """Files outside `shared/runtime` that may touch clocks, sockets or files, each for its reason."""
@@ -86,7 +91,10 @@ BANNED_IN_CORES = {
     "polars": "the recorded-file reader",
     "decimal": "integers",
 }
-COMPOSITION = {"cast", "stage", "stage_router", "stage_gateway", "stage_checks", "stage_watch"}
+COMPOSITION = {
+    "cast", "stage", "stage_client", "stage_router", "stage_gateway", "stage_sentinel",
+    "stage_checks", "stage_watch",
+}  # fmt: skip
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
 
 OBSERVE = "observe"

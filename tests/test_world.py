@@ -6,7 +6,7 @@ number. Whatever is lost, doubled, late or killed, the keeper ends with every nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -104,12 +104,18 @@ class Keeper:
 class Stage:
     elsewhere = ()
 
-    def started(self, actor: str, epoch: int, now_ns: int) -> Iterable[Errand]:
-        return ()
+    def attend(self, world: World) -> None:
+        self.world = world
 
-    def carry(self, actor: str, epoch: int, word: Word, now_ns: int) -> Iterable[Errand]:
-        assert isinstance(word, Ask)
-        return (Errand(actor, Stamp(number=word.number), 5 * MILLISECOND, epoch),)
+    def started(self, actor: str, epoch: int, now_ns: int) -> None:
+        """A toy has nothing to connect to."""
+
+    def carry(self, actor: str, words: Sequence[Word], now_ns: int) -> None:
+        life = self.world.players[actor].epoch
+        for word in words:
+            assert isinstance(word, Ask)
+            stamp = Stamp(number=word.number)
+            self.world.send(Errand(actor, stamp, 5 * MILLISECOND, life))
 
 
 CORES: dict[str, Any] = {"teller": Teller, "keeper": Keeper}

@@ -14,13 +14,11 @@ from typing import Any, Final
 
 from loguru import logger
 
-from services.market_data_gateway import rows
+from services.market_data_gateway.asking import answer, failed
 from services.market_data_gateway.ticks import TARGETS, Reject, TickFilter
 from services.market_data_gateway.words import (
     Fetch,
-    Fetched,
     Find,
-    Found,
     HubDown,
     HubUp,
     Rejoin,
@@ -31,9 +29,8 @@ from services.market_data_gateway.words import (
 from shared.core import Word
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
-from shared.venue import answers, words
+from shared.venue import words
 from shared.venue.client import VenueClient
-from shared.venue.outcome import Answered, NotSent, Outcome, Unknown
 from shared.venue.quota import Quota
 from shared.venue.signalr import HubSession, HubState
 
@@ -195,42 +192,13 @@ class GatewayPort:
         if self._questions.full() and self._host is not None:
             oldest = self._questions.get_nowait()
             why = f"{QUESTIONS_MAX} questions were waiting"
-            answer: Word
-            if isinstance(oldest, Find):
-                answer = Found(root=oldest.root, failure=why)
-            else:
-                answer = Fetched(request=oldest.request, failure=why)
-            asyncio.get_running_loop().call_soon(self._host.inject, answer)
+            asyncio.get_running_loop().call_soon(self._host.inject, failed(oldest, why))
         self._questions.put_nowait(question)
 
     async def _ask(self, host: Host, client: VenueClient) -> None:
         """One question after the other: the answers are never needed at once."""
         while True:
-            question = await self._questions.get()
-            if isinstance(question, Find):
-                host.inject(await self._found(question, client))
-            else:
-                host.inject(await self._fetched(question, client))
-
-    async def _found(self, find: Find, client: VenueClient) -> Found:
-        outcome = await client.contracts(find.root)
-        if failure := _failure(outcome):
-            return Found(root=find.root, failure=failure)
-        assert isinstance(outcome, Answered), "Invariant: what did not fail was answered"
-        offers, complaint = rows.offers_of(answers.rows(outcome.response.contracts))
-        if complaint:
-            logger.warning("a contract of {} cannot be read: {}", find.root, complaint)
-        return Found(root=find.root, offers=offers)
-
-    async def _fetched(self, fetch: Fetch, client: VenueClient) -> Fetched:
-        outcome = await client.bars(rows.request_of(fetch))
-        if failure := _failure(outcome):
-            return Fetched(request=fetch.request, failure=failure)
-        assert isinstance(outcome, Answered), "Invariant: what did not fail was answered"
-        bars, complaint = rows.bars_of(answers.rows(outcome.response.bars), fetch.contract)
-        if complaint:
-            logger.warning("a bar of {} cannot be read: {}", fetch.contract, complaint)
-        return Fetched(request=fetch.request, bars=bars)
+            host.inject(await answer(await self._questions.get(), client))
 
     # -- what was dropped --------------------------------------------------------------------------
 
@@ -246,13 +214,3 @@ class GatewayPort:
             rejects, self._rejects = self._rejects, {}
             for stream, (number, why) in rejects.items():
                 logger.warning("dropped {} of {}; the last: {}", number, stream, why)
-
-
-def _failure(outcome: Outcome[Any]) -> str:
-    """Why there is no usable answer; empty if there is one."""
-    match outcome:
-        case NotSent(why=why) | Unknown(why=why):
-            return why or "no answer"
-        case Answered(response=response) if not response.success:
-            return f"code {response.error_code} {response.error_message or ''}".strip()
-    return ""

@@ -13,8 +13,8 @@ trades of those few quotes are missing in the bars; that is the price of the dou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -96,11 +96,37 @@ class TickFilter:
         contract = args[0] if isinstance(args, (list, tuple)) and args else None
         if not isinstance(contract, str) or contract not in self._books:
             return [], [Reject(target, "", f"not one of our contracts: {contract!r:.60}")]
-        rejects: list[Reject] = []
         try:
             found = self._read(target, contract, args, recv_ns)
         except (ValueError, TypeError, OverflowError) as error:
             return [], [Reject(target, contract, f"{error}"[:200])]
+        return self._believed(target, contract, found)
+
+    def take_decoded(
+        self, target: str, contract: str, rows: Sequence[Any], recv_ns: Nanos
+    ) -> tuple[list[Event], list[Reject]]:
+        """The same for rows that are the venue's structs already (the World's, a recording's)."""
+        book = self._books.get(contract)
+        if book is None:
+            return [], [Reject(target, "", f"not one of our contracts: {contract!r:.60}")]
+        try:
+            found: list[Quote] | list[Trade] | list[Depth]
+            if target == words.QUOTE:
+                quotes = [self._merger.fold(contract, row, recv_ns, book) for row in rows]
+                found = [quote for quote in quotes[-1:] if quote is not None]
+            elif target == words.TAPE:
+                found = market.prints(contract, rows, recv_ns)
+            else:
+                changed = book.fold_rows(rows)
+                found = [book.top(self._depth_levels, recv_ns)] if changed else []
+        except ValueError as error:
+            return [], [Reject(target, contract, f"{error}"[:200])]
+        return self._believed(target, contract, found)
+
+    def _believed(
+        self, target: str, contract: str, found: list[Quote] | list[Trade] | list[Depth]
+    ) -> tuple[list[Event], list[Reject]]:
+        rejects: list[Reject] = []
         ticks: list[Event] = []
         for tick in found:
             why = self._doubt(tick)

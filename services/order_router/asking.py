@@ -9,10 +9,11 @@ leave shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from services.order_router.words import (
+    AccountSeen,
     AccountsSeen,
     Books,
     CancelAnswer,
@@ -23,14 +24,18 @@ from services.order_router.words import (
     ModifyAnswer,
     ModifyOrder,
     ModifyProtection,
+    OrderSeen,
     Outcome,
     PlaceAnswer,
     PlaceOrder,
     PlaceReducing,
+    PositionSeen,
     ReadBooks,
+    TradeSeen,
     Unread,
 )
 from shared.contracts import UnknownContract
+from shared.core import Word
 from shared.events import OrderType
 from shared.venue import answers, translate
 from shared.venue import outcome as venue
@@ -55,6 +60,26 @@ class Asker:
     def __init__(self, client: VenueClient) -> None:
         self.client = client
         self.account_id = 0
+
+    def answer(
+        self, word: Word, gate: Callable[[PlaceOrder | ModifyOrder], Gate]
+    ) -> Coroutine[Any, Any, Word] | None:
+        """The exchange that answers a word of the core; None where it asks the venue nothing.
+
+        `gate` makes the last look of a request that may yet be void when its bytes leave.
+        """
+        match word:
+            case PlaceOrder():
+                return self.place(word, gate(word))
+            case ModifyOrder():
+                return self.modify(word, gate(word))
+            case CancelOrder():
+                return self.cancel(word)
+            case CloseContract():
+                return self.close(word)
+            case ReadBooks():
+                return self.books(word)
+        return None
 
     # -- acts ----------------------------------------------------------------------------------
 
@@ -205,3 +230,17 @@ def usable(found: venue.Outcome[Any], what: str) -> Any:
         response = found.response
         raise Unusable(f"{what}: code {response.error_code} {response.error_message or ''}".strip())
     return found.response
+
+
+def seen(row: object) -> Word:
+    """A row of a user event in our own words."""
+    match row:
+        case translate.OrderRow():
+            return OrderSeen(row=row)
+        case translate.TradeRow():
+            return TradeSeen(row=row)
+        case translate.PositionRow():
+            return PositionSeen(row=row)
+        case translate.AccountRow():
+            return AccountSeen(row=row)
+    raise AssertionError(f"no user event has a row like {row!r}")

@@ -15,25 +15,18 @@ from typing import Any, Final
 
 from loguru import logger
 
-from services.order_router.asking import Asker, Gate
+from services.order_router.asking import Asker, Gate, seen
 from services.order_router.life import STOP_REQUEST
 from services.order_router.words import (
-    AccountSeen,
     AccountsSeen,
-    CancelOrder,
-    CloseContract,
     FlattenRequested,
     Join,
     KnowHalt,
     Link,
     ModifyOrder,
-    OrderSeen,
     PlaceOrder,
-    PositionSeen,
-    ReadBooks,
     Reconnect,
     ReportProgress,
-    TradeSeen,
 )
 from shared.core import Word
 from shared.runtime import flatten_files
@@ -128,17 +121,11 @@ class RouterPort:
     def handle(self, word: Word) -> None:
         asker = self._asker
         assert asker is not None, "Invariant: the port runs before the core speaks"
+        exchange = asker.answer(word, self._gate)
+        if exchange is not None:
+            self._spawn(exchange)
+            return
         match word:
-            case PlaceOrder():
-                self._spawn(asker.place(word, self._gate(word)))
-            case ModifyOrder():
-                self._spawn(asker.modify(word, self._gate(word)))
-            case CancelOrder():
-                self._spawn(asker.cancel(word))
-            case CloseContract():
-                self._spawn(asker.close(word))
-            case ReadBooks():
-                self._spawn(asker.books(word))
             case KnowHalt(halt_no=halt_no):
                 self._halt_no = max(self._halt_no, halt_no)
             case Join():
@@ -268,7 +255,7 @@ class RouterPort:
             except ValueError as error:
                 logger.warning("a {} cannot be read; the next read must do: {}", target, error)
                 continue
-            host.inject(_seen(row))
+            host.inject(seen(row))
 
     def _reconnect(self, reason: str, client: VenueClient) -> None:
         logger.warning("new connections to the venue: {}", reason)
@@ -312,16 +299,3 @@ class RouterPort:
         )
         if word.done:
             flatten_files.remove(host.run_dir, word.request_id)
-
-
-def _seen(row: object) -> Word:
-    match row:
-        case translate.OrderRow():
-            return OrderSeen(row=row)
-        case translate.TradeRow():
-            return TradeSeen(row=row)
-        case translate.PositionRow():
-            return PositionSeen(row=row)
-        case translate.AccountRow():
-            return AccountSeen(row=row)
-    raise AssertionError(f"no user event has a row like {row!r}")

@@ -74,12 +74,18 @@ def outcome_of(found: outcome.Outcome[Acknowledged], gone: int) -> tuple[Outcome
 class Account:
     """The one account named in the settings. Create inside a running loop; `close` when done."""
 
-    def __init__(self, settings: Settings, gate: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        gate: Callable[[], str | None],
+        client: VenueClient | None = None,
+    ) -> None:
+        """`client`: instead of one of its own (the World's, which needs no loop)."""
         venue = settings.venue
         self._name = venue.account
         self._gate = gate
         self._id = 0
-        self._client = VenueClient(
+        self._client = client or VenueClient(
             settings.rest_url(),
             credentials(settings),
             venue.request_timeout_real_s,

@@ -2,7 +2,11 @@
 
 A process dies between any two instructions, so it remembers what it heard before it acts and comes
 back by hearing it again. That is done here for real at every kill, with the comparison word for
-word, so each World is also a proof of determinism.
+word, and for every eighth stretch of an undisturbed life, so each World is also a proof of
+determinism.
+
+A disk that is full is modelled as the runtime meets it: whoever cannot write ends, except an actor
+with `reducing` words, which goes on without a record and may only reduce.
 """
 
 from __future__ import annotations
@@ -13,7 +17,10 @@ from shared.core import Core
 from shared.events import Event
 from shared.units import Nanos
 
-SNAPSHOT_EVERY = 200  # inputs; the tape since then is what recovery re-runs
+SNAPSHOT_EVERY = 400  # inputs; the tape since then is what recovery re-runs
+PROVE_EVERY = 8  # stretches between two snapshots
+
+Kinds = frozenset[type[Event]]
 
 
 class Diverged(AssertionError):
@@ -26,45 +33,118 @@ class Player:
     def __init__(self, name: str, make: Callable[[], Core]) -> None:
         self.name, self.make = name, make
         self.core = make()
+        self.takes: dict[str, Kinds] = {
+            lane: frozenset(kinds) for lane, kinds in self.core.subscribes.items()
+        }
+        self.publishes: Kinds = frozenset(self.core.publishes)
+        self.only_reduces = any(getattr(kind, "reducing", False) for kind in self.core.words)
         self.epoch = 0
         self.up = True
+        self.held = False  # somebody has its lock: it may not start
         self.thaw_ns: Nanos = 0  # frozen until then
         self.back_ns: Nanos = 0  # since when it has been neither dead nor frozen
+        self.full_ns: Nanos = 0  # no record of it can be written until then
+        self.spoiled = False  # it lives on without a record
         self.unsaid: tuple[Event, ...] = ()  # decided in the last life, not on record
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
+        self.before: tuple[str, int] = ("", 0)  # the lane just heard, and its mark before
+        self.ticks: dict[tuple[str, type[Event]], int] = {}  # the same for each kind of tick
+        self.joined_ns: dict[str, Nanos] = {}  # lane -> since when its frames reach us
         self.silent: set[str] = set()
         self.beat_ns: dict[str, int] = {}
         self.base = self.core.snapshot()
+        self.base_heard: dict[str, int] = {}
         self.tape: list[tuple[Nanos, Event, tuple[Event, ...]]] = []
+        self.stretches = 0
+        self.whole = True  # whether tape and memory tell the same story
 
     def tell(self, now_ns: Nanos, event: Event) -> tuple[Event, ...]:
         """Let the core react and remember both sides."""
         said = tuple(self.core.on(now_ns, event))
-        self.tape.append((now_ns, event, said))
-        if len(self.tape) >= SNAPSHOT_EVERY:
-            self.rest()
+        if not self.spoiled:
+            self.tape.append((now_ns, event, said))
+            if len(self.tape) >= SNAPSHOT_EVERY:
+                self.stretches += 1
+                if self.stretches % PROVE_EVERY == 0:
+                    self.prove()
+                self.rest()
         return said
 
     def rest(self) -> None:
         """Take a snapshot and forget the tape before it."""
         self.base, self.tape = self.core.snapshot(), []
 
+    def hear(self, lane: str, seq: int) -> None:
+        """The next of a main lane is told: exactly the next. Raises AssertionError."""
+        last = self.heard.get(lane, 0)
+        assert seq == last + 1, f"{self.name} heard {lane} {seq} after {last}"
+        self.before = (lane, last)
+        self.heard[lane] = seq
+
+    # -- what a death leaves -----------------------------------------------------------------------
+
     def lose_record(self, said: tuple[Event, ...]) -> bool:
         """Die between hearing and recording: what was just `said` is on nobody's record. Returns
         whether that can be so (it cannot when a snapshot has been taken since).
         """
-        if not said or not self.tape:
+        if not said or not self.tape or self.spoiled:
             return False
         now_ns, event, _ = self.tape[-1]
         self.tape[-1] = (now_ns, event, ())
         self.unsaid = said
         return True
 
+    def tear(self, event: Event) -> bool:
+        """Die while the record of `event` is written: it was never heard. Returns whether that can
+        be so.
+        """
+        if self.spoiled or not self.tape or self.tape[-1][1] is not event:
+            return False
+        self.tape.pop()
+        self.unhear()
+        self.whole = False
+        return True
+
+    def unhear(self) -> None:
+        """What was just heard will be heard again."""
+        lane, last = self.before
+        if lane:
+            self.heard[lane] = last
+
+    def spoil(self) -> None:
+        """From what was just heard on, nothing is on record."""
+        self.spoiled, self.whole = True, False
+        self.base_heard = dict(self.heard)
+        lane, last = self.before
+        if lane:
+            self.base_heard[lane] = last
+
+    # -- being born again --------------------------------------------------------------------------
+
+    def prove(self) -> None:
+        """Run the tape again without dying. Raises Diverged."""
+        if not self.spoiled and self.whole:
+            self._rerun()
+
     def recover(self, *, changed: bool = False) -> tuple[Event, ...]:
         """Be born again from snapshot and tape, word for word, or under changed code from what was
         recorded. Returns what was decided and is still to be said. Raises Diverged.
         """
-        core, unsaid, self.unsaid = self.make(), self.unsaid, ()
+        if self.spoiled:
+            self.spoiled, self.heard = False, self.base_heard
+        unsaid, self.unsaid = self.unsaid, ()
+        self.core = self._rerun(unsaid, changed=changed)
+        self.whole, self.before = True, ("", 0)
+        if changed:
+            self.rest()
+            return ()
+        if unsaid:
+            now_ns, event, _ = self.tape[-1]
+            self.tape[-1] = (now_ns, event, unsaid)
+        return unsaid
+
+    def _rerun(self, unsaid: tuple[Event, ...] = (), *, changed: bool = False) -> Core:
+        core = self.make()
         core.restore(self.base)
         for now_ns, event, said in self.tape:
             again = tuple(core.on(now_ns, event))
@@ -74,12 +154,7 @@ class Player:
                         core.recall(now_ns, word)
             elif again != said and (said or again != unsaid):
                 raise Diverged(f"{self.name}: after {event} said {again}, recorded {said}")
-        before, self.core = self.core, core
-        if changed:
-            self.rest()
-            return ()
-        assert core.snapshot() == before.snapshot(), f"{self.name}: memory differs after a re-run"
-        if unsaid:
-            now_ns, event, _ = self.tape[-1]
-            self.tape[-1] = (now_ns, event, unsaid)
-        return unsaid
+        if self.whole and not changed:
+            same = core.snapshot() == self.core.snapshot()
+            assert same, f"{self.name}: memory differs after a re-run"
+        return core

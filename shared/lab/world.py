@@ -3,9 +3,9 @@
 The World is the third host of a core, beside the process runtime and replay. It keeps the
 promises of the bus and the journal (an event is heard once, in its speaker's order, or caught up;
 what was heard is remembered before it is acted on) while it breaks everything those promises do
-not cover: frames are lost, doubled and late, actors die at any step and come back, freeze and go
-on, the computer sleeps, answers of the venue vanish. Everything random comes from one generator, so
-a failing seed is a test.
+not cover: frames are lost, doubled, late and stuck, actors die at any step and come back, freeze
+and go on, disks are slow or full, the computer sleeps, answers of the venue vanish. Everything
+random comes from one generator, so a failing seed is a test.
 
 What stands outside the actors - here the venue - is a `Stage`: it carries out the private words
 that a process would hand to its port, and brings back errands. The World knows no actor by name.
@@ -14,7 +14,7 @@ that a process would hand to its port, and brings back errands. The World knows 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from random import Random
@@ -24,35 +24,28 @@ import msgspec
 from msgspec import Struct
 
 from shared.core import Core, Word
-from shared.events import (
-    TICKS,
-    ClockJump,
-    Event,
-    Gap,
-    PeerBack,
-    PeerSilent,
-    Pulse,
-    Started,
-)
+from shared.events import TICKS, ClockJump, Event, PeerBack, PeerSilent, Pulse, Started
 from shared.lab.accidents import Accidents
+from shared.lab.bus import Bus
 from shared.lab.player import Diverged, Player
 from shared.units import SECOND, Nanos
 
 PULSE_NS = SECOND // 4
 FROZEN_ELSEWHERE_NS_MAX = 4 * SECOND  # shorter than anybody's patience with an answer
+NEVER = 1 << 62
 encode = msgspec.msgpack.Encoder().encode
 __all__ = ["Diverged", "Errand", "Stage", "World"]
 
 
 class Errand(Struct, frozen=True):
-    """Something that reaches `actor` after `delay_ns`: a word for its core, or a tick to relay.
+    """Something that reaches `actor` after `delay_ns`: a word for its core, or ticks to relay.
 
     `life` is the receiver's epoch it was meant for; a later life never hears it (0: any life).
     With `every_ns` it comes again and again for as long as that life lasts.
     """
 
     actor: str
-    word: Event
+    word: Event | tuple[Event, ...]
     delay_ns: Nanos = 0
     life: int = 0
     every_ns: Nanos = 0
@@ -61,11 +54,14 @@ class Errand(Struct, frozen=True):
 class Stage(Protocol):
     """The outside of a World."""
 
-    def started(self, actor: str, epoch: int, now_ns: Nanos) -> Iterable[Errand]:
+    def attend(self, world: World) -> None:
+        """The World is about to begin; `world.send` and `world.after` are how to act on it."""
+
+    def started(self, actor: str, epoch: int, now_ns: Nanos) -> None:
         """`actor`'s process came up: its port would now connect."""
 
-    def carry(self, actor: str, epoch: int, word: Word, now_ns: Nanos) -> Iterable[Errand]:
-        """Do what a core told its port."""
+    def carry(self, actor: str, words: Sequence[Word], now_ns: Nanos) -> None:
+        """Do what a core told its port in one step."""
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
@@ -76,9 +72,9 @@ class World:
     """Host of `cores` (name -> how to build it) before a `stage`, from `seed`.
 
     `said` is called with every public event as (lane, seq, now_ns, event): checkers and reports
-    hang there. `decisions` counts them, `steps` what actors were told; `fingerprint()` is equal for
-    equal runs. `overhear` may be set to be called with every word that goes on record for a port,
-    carried out or not.
+    hang there. `decisions` counts them, `ticks` those of them that are market events, `steps` what
+    actors were told; `fingerprint()` is equal for equal runs. `overhear` may be set to be called
+    with every word that goes on record for a port, carried out or not.
     """
 
     def __init__(
@@ -94,27 +90,36 @@ class World:
         self.overhear: Callable[[str, Nanos, Word], None] | None = None
         self.players = {name: Player(name, make) for name, make in cores.items()}
         self.stage, self.now_ns, self.start_ns = stage, start_ns, start_ns
-        self.accidents = accidents or Accidents()
         self.dice = Random(seed)
+        self.accidents = accidents or Accidents()
         self.listener = said
-        self.logs: dict[str, list[Event]] = {}  # main lane -> all said there, index = seq - 1
-        self.ticks: dict[str, int] = {}  # tick lane -> last sequence number; never caught up
         self.queue: list[tuple[Nanos, int, Callable[[], None]]] = []
         self.order = 0
-        self.pipe: dict[tuple[str, str], Nanos] = {}  # a ZeroMQ pipe never reorders
-        self.decisions = 0
-        self.steps = 0
-        self.kills = 0
+        self.decisions = self.steps = self.ticks = self.kills = self.freezes = 0
         self.digest = hashlib.blake2s()
-        for name in self.players:
-            self._start(name)
-            self._after(PULSE_NS, partial(self._pulse, name))
-        self._after(SECOND, self._night)
+        self.bus = Bus(self)
+        stage.attend(self)
+        for name, player in self.players.items():
+            self._start(player)
+            self.after(PULSE_NS, partial(self._pulse, name))
+        self.after(SECOND, self._second)
+
+    @property
+    def accidents(self) -> Accidents:
+        return self._accidents
+
+    @accidents.setter
+    def accidents(self, accidents: Accidents) -> None:
+        """Other weather from now on."""
+        self._accidents = accidents
+        self._kill_in = self._until_it_happens(accidents.kill)
+        self._freeze_in = self._until_it_happens(accidents.freeze)
 
     def run(self, until_ns: Nanos) -> None:
         """Let everything happen up to and including `until_ns`."""
-        while self.queue and self.queue[0][0] <= until_ns:
-            self.now_ns, _, deed = heappop(self.queue)
+        queue = self.queue
+        while queue and queue[0][0] <= until_ns:
+            self.now_ns, _, deed = heappop(queue)
             deed()
         self.now_ns = until_ns
 
@@ -126,69 +131,100 @@ class World:
         """Tell `actor` a word, as its port would."""
         self._deliver(Errand(actor, word))
 
+    def after(self, delay_ns: Nanos, deed: Callable[[], None]) -> None:
+        self.order += 1
+        heappush(self.queue, (self.now_ns + delay_ns, self.order, deed))
+
+    def waits(self, player: Player, deed: Callable[[], None]) -> bool:
+        """Whether `player` is frozen; then `deed` is done when it goes on."""
+        if not player.up or player.thaw_ns <= self.now_ns:
+            return False
+        self.after(player.thaw_ns - self.now_ns, deed)
+        return True
+
+    # -- dice --------------------------------------------------------------------------------------
+
+    def _happens(self, rate: float) -> bool:
+        return bool(rate) and self.dice.random() < rate
+
+    def _until_it_happens(self, rate: float) -> int:
+        """In how many steps something of this rate happens next: one throw instead of many."""
+        return self.dice.randint(1, int(2 / rate)) if rate else NEVER
+
+    # -- processes ---------------------------------------------------------------------------------
+
     def kill(self, actor: str, down_ns: Nanos) -> None:
         """End `actor`'s process now; it comes back after `down_ns`."""
         player = self.players[actor]
         if player.up:
             player.up = False
             self.kills += 1
-            self._after(down_ns, lambda: self._start(actor))
+            self.after(down_ns, partial(self._start, player))
 
-    # -- processes ------------------------------------------------------------------------------
+    def hold(self, actor: str) -> bool:
+        """Kill `actor` and keep its lock: it may not start. Returns whether it was alive."""
+        player = self.players[actor]
+        alive, player.held = player.up, True
+        self.kill(actor, PULSE_NS)
+        return alive
 
-    def _start(self, name: str) -> None:
-        player, changed = self.players[name], False
+    def release(self, actor: str) -> None:
+        self.players[actor].held = False
+
+    def _start(self, player: Player) -> None:
+        if player.held or player.full_ns > self.now_ns:  # it tries, and ends again
+            self.after(PULSE_NS, partial(self._start, player))
+            return
+        changed, fresh = False, player.epoch == 0
         unsaid: tuple[Event, ...] = ()
-        fresh = player.epoch == 0
         if not fresh:
             changed = self._happens(self.accidents.changed)
             unsaid = player.recover(changed=changed)
         player.up, player.epoch, player.thaw_ns = True, player.epoch + 1, 0
         player.back_ns = 0 if fresh else self.now_ns
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
-        self._speak(name, player.epoch, unsaid)
-        self._tell(name, Started(epoch=player.epoch, fresh=fresh, changed=changed))
-        for errand in self.stage.started(name, player.epoch, self.now_ns):
-            self._errand(errand)
+        self.bus.join(player)
+        self.stage.started(player.name, player.epoch, self.now_ns)
+        self._speak(player, unsaid)
+        self.tell(player, Started(epoch=player.epoch, fresh=fresh, changed=changed))
         if not fresh and self._happens(self.accidents.storm):
-            self.kill(name, self.dice.randint(1, self.accidents.down_ns_max))
+            self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))
 
-    def _night(self) -> None:
-        """Once a second the computer may fall asleep; whoever wakes learns it first."""
-        self._after(SECOND, self._night)
-        if not self._happens(self.accidents.sleep):
-            return
-        slept_ns = self.dice.randint(2 * SECOND, self.accidents.sleep_ns_max)
+    def _second(self) -> None:
+        """Once a second: does something happen to the computer as a whole?"""
+        self.after(SECOND, self._second)
+        if self._happens(self.accidents.sleep):
+            self._sleep(self.dice.randint(2 * SECOND, self.accidents.sleep_ns_max))
+        if self._happens(self.accidents.clog):
+            self.bus.clog()
+        if self._happens(self.accidents.full_disk):
+            until_ns = self.now_ns + self.dice.randint(1, self.accidents.full_disk_ns_max)
+            for name, player in self.players.items():
+                if name not in self.stage.elsewhere and self.dice.random() < 0.5:
+                    player.full_ns = until_ns
+
+    def _sleep(self, slept_ns: Nanos) -> None:
+        """The computer sleeps; whoever wakes learns it first."""
         for name, player in self.players.items():
             if player.up and name not in self.stage.elsewhere:
                 player.thaw_ns = player.back_ns = max(player.thaw_ns, self.now_ns + slept_ns)
-                jump = partial(self._wake, name, player.epoch, ClockJump(slept_ns=slept_ns))
-                self._after(slept_ns, jump)
+                jump = partial(self._wake, player, player.epoch, ClockJump(slept_ns=slept_ns))
+                self.after(slept_ns, jump)
 
-    def _wake(self, name: str, epoch: int, jump: ClockJump) -> None:
-        again = partial(self._wake, name, epoch, jump)
-        if self.players[name].epoch == epoch and not self._waits(name, again):
-            self._tell(name, jump)
-
-    def _waits(self, name: str, deed: Callable[[], None]) -> bool:
-        """Whether `name` is frozen; then `deed` is done when it goes on."""
-        player = self.players[name]
-        if not player.up or player.thaw_ns <= self.now_ns:
-            return False
-        self._after(player.thaw_ns - self.now_ns, deed)
-        return True
-
-    def _happens(self, rate: float) -> bool:
-        return bool(rate) and self.dice.random() < rate
+    def _wake(self, player: Player, epoch: int, jump: ClockJump) -> None:
+        if player.epoch == epoch and not self.waits(
+            player, partial(self._wake, player, epoch, jump)
+        ):
+            self.tell(player, jump)
 
     def _pulse(self, name: str) -> None:
-        self._after(PULSE_NS, lambda: self._pulse(name))
+        self.after(PULSE_NS, partial(self._pulse, name))
         player = self.players[name]
         if not player.up or player.thaw_ns > self.now_ns:
             return
-        self._tell(name, Pulse(real_ns=self.now_ns - self.start_ns + SECOND))
-        for speaker in player.core.subscribes:
-            self._catch_up(name, speaker)
+        self.tell(player, Pulse(real_ns=self.now_ns - self.start_ns + SECOND))
+        for speaker in player.takes:
+            self.bus.catch_up(player, speaker)
         for peer, limit_s in player.core.watches.items():
             other = self.players.get(peer)
             if other is None:
@@ -197,160 +233,153 @@ class World:
                 player.beat_ns[peer] = self.now_ns
                 if peer in player.silent:
                     player.silent.discard(peer)
-                    self._tell(name, PeerBack(actor=peer, epoch=other.epoch))
-            elif (
-                peer not in player.silent and self.now_ns - player.beat_ns[peer] > limit_s * SECOND
-            ):
+                    self.tell(player, PeerBack(actor=peer, epoch=other.epoch))
+            elif peer not in player.silent and self._is_late(player.beat_ns[peer], limit_s):
                 player.silent.add(peer)
-                self._tell(name, PeerSilent(actor=peer))
+                self.tell(player, PeerSilent(actor=peer))
+        self._end_without_disk(player)
 
-    def _tell(self, name: str, event: Event) -> None:
+    def _is_late(self, beat_ns: Nanos, limit_s: float) -> bool:
+        return self.now_ns - beat_ns > limit_s * SECOND
+
+    def _end_without_disk(self, player: Player) -> None:
+        """Who lives without a record ends as soon as nothing depends on it."""
+        may_stop: Callable[[], bool] | None = getattr(player.core, "may_stop", None)
+        if player.up and player.spoiled and (may_stop is None or may_stop()):
+            self.kill(player.name, PULSE_NS)
+
+    # -- a step ------------------------------------------------------------------------------------
+
+    def tell(self, player: Player, event: Event) -> None:
+        """A step whose cause is no event of a main lane."""
+        player.before = ("", 0)
+        self.step(player, event)
+
+    def step(self, player: Player, event: Event) -> None:
         """One step of an actor, which may be its last."""
-        player = self.players[name]
         if not player.up:
+            return
+        if player.full_ns > self.now_ns and not player.spoiled and not self._can_write(player):
             return
         self.steps += 1
         said = player.tell(self.now_ns, event)
-        if self._happens(self.accidents.kill) or self._dies_acting(name, said):
-            self._die(name, said)
-        elif self._happens(self.accidents.freeze):
-            longest_ns = self.accidents.freeze_ns_max
-            if name in self.stage.elsewhere:
-                longest_ns = min(longest_ns, FROZEN_ELSEWHERE_NS_MAX)
-            frozen_ns = self.dice.randint(1, longest_ns)
-            player.thaw_ns = player.back_ns = self.now_ns + frozen_ns
-            self._speak(name, player.epoch, said, acts_ns=frozen_ns * self.dice.randint(0, 1))
+        self._kill_in -= 1
+        self._freeze_in -= 1
+        if self._kill_in <= 0:
+            self._kill_in = self._until_it_happens(self.accidents.kill)
+            self._die(player, event, said)
+        elif self._freeze_in <= 0:
+            self._freeze_in = self._until_it_happens(self.accidents.freeze)
+            self._freeze(player, said)
+        elif said:
+            self._act(player, event, said)
+
+    def _can_write(self, player: Player) -> bool:
+        """What was heard cannot be recorded: whoever has nothing to reduce ends, unheard."""
+        if player.only_reduces:
+            player.spoil()
+            return True
+        player.unhear()
+        self.kill(player.name, PULSE_NS)
+        return False
+
+    def _act(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
+        accidents = self.accidents
+        if accidents.kill_acting and player.name not in self.stage.elsewhere:
+            acts = any(isinstance(word, Word) for word in said)
+            if acts and self._happens(accidents.kill_acting):  # the moment a death is worst
+                self._die(player, event, said)
+                return
+        if accidents.slow_disk and self._happens(accidents.slow_disk):
+            stuck_ns = self.dice.randint(1, accidents.slow_disk_ns_max)
+            player.thaw_ns = player.back_ns = self.now_ns + stuck_ns
+            self._speak(player, said, acts_ns=stuck_ns)
         else:
-            self._speak(name, player.epoch, said)
+            self._speak(player, said)
 
-    def _dies_acting(self, name: str, said: tuple[Event, ...]) -> bool:
-        """The moment at which a death is worst: what is to be done is decided."""
-        if not self.accidents.kill_acting or name in self.stage.elsewhere:
-            return False
-        acts = any(isinstance(word, Word) for word in said)
-        return acts and self._happens(self.accidents.kill_acting)
+    def _freeze(self, player: Player, said: tuple[Event, ...]) -> None:
+        self.freezes += 1
+        longest_ns = self.accidents.freeze_ns_max
+        if player.name in self.stage.elsewhere:
+            longest_ns = min(longest_ns, FROZEN_ELSEWHERE_NS_MAX)
+        frozen_ns = self.dice.randint(1, longest_ns)
+        player.thaw_ns = player.back_ns = self.now_ns + frozen_ns
+        self._speak(player, said, acts_ns=frozen_ns * self.dice.randint(0, 1))
 
-    def _die(self, name: str, said: tuple[Event, ...]) -> None:
+    def _die(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
         """The end of a process: after all was done, or recorded and nobody told, or not even
-        recorded.
+        recorded, or not even heard.
         """
-        player = self.players[name]
-        if not (self._happens(self.accidents.unsaid) and player.lose_record(said)):
-            self._speak(name, player.epoch, said, heard=self.dice.random() < 0.5)
-        self.kill(name, self.dice.randint(1, self.accidents.down_ns_max))
+        if self._happens(self.accidents.torn) and player.tear(event):
+            pass
+        elif not (self._happens(self.accidents.unsaid) and player.lose_record(said)):
+            self._speak(player, said, heard=self.dice.random() < 0.5)
+        self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))
 
     def _speak(
-        self,
-        name: str,
-        epoch: int,
-        said: tuple[Event, ...],
-        *,
-        heard: bool = True,
-        acts_ns: Nanos = 0,
+        self, player: Player, said: tuple[Event, ...], *, heard: bool = True, acts_ns: Nanos = 0
     ) -> None:
         """What was said goes on record; unless it is not `heard`, others hear it and the port acts,
-        perhaps later.
+        perhaps later. Without a record only what reduces is done.
         """
+        words: list[Word] = []
         for word in said:
             if not isinstance(word, Word):
-                self._say(name, word, live=heard and not acts_ns)
-                continue
-            if self.overhear:
-                self.overhear(name, self.now_ns, word)
-            if heard and acts_ns:
-                self._after(acts_ns, partial(self._carry, name, epoch, word))
-            elif heard:
-                self._carry(name, epoch, word)
+                if not player.spoiled:
+                    self._say(player, word, live=heard and not acts_ns)
+            elif not player.spoiled or getattr(type(word), "reducing", False):
+                if self.overhear:
+                    self.overhear(player.name, self.now_ns, word)
+                words.append(word)
+        if words and heard and acts_ns:
+            self.after(acts_ns, partial(self._carry, player, player.epoch, words))
+        elif words and heard:
+            self._carry(player, player.epoch, words)
 
-    def _carry(self, name: str, epoch: int, word: Word) -> None:
-        if self.players[name].epoch != epoch or not self.players[name].up:
-            return
-        for errand in self.stage.carry(name, epoch, word, self.now_ns):
-            self._errand(errand)
+    def _carry(self, player: Player, epoch: int, words: list[Word]) -> None:
+        if player.epoch == epoch and player.up:
+            self.stage.carry(player.name, words, self.now_ns)
 
-    # -- bus ------------------------------------------------------------------------------------
-
-    def _say(self, name: str, event: Event, *, live: bool) -> None:
-        assert isinstance(event, self.players[name].core.publishes), f"{name} may not say {event}"
+    def _say(self, player: Player, event: Event, *, live: bool) -> None:
+        lane = player.name
+        assert type(event) in player.publishes, f"{lane} may not say {event}"
         if isinstance(event, TICKS):
-            lane = f"{name}.ticks"
-            seq = self.ticks[lane] = self.ticks.get(lane, 0) + 1
-        else:
-            lane, log = name, self.logs.setdefault(name, [])
-            log.append(event)
-            seq = len(log)
+            self._relay(player, (event,), live=live)
+            return
+        seq = self.bus.say(lane, event)
+        self._note(lane, seq, event)
+        if live:
+            self.bus.post(lane, seq, event)
+
+    def _note(self, lane: str, seq: int, event: Event) -> None:
         self.decisions += 1
         self.digest.update(encode((lane, seq, event)))
         if self.listener:
             self.listener(lane, seq, self.now_ns, event)
-        if live:
-            for hearer, player in self.players.items():
-                if lane in player.core.subscribes:
-                    self._post(lane, seq, event, hearer)
 
-    def _post(self, lane: str, seq: int, event: Event, hearer: str) -> None:
-        accidents = self.accidents
-        mine = lane.startswith(hearer)  # the gateway's own ticks do not travel
-        if accidents.bus_loss and not mine and self.dice.random() < accidents.bus_loss:
-            return
-        delay = 0
-        if accidents.bus_delay_ns_max and not mine:
-            delay = self.dice.randint(0, accidents.bus_delay_ns_max)
-        at_ns = max(self.now_ns + delay, self.pipe.get((lane, hearer), 0))
-        self.pipe[lane, hearer] = at_ns
-        twice = accidents.bus_duplicate and self.dice.random() < accidents.bus_duplicate
-        for _ in range(2 if twice else 1):
-            self._after(at_ns - self.now_ns, partial(self._hear, lane, seq, event, hearer))
+    # -- outside -----------------------------------------------------------------------------------
 
-    def _hear(self, lane: str, seq: int, event: Event, hearer: str) -> None:
-        player = self.players[hearer]
-        last = player.heard.get(lane, 0)
-        if not player.up or seq <= last:
-            return
-        if self._waits(hearer, partial(self._hear, lane, seq, event, hearer)):
-            return
-        if lane in self.ticks:
-            player.heard[lane] = seq
-            if seq > last + 1:
-                self._tell(hearer, Gap(contract="", start_ns=0, end_ns=self.now_ns))
-            self._take(hearer, lane, event)
-        elif seq == last + 1:
-            player.heard[lane] = seq
-            self._take(hearer, lane, event)
-        else:
-            self._catch_up(hearer, lane)
-
-    def _catch_up(self, hearer: str, lane: str) -> None:
-        """Read the speaker's journal to its end; ticks are never caught up."""
-        player, log = self.players[hearer], self.logs.get(lane, [])
-        while player.up and player.heard.get(lane, 0) < len(log):
-            if player.thaw_ns > self.now_ns:
-                return
-            seq = player.heard[lane] = player.heard.get(lane, 0) + 1
-            self._take(hearer, lane, log[seq - 1])
-
-    def _take(self, hearer: str, lane: str, event: Event) -> None:
-        if isinstance(event, self.players[hearer].core.subscribes[lane]):
-            self._tell(hearer, event)
-
-    # -- outside --------------------------------------------------------------------------------
-
-    def _errand(self, errand: Errand) -> None:
-        self._after(errand.delay_ns, partial(self._deliver, errand))
+    def send(self, errand: Errand) -> None:
+        """Bring something to an actor from outside."""
+        self.after(errand.delay_ns, partial(self._deliver, errand))
 
     def _deliver(self, errand: Errand) -> None:
         player = self.players[errand.actor]
         if not player.up or (errand.life and errand.life != player.epoch):
             return
-        if self._waits(errand.actor, partial(self._deliver, errand)):
+        if player.thaw_ns > self.now_ns and self.waits(player, partial(self._deliver, errand)):
             return
         if errand.every_ns:
-            self._after(errand.every_ns, partial(self._deliver, errand))
-        if isinstance(errand.word, TICKS):
-            self._say(errand.actor, errand.word, live=True)
+            self.after(errand.every_ns, partial(self._deliver, errand))
+        if isinstance(errand.word, tuple):
+            self._relay(player, errand.word)
         else:
-            self._tell(errand.actor, errand.word)
+            self.tell(player, errand.word)
 
-    def _after(self, delay_ns: Nanos, deed: Callable[[], None]) -> None:
-        self.order += 1
-        heappush(self.queue, (self.now_ns + delay_ns, self.order, deed))
+    def _relay(self, player: Player, ticks: tuple[Event, ...], *, live: bool = True) -> None:
+        lane = f"{player.name}.ticks"
+        for tick in ticks:
+            seq = self.bus.ticks[lane] = self.bus.ticks.get(lane, 0) + 1
+            self._note(lane, seq, tick)
+        self.ticks += len(ticks)
+        self.bus.relay(lane, ticks, live=live)

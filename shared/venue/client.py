@@ -20,7 +20,7 @@ import msgspec
 
 from shared.settings import Credentials
 from shared.venue import answers, words
-from shared.venue.answers import ENDPOINT_OF, Response, listless
+from shared.venue.answers import ENDPOINT_OF, Response
 from shared.venue.client_http import (
     GATE,
     BeforeSend,
@@ -34,7 +34,7 @@ from shared.venue.client_http import (
     safe_url,
 )
 from shared.venue.client_login import LoginFailed, LoginRefused, TokenKeeper
-from shared.venue.outcome import Answered, NotSent, Outcome, Reserve, Unknown
+from shared.venue.outcome import Answered, NotSent, Outcome, Reserve, Unknown, judged
 from shared.venue.quota import Quota
 
 READ_ATTEMPTS: Final = 3
@@ -318,14 +318,8 @@ class VenueClient:
             response = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _Attempt(Unknown(f"{where}, unreadable: {error}"), status=status, again=True)
-        if response.success and listless(response):
-            why = f"{where}: success without its list"  # a missing list is not an empty one
-            return _Attempt(Unknown(why), status=status, again=True)
-        if response.error_code in endpoint.uncertain:
-            order_id = getattr(response, "order_id", None) or 0
-            why = f"{endpoint.path}: code {response.error_code} {response.error_message or ''}"
-            return _Attempt(Unknown(why.strip(), order_id), status=status)
-        return _Attempt(Answered(response), status=status)
+        outcome = judged(endpoint, response)
+        return _Attempt(outcome, status=status, again=isinstance(outcome, Unknown))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:

@@ -12,6 +12,7 @@ record is right.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -88,16 +89,26 @@ class QuoteMerger:
         quote: Quote | None = None
         for row in found:
             try:
-                quote = self._fold(contract, _converted(row, QuotePayload, contract), recv_ns)
+                payload = _converted(row, QuotePayload, contract)
             except ValueError:
                 self._touches.pop(contract, None)
                 raise
-        if quote is None or book is None:
-            return quote
-        bid_size, ask_size = book.size_at(Side.BUY, quote.bid), book.size_at(Side.SELL, quote.ask)
-        return msgspec.structs.replace(quote, bid_size=bid_size, ask_size=ask_size)
+            quote = self.fold(contract, payload, recv_ns, book)
+        return quote
 
-    def _fold(self, contract: str, payload: QuotePayload, recv_ns: Nanos) -> Quote | None:
+    def fold(
+        self, contract: str, payload: QuotePayload, recv_ns: Nanos, book: DepthBook | None = None
+    ) -> Quote | None:
+        """The same for one decoded row; sizes are those of `book`."""
+        try:
+            return self._fold(contract, payload, recv_ns, book)
+        except ValueError:
+            self._touches.pop(contract, None)
+            raise
+
+    def _fold(
+        self, contract: str, payload: QuotePayload, recv_ns: Nanos, book: DepthBook | None
+    ) -> Quote | None:
         touch = self._touches.setdefault(contract, _Touch())
         if payload.best_bid is not None:
             touch.bid = (
@@ -113,16 +124,26 @@ class QuoteMerger:
             self.held += 1
             return None
         return Quote(
-            contract=contract, bid=touch.bid, ask=touch.ask, venue_ns=venue_ns, recv_ns=recv_ns
+            contract=contract,
+            bid=touch.bid,
+            ask=touch.ask,
+            venue_ns=venue_ns,
+            recv_ns=recv_ns,
+            bid_size=book.size_at(Side.BUY, touch.bid) if book else 0,
+            ask_size=book.size_at(Side.SELL, touch.ask) if book else 0,
         )
 
 
 def trades(args: object, recv_ns: Nanos) -> list[Trade]:
     """The prints of a GatewayTrade event, in its order; prints of size 0 are dropped."""
     contract, found = contract_and_rows(args, "GatewayTrade")
+    return prints(contract, [_converted(row, TapePayload, contract) for row in found], recv_ns)
+
+
+def prints(contract: str, payloads: Iterable[TapePayload], recv_ns: Nanos) -> list[Trade]:
+    """The same for decoded rows."""
     told: list[Trade] = []
-    for row in found:
-        payload = _converted(row, TapePayload, contract)
+    for payload in payloads:
         size = lots_of(payload.volume, f"{contract} trade volume")
         if size:
             told.append(
@@ -162,6 +183,14 @@ class DepthBook:
         contract, found = contract_and_rows(args, "GatewayDepth")
         try:
             payloads = [_converted(row, DepthPayload, contract) for row in found]
+        except ValueError:
+            self.reset()
+            raise
+        return self.fold_rows(payloads)
+
+    def fold_rows(self, payloads: Iterable[DepthPayload]) -> bool:
+        """The same for decoded rows."""
+        try:
             changed = [self._one(payload) for payload in payloads]
         except ValueError:
             self.reset()

@@ -8,6 +8,7 @@ decimal that prints the float, which is what the venue meant when it wrote it.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Final
 
 from shared import contracts
@@ -19,6 +20,7 @@ from shared.venue.codes import VenueSide
 PRICE_MAX: Final = 10_000_000.0  # points; the dearest product listed trades below 100,000
 MONEY_MAX: Final = 1e12
 LOTS_MAX: Final = 1_000_000
+KNOWN_MAX: Final = 4_096
 
 
 def number(value: object, field: str, limit: float) -> float:
@@ -32,15 +34,22 @@ def number(value: object, field: str, limit: float) -> float:
 
 def ticks_of(value: object, contract: str, field: str) -> Ticks:
     """A wire price as ticks. Raises ValueError (off-grid, not positive, absurd) naming `field`."""
-    price = number(value, f"{contract} {field}", PRICE_MAX)
-    if price <= 0:
+    if type(value) is not float or not 0 < value <= PRICE_MAX:  # the sentence costs more than this
+        value = number(value, f"{contract} {field}", PRICE_MAX)
+    if value <= 0:
         raise ValueError(f"{contract} {field} was {value!r}; prices are above zero")
     try:
-        return contracts.ticks(price, product_of(contract))
+        return _ticks(value, contract)
     except UnknownContract:
         raise
     except ValueError as error:
         raise ValueError(f"{contract} {field}: {error}") from None
+
+
+@lru_cache(KNOWN_MAX)
+def _ticks(price: float, contract: str) -> Ticks:
+    """Markets linger: the prices of the last minutes come again and again."""
+    return contracts.ticks(price, product_of(contract))
 
 
 def price_of(count: Ticks, contract: str) -> float:

@@ -12,8 +12,9 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from shared.venue.answers import Response
+from shared.venue.answers import Endpoint, Response, listless
 
+R = TypeVar("R", bound=Response)
 R_co = TypeVar("R_co", bound=Response, covariant=True)
 
 
@@ -51,3 +52,16 @@ class Unknown(Struct, frozen=True):
 
 
 Outcome = Answered[R_co] | NotSent | Unknown
+
+
+def judged(endpoint: Endpoint, response: R) -> Answered[R] | Unknown:
+    """What a readable answer means: also one by which the venue itself does not know, or that
+    claims success without its list (a missing list is not an empty one).
+    """
+    if response.success and listless(response):
+        return Unknown(f"{endpoint.path}: success without its list")
+    if response.error_code in endpoint.uncertain:
+        order_id = getattr(response, "order_id", None) or 0
+        why = f"{endpoint.path}: code {response.error_code} {response.error_message or ''}"
+        return Unknown(why.strip(), order_id)
+    return Answered(response)

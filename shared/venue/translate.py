@@ -297,10 +297,10 @@ def user_event(target: str, args: object) -> UserEvent:
         model = msgspec.convert(data, model_type)
     except msgspec.ValidationError as error:
         raise ValueError(f"{target}: {error}") from None
-    return UserEvent(target=target, action=action, row=_row(model))
+    return UserEvent(target=target, action=action, row=row_of(model))
 
 
-def _row(model: words.UserPayload) -> OrderRow | TradeRow | PositionRow | AccountRow:
+def row_of(model: words.UserPayload) -> OrderRow | TradeRow | PositionRow | AccountRow:
     match model:
         case words.OrderModel():
             return order_row(model)
