@@ -11,11 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts import PRODUCTS
 from shared.domain.rules import consistency, correlation, kelly, payout, scaling
 from shared.domain.rules.loss import floor_after_day, high_after_day, kill_level
 from shared.units import USD, micros
 
 STEPS = (1_500 * USD, 2_000 * USD, 3_000 * USD, 4_500 * USD)
+
+# -- fees ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("root", "exchange", "commission", "both_sides"),
+    [("ES", "2.76", "1.00", "3.78"), ("MES", "0.70", "0.50", "1.22")],
+    ids=["V78-ES", "V78-MES"],
+)
+def test_v78_what_a_round_turn_costs(
+    root: str, exchange: str, commission: str, both_sides: str
+) -> None:
+    parts = micros(exchange) + micros("0.02") + micros(commission)
+    assert 2 * PRODUCTS[root].fee_side_micros == parts == micros(both_sides)
+
 
 # -- payouts ---------------------------------------------------------------------------------------
 

@@ -80,7 +80,25 @@ ROWS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.day)
+VECTORS = {
+    "2025-03-07": "V53", "2025-03-10": "V54", "2025-10-31": "V55", "2026-03-06": "V57-friday",
+    "2026-03-09": "V57-monday", "2026-10-30": "V58-friday", "2026-11-02": "V58-monday",
+    "2026-11-26": "V67", "2026-11-27": "V68", "2025-04-17": "V70", "2026-12-24": "V71",
+    "2026-01-19": "V73", "2025-01-09": "V74",
+}  # fmt: skip
+"""Trading days that are worked vectors of the rule notes."""
+MOMENTS = {
+    "2025-03-09T21:59:59Z": "V59-before", "2025-03-09T22:00:00Z": "V59",
+    "2025-03-09T22:30:00Z": "V60", "2025-11-02T23:00:00Z": "V62",
+    "2025-11-03T22:59:59Z": "V63-before", "2025-11-03T23:00:00Z": "V63",
+    "2026-03-06T23:00:00Z": "V64", "2026-03-08T22:00:00Z": "V64-opens",
+    "2026-11-02T21:10:00Z": "V66", "2026-11-26T23:00:00Z": "V67-reopens",
+    "2025-04-20T22:00:00Z": "V70-reopens",
+}  # fmt: skip
+"""Instants that are."""
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: VECTORS.get(row.day, row.day))
 def test_a_day_opens_closes_and_is_flat_at_the_worked_instants(row: Row) -> None:
     day = CALENDAR.named(row.day)
     assert (day.opens_ns, day.flat_by_ns, day.closes_ns, day.reopens_ns) == (
@@ -123,6 +141,7 @@ def test_a_day_opens_closes_and_is_flat_at_the_worked_instants(row: Row) -> None
         ("2025-12-25T23:00:00Z", "2025-12-26", Phase.OPEN),
         ("2026-11-18T15:35:00Z", "2026-11-18", Phase.OPEN),
     ],
+    ids=lambda value: MOMENTS.get(value, value) if isinstance(value, str) else value.value,
 )
 def test_every_instant_has_a_label_and_a_phase(instant: str, label: str, phase: Phase) -> None:
     assert CALENDAR.at(ns(instant)).day == label

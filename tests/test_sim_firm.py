@@ -145,6 +145,26 @@ def test_v20_two_days_do_not_add_up() -> None:
     assert firm.at.floor == money("48000")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "labels"),
+    [
+        ("2025-11-03T16:59:59-06:00", "2025-11-03T17:00:00-06:00", ("2025-11-03", "2025-11-04")),
+        ("2026-01-19T11:44:00-06:00", "2026-01-19T17:00:00-06:00", ("2026-01-19", "2026-01-20")),
+    ],
+    ids=["V63", "V73-holiday"],
+)
+def test_600_before_and_600_after_17_ct_are_two_sessions(
+    before: str, after: str, labels: tuple[str, str]
+) -> None:
+    hours = Hours(calendar(settings_with().session))
+    found = tuple(hours.day(time_ns(instant, "instant")).day for instant in (before, after))
+    assert found == labels
+    firm = Paper("combine", 50_000, daily_loss=True, enforced=True)
+    assert firm.judge(money("49400")) is Verdict.FINE
+    firm.end_day(money("49400"), days=hours.days_since(labels[0], time_ns(after, "after")))
+    assert firm.judge(money("48800")) is Verdict.FINE
+
+
 @pytest.mark.parametrize(("stage", "wanted"), [("combine", False), ("practice", True)])
 def test_without_a_limit_no_day_is_lost(stage: str, wanted: bool) -> None:
     firm = Paper(stage, 50_000, daily_loss=wanted, enforced=True)
