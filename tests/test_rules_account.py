@@ -38,6 +38,7 @@ from shared.domain.rules.account import (
     terms_of,
     traded,
 )
+from shared.domain.rules.book import BOOK
 from shared.units import USD, micros
 from tests.test_rules_compiled import compiled
 
@@ -133,6 +134,10 @@ def test_the_simulated_firm_says_the_same_of_its_own_rules(file: str) -> None:
         assert (balance, firm.floor) == (row.balance, row.floor), row
 
 
+def test_every_verdict_is_a_rule_of_the_book() -> None:
+    assert set(VERDICTS.values()) <= set(BOOK)
+
+
 # -- the layers ------------------------------------------------------------------------------------
 
 
@@ -151,20 +156,20 @@ def test_v21_the_layers_fire_inside_out() -> None:
     assert found == [
         (-190, []),
         (-200, ["session_cap", "recovery"]),
-        (-360, ["emergency"]),
+        (-360, ["emergency_stop"]),
         (-400, ["daily_cap"]),
         (-500, []),
         (-900, []),
-        (-1_000, ["firm_day"]),
+        (-1_000, ["firm_daily_loss"]),
     ]
 
 
 @pytest.mark.parametrize(
     ("daily_loss", "found"),
     [
-        (True, [(-500, ["recovery"]), (-900, ["emergency"]), (-1_000, ["firm_day"]),
+        (True, [(-500, ["recovery"]), (-900, ["emergency_stop"]), (-1_000, ["firm_daily_loss"]),
                 (-1_500, ["daily_cap"])]),
-        (False, [(-500, []), (-750, ["recovery"]), (-1_350, ["emergency"]),
+        (False, [(-500, []), (-750, ["recovery"]), (-1_350, ["emergency_stop"]),
                  (-1_500, ["daily_cap"])]),
     ],
     ids=["firm-on", "firm-off"],

@@ -48,11 +48,11 @@ TARGET: Final = 512  # the profit target is reached
 KEPT: Final = BREACH | KILL  # what the end of a day does not clear
 
 VERDICTS: Final = {
-    BREACH: "breach", KILL: "kill", FIRM_DAY: "firm_day", DAILY_CAP: "daily_cap",
-    EMERGENCY: "emergency", SOFT: "soft", SESSION_CAP: "session_cap", RECOVERY: "recovery",
-    APPROACH: "approach", TARGET: "target",
+    BREACH: "floor", KILL: "drawdown", FIRM_DAY: "firm_daily_loss", DAILY_CAP: "daily_cap",
+    EMERGENCY: "emergency_stop", SOFT: "daily_loss", SESSION_CAP: "session_cap",
+    RECOVERY: "recovery", APPROACH: "near_floor", TARGET: "profit_target",
 }  # fmt: skip
-"""Names of the verdicts, gravest first."""
+"""The rule behind each verdict, as the book and the governor's latches name it; gravest first."""
 
 
 class Own(NamedTuple):
