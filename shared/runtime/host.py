@@ -223,10 +223,11 @@ class ProcessHost:
 
     def _work_off(self) -> None:
         inbox, hearing = self._inbox, self.hearing
+        take = hearing.take
         for _ in range(min(len(inbox), BUDGET)):
             item = inbox.popleft()
             if type(item) is bytes:
-                hearing.take(item)
+                take(item)
             elif type(item) is Item:
                 hearing.own_tick(item.ear, item)
             else:
