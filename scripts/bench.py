@@ -14,6 +14,7 @@ from typing import Any, Final
 from scripts.console import Exit
 
 BENCHES: Final = {
+    "recovery": ("scripts.bench_recovery", "from SIGKILL to useful, with a full day of journal"),
     "bus": ("scripts.bench_bus", "lossless messages a second to six hearers, beside bare pyzmq"),
 }
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from shared.runtime import disk, journal, paths, records
+from shared.runtime import archive, disk, journal, paths, records
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.journal import Corrupt, Cursor, Journal, JournalUnwritable
 from shared.runtime.recorder import Pins, Recorder
@@ -326,13 +326,13 @@ def test_old_days_are_packed_and_still_read(tmp_path: Path) -> None:
         last = continued(following) if following else record(9)
         day(tmp_path, name, start(int(name[-2:])), record(1), last)
     before = read(Cursor(tmp_path, "a", Place(names[0])))
-    packed = journal.compress(tmp_path, "a")
+    packed = archive.compress(tmp_path, "a")
     assert [path.parent.name for path in packed] == names[:2]
     assert journal.days(tmp_path, "a") == names
     assert not (tmp_path / names[0] / "a.journal").exists()
     assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
-    assert journal.compress(tmp_path, "a") == []
-    journal.unpack(packed[0])
+    assert archive.compress(tmp_path, "a") == []
+    archive.unpack(packed[0])
     assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
 
 
@@ -350,14 +350,14 @@ def test_days_beyond_the_kept_ones_are_removed_and_nothing_else(tmp_path: Path) 
     other.write_bytes(b"")
     damaged = tmp_path / names[1] / "a.journal.corrupt-1"
     damaged.write_bytes(b"to be looked at")
-    journal.compress(tmp_path, "a")
-    gone = journal.forget(tmp_path, "a", 6)
+    archive.compress(tmp_path, "a")
+    gone = archive.forget(tmp_path, "a", 6)
     assert [path.parent.name for path in gone] == names[:3]
     assert journal.days(tmp_path, "a") == names[3:]
     assert other.exists()
     assert damaged.exists()
     assert not (tmp_path / names[2]).exists(), "an empty day goes"
-    assert journal.forget(tmp_path, "a", 6) == []
+    assert archive.forget(tmp_path, "a", 6) == []
 
 
 @pytest.mark.parametrize("keep_days", [5, 8])
@@ -391,7 +391,7 @@ def test_a_damaged_packed_day_is_corrupt_and_named(
         for n in range(100):
             file.append(record(n))
         file.close()
-    (packed,) = journal.compress(tmp_path, "a")
+    (packed,) = archive.compress(tmp_path, "a")
     whole = packed.read_bytes()
     middle = len(whole) // 2
     changed = whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle:])
@@ -399,3 +399,63 @@ def test_a_damaged_packed_day_is_corrupt_and_named(
     packed.write_bytes(content[damage])
     with pytest.raises(Corrupt, match=r"a\.journal\.gz.*unpacked"):
         list(journal.frames(packed, offset))
+
+
+def long_journal(path: Path) -> list[int]:
+    """More than is read with every sum; returns where its frames end."""
+    file = Journal(path, LIMIT)
+    ends = []
+    while file.size < 6 << 20:
+        file.append(*[b"\x92\x02" + bytes(n % 900 + 1) for n in range(500)])
+        ends.append(file.size)
+    file.close()
+    return ends
+
+
+def test_the_end_of_a_long_file_is_found_from_any_known_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    ends = long_journal(path)
+    for known in (0, ends[0], ends[len(ends) // 2], ends[-1], ends[-1] + 1):
+        assert journal.sound_size(path, LIMIT, known) == ends[-1]
+    with path.open("ab") as torn:
+        torn.write(journal.seal(b"\x92\x02" + bytes(50))[:30])
+    assert journal.sound_size(path, LIMIT, ends[0]) == ends[-1]
+
+
+def test_a_length_that_cannot_be_is_found_where_it_was_not_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    ends = long_journal(path)
+    with path.open("r+b") as file:
+        file.seek(ends[0])
+        file.write(b"\xff\xff\xff\x7f")
+    with pytest.raises(Corrupt, match=f"offset {ends[0]}: a frame claims"):
+        journal.sound_size(path, LIMIT)
+    assert journal.sound_size(path, LIMIT, ends[1]) == ends[-1]
+
+
+def test_a_frame_longer_than_its_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    long_journal(path)
+    with path.open("r+b") as file:
+        file.write((16 << 20).to_bytes(4, "little"))
+    with pytest.raises(Corrupt, match="bytes past the end"):
+        journal.sound_size(path, 16 << 20)
+
+
+def test_passing_by_what_is_not_wanted_finds_the_same_events(tmp_path: Path) -> None:
+    file = Journal(tmp_path / "a.journal", LIMIT)
+    for n in range(3_000):
+        kind = (records.HEARD, records.SAID, records.INPUT, records.HEARD)[n * n % 4]
+        file.append(records.PREFIX[kind] + bytes(n * 37 % 1_200 + 1))
+    file.append(records.pack(records.CONTINUED, "2026-11-20"))
+    file.close()
+    path = tmp_path / "a.journal"
+    every = list(journal.frames(path))
+    for offset in (0, every[1].offset, every[-2].offset):
+        wanted = [f for f in every if f.record[1] in journal.EVENTS and f.offset >= offset]
+        assert list(journal.frames(path, offset, journal.EVENTS)) == wanted
+    with path.open("r+b") as damaged:
+        damaged.seek(every[1_500].offset)
+        damaged.write(b"\x03\x00")
+    with pytest.raises(Corrupt):
+        list(journal.frames(path, 0, journal.EVENTS))

@@ -169,7 +169,7 @@ class Actor(ProcessHost):
             logger.error("{}: days that we had not heard were removed", ", ".join(lost))
         try:
             day = found.turn_to or found.day or self._day_of(now_ns)
-            self.recorder.open(day, self.epoch)
+            self.recorder.open(day, self.epoch, found.own)
             self._write_start(now_ns, found)
         except Corrupt as damage:
             self._quarantine(damage)

@@ -305,7 +305,8 @@ class Hearing:
         at, lost = (mark.epoch, mark.seq), self._is_lost(ear)
         cursor = Cursor(self._root, ear.lane, mark.place)
         events = size = 0
-        for found in cursor.read():
+        kinds = journal.ALL if until is None else journal.EVENTS
+        for found in cursor.read(kinds):
             kind = found.record[1]
             size += found.end - found.offset
             if kind == records.START:

@@ -29,7 +29,9 @@ SMALLEST: Final = 3  # bytes of the shortest record; a run of zeros after a powe
 _CHUNK: Final = 1 << 20
 _FRAME_CEILING: Final = 64 << 20  # no length beyond it is believed, whatever the settings allow
 _LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad one
-KEEP_PLAIN: Final = 2  # days of journals left uncompressed
+ALL: Final = frozenset(range(len(records.NAMES)))
+EVENTS: Final = frozenset({records.START, records.SAID, records.CONTINUED})
+"""All that a hearer needs of its speaker's journal."""
 _UNPACKABLE: Final = (EOFError, zlib.error, gzip.BadGzipFile)  # what a damaged packed file raises
 
 
@@ -61,8 +63,12 @@ def seal(record: bytes) -> bytes:
 class Journal:
     """One file, open for appending by its only owner."""
 
-    def __init__(self, path: Path, frame_limit: int, ballast: Path | None = None) -> None:
-        """Raises JournalUnwritable, and Corrupt if the file is damaged in its middle."""
+    def __init__(
+        self, path: Path, frame_limit: int, ballast: Path | None = None, known: int = 0
+    ) -> None:
+        """`known`: an offset that a frame is known to begin at. Raises JournalUnwritable, and
+        Corrupt if the file is damaged behind it.
+        """
         self.path = path
         self._limit = frame_limit
         self._ballast = ballast
@@ -73,7 +79,7 @@ class Journal:
             self._handle = os.open(path, flags, 0o600)
         except OSError as error:
             raise JournalUnwritable(f"{path}: {error.strerror}") from None
-        self.size = sound_size(path, frame_limit)
+        self.size = sound_size(path, frame_limit, known)
         os.ftruncate(self._handle, self.size)
 
     def append(self, *recorded: bytes) -> None:
@@ -141,6 +147,12 @@ def days(root: Path, lane: str) -> list[str]:
     return [name for name in names if find(root, name, lane) is not None]
 
 
+def birth(path: Path) -> int:
+    """The epoch in which a file begins; 0 when it has no whole beginning."""
+    top = next(frames(path), None) if path.exists() else None
+    return records.start_of(top.record[2:]).epoch if top else 0
+
+
 def end(root: Path, lane: str) -> records.Place:
     """Where the last file of `lane` ends now; a place that every reading of nothing has reached."""
     known = days(root, lane)
@@ -160,10 +172,12 @@ def _open(path: Path) -> BinaryIO:
     return gzip.open(path, "rb")  # type: ignore[return-value]
 
 
-def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
+def frames(path: Path, offset: int = 0, wanted: frozenset[int] = ALL) -> Iterator[Frame]:
     """Every whole frame from `offset` to the present end. Raises Corrupt.
 
     The file may grow meanwhile: what was too short a moment ago is judged as it was read then.
+    Records of kinds not `wanted` are passed by, unread: a day holds ten times more of what was
+    heard than of what was said.
     """
     with _open(path) as file:
         with _unpacking(path, offset):
@@ -174,6 +188,9 @@ def frames(path: Path, offset: int = 0) -> Iterator[Frame]:
                 more = file.read(_CHUNK)
             buffer, start = buffer[start:] + more, 0
             while True:
+                if wanted is not ALL:
+                    passed = _pass_by(buffer, start, wanted)
+                    offset, start = offset + passed - start, passed
                 record = _record(buffer, start)
                 if record is None:
                     break
@@ -209,6 +226,17 @@ def _record(buffer: bytes, start: int) -> bytes | None:
     return record if crc32(record) == check else None
 
 
+def _pass_by(buffer: bytes, start: int, wanted: frozenset[int]) -> int:
+    """Where the next frame begins that is wanted, bad, or not whole in `buffer`."""
+    unpack, last = _HEADER.unpack_from, len(buffer)
+    while start + HEADER_BYTES + 1 < last and buffer[start + HEADER_BYTES + 1] not in wanted:
+        end = start + HEADER_BYTES + int(unpack(buffer, start)[0])
+        if end > last or end < start + HEADER_BYTES + SMALLEST:
+            break
+        start = end
+    return start
+
+
 def _hopeless(buffer: bytes, start: int) -> bool:
     """The frame at `start` is all there, and bad: reading on will not make it good."""
     if len(buffer) - start < HEADER_BYTES:
@@ -237,32 +265,40 @@ def _sound_frame_in(rest: bytes) -> int:
     return 0
 
 
-def sound_size(path: Path, frame_limit: int) -> int:
-    """How much of a file is whole frames. Raises Corrupt.
+def sound_size(path: Path, frame_limit: int, known: int = 0) -> int:
+    """How much of a file is whole frames; one begins at `known`. Raises Corrupt.
 
     Only the lengths are followed up to the last megabytes: checking a day's every sum would take
     seconds at each start, and the recovery checks all it reads anyway.
     """
     size = path.stat().st_size
-    safe = _skip(path, size, frame_limit)
+    safe = _skip(path, size, (known if known <= size else 0, frame_limit))
     end = safe
     for found in frames(path, safe):
         end = found.end
     return end
 
 
-def _skip(path: Path, size: int, frame_limit: int) -> int:
-    """A frame's offset in the last part of the file, found by following lengths."""
-    offset = 0
-    with path.open("rb") as file:
+def _skip(path: Path, size: int, rule: tuple[int, int]) -> int:
+    """A frame's offset in the last part of the file, found by following lengths.
+
+    `rule`: where to begin and how long a frame may be.
+    """
+    offset, frame_limit = rule
+    unpack = _HEADER.unpack_from
+    with path.open("rb", buffering=0) as file:
         while size - offset > 4 * _CHUNK:
             file.seek(offset)
-            (length, _) = _HEADER.unpack(file.read(HEADER_BYTES))
-            if not SMALLEST <= length <= frame_limit:
-                raise Corrupt(path, offset, f"a frame claims {length} bytes")
-            if size - offset - HEADER_BYTES - length < 0:
-                raise Corrupt(path, offset, f"a frame of {length} bytes reaches past the end")
-            offset += HEADER_BYTES + length
+            buffer = file.read(_CHUNK)
+            at = 0
+            while at <= len(buffer) - HEADER_BYTES:
+                (length, _) = unpack(buffer, at)
+                if not SMALLEST <= length <= frame_limit:
+                    raise Corrupt(path, offset + at, f"a frame claims {length} bytes")
+                at += HEADER_BYTES + length
+            offset += at
+        if offset > size:
+            raise Corrupt(path, offset, f"a frame reaches {offset - size} bytes past the end")
     return offset
 
 
@@ -273,55 +309,6 @@ def quarantine(path: Path) -> Path:
         number += 1
     path.rename(aside)
     return aside
-
-
-def compress(root: Path, lane: str, keep: int = KEEP_PLAIN) -> list[Path]:
-    """Pack all but the last `keep` days of `lane`; returns the new files."""
-    made = []
-    for day in days(root, lane)[:-keep]:
-        plain = root / day / f"{lane}.journal"
-        if not plain.exists():
-            continue
-        packed = plain.with_name(plain.name + ".gz")
-        partial = packed.with_name(packed.name + ".part")
-        with plain.open("rb") as source, gzip.open(partial, "wb", compresslevel=6) as sink:
-            while chunk := source.read(_CHUNK):
-                sink.write(chunk)
-        with partial.open("rb") as written:
-            os.fsync(written)  # before the plain file goes: a power cut must leave one of the two
-        partial.rename(packed)
-        plain.unlink()
-        made.append(packed)
-    return made
-
-
-def forget(root: Path, lane: str, keep: int) -> list[Path]:
-    """Remove `lane`'s journals and snapshots of all but its last `keep` days, and days that nobody
-    has files of any more; returns the journals removed. What was set aside as damaged stays.
-    """
-    assert keep > KEEP_PLAIN, "Invariant: what a recovery may need is kept"
-    gone = []
-    for day in days(root, lane)[:-keep]:
-        folder = root / day
-        for name in (f"{lane}.snap", f"{lane}.journal", f"{lane}.journal.gz"):
-            path = folder / name
-            if path.exists():
-                path.unlink()
-                gone.append(path)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    return [path for path in gone if path.suffix != ".snap"]
-
-
-def unpack(packed: Path) -> None:
-    """The other way, for an owner that goes on with an old day."""
-    plain = packed.with_suffix("")
-    partial = plain.with_name(plain.name + ".part")
-    with gzip.open(packed, "rb") as source, partial.open("wb") as sink:
-        while chunk := source.read(_CHUNK):
-            sink.write(chunk)
-    partial.rename(plain)
-    packed.unlink()
 
 
 # -- walking a lane over its days ------------------------------------------------------------------
@@ -335,14 +322,14 @@ class Cursor:
         self.lane = lane
         self.place = place
 
-    def read(self) -> Iterator[Frame]:
+    def read(self, wanted: frozenset[int] = ALL) -> Iterator[Frame]:
         """All records from the place to the present end; the place moves along. Raises Corrupt."""
         while True:
             path = self._file()
             if path is None:
                 return
             turned = ""
-            for found in self._frames(path):
+            for found in self._frames(path, wanted):
                 if found.record[1] == records.CONTINUED:
                     turned = records.day_of(found.record[2:])
                 else:
@@ -353,12 +340,12 @@ class Cursor:
                 return
             self.place = records.Place(going_on[0])  # a later one where that was set aside
 
-    def _frames(self, path: Path) -> Iterator[Frame]:
+    def _frames(self, path: Path, wanted: frozenset[int]) -> Iterator[Frame]:
         """A damaged frame is looked at twice: the first look may have met a write half done."""
         try:
-            yield from frames(path, self.place.offset)
+            yield from frames(path, self.place.offset, wanted)
         except Corrupt:
-            yield from frames(path, self.place.offset)
+            yield from frames(path, self.place.offset, wanted)
 
     def _file(self) -> Path | None:
         """The file of the place; a file begun anew, or one that has gone, is read from its top."""
@@ -368,10 +355,9 @@ class Cursor:
             return None
         day = later[0] if self.place.day else later[-1]
         path = find(self.root, day, self.lane)
-        first = next(frames(path), None) if path else None
-        if path is None or first is None:
+        born = birth(path) if path else 0
+        if not born:
             return None
-        birth = records.start_of(first.record[2:]).epoch
-        if day != self.place.day or birth != self.place.birth:
-            self.place = records.Place(day, birth)
+        if day != self.place.day or born != self.place.birth:
+            self.place = records.Place(day, born)
         return path

@@ -7,13 +7,13 @@ followed later. Losing the ability to write is an exception here and a policy in
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loguru import logger
 from msgspec import Raw, Struct
 
-from shared.runtime import disk, journal, lanes, paths, records, wire
+from shared.runtime import archive, disk, journal, lanes, paths, records, wire
 from shared.runtime.journal import Journal
 from shared.runtime.records import Memory, Place, Start
 
@@ -51,18 +51,23 @@ class Recorder:
         actor = self._pins.actor
         return (actor, lanes.ticks_lane(actor)) if self._relays else (actor,)
 
-    def open(self, day: str, epoch: int) -> None:
-        """Go on with a day's files, or begin them in `epoch`. Raises JournalUnwritable, Corrupt."""
+    def open(self, day: str, epoch: int, known: Mapping[str, Place] | None = None) -> None:
+        """Go on with a day's files, or begin them in `epoch`. Raises JournalUnwritable, Corrupt.
+
+        `known`: where a snapshot found them, which spares following the whole day to its end.
+        """
         self.day = day
         root = paths.journal_root(self._var)
         for lane in self.lane_names:
             path = paths.journal_path(self._var, day, lane)
             packed = path.with_name(path.name + ".gz")
             if packed.exists() and not path.exists():
-                journal.unpack(packed)
-            self._files[lane] = Journal(path, self._limit, self._ballast)
-            top = next(journal.frames(path), None)
-            self._births[lane] = records.start_of(top.record[2:]).epoch if top else epoch
+                archive.unpack(packed)
+            born = journal.birth(path)
+            place = (known or {}).get(lane, Place())
+            sound = place.offset if (place.day, place.birth) == (day, born) else 0
+            self._files[lane] = Journal(path, self._limit, self._ballast, sound)
+            self._births[lane] = born or epoch
         self._pack(root)
 
     def start(self, start: Start, memory: Memory | None) -> None:
@@ -148,7 +153,7 @@ class Recorder:
     def _pack(self, root: Path) -> None:
         """Compress what is two days back and remove what is too old, in a helper."""
         names = self.lane_names
-        if any(len(journal.days(root, lane)) > journal.KEEP_PLAIN for lane in names):
+        if any(len(journal.days(root, lane)) > archive.KEEP_PLAIN for lane in names):
             threading.Thread(
                 target=_pack_all,
                 args=(root, names, self._keep_days),
@@ -166,9 +171,9 @@ class Recorder:
 def _pack_all(root: Path, names: Sequence[str], keep_days: int) -> None:
     for lane in names:
         try:
-            for gone in journal.forget(root, lane, keep_days):
+            for gone in archive.forget(root, lane, keep_days):
                 logger.info("removed {}, older than {} trading days", gone, keep_days)
-            for packed in journal.compress(root, lane):
+            for packed in archive.compress(root, lane):
                 logger.info("packed {}", packed)
         except OSError as error:
             logger.warning("packing old journals of {}: {}", lane, error)

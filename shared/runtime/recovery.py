@@ -24,13 +24,17 @@ from shared.runtime.rerun import Follower, MissingHistory, Unsaid
 
 
 class Recovered(Struct, kw_only=True):
-    """Where a process stands before it begins. `day`: the journal to go on with, "" for none."""
+    """Where a process stands before it begins. `day`: the journal to go on with, "" for none.
+
+    `own`: where our own journals stood at the last snapshot.
+    """
 
     core: Core
     now_ns: int = 0
     epoch: int = 0
     seq: dict[str, int] = {}
     prevs: dict[str, dict[str, int]] = {}
+    own: dict[str, Place] = {}
     heard: dict[str, Mark] = {}
     unsaid: list[Unsaid] = []
     day: str = ""
@@ -156,6 +160,7 @@ class Recovery:
             epoch=follower.epoch,
             seq=follower.seq,
             prevs=follower.prevs,
+            own=follower.own,
             heard=follower.marks,
             unsaid=list(follower.unsaid),
             day=day,
@@ -187,9 +192,10 @@ class Recovery:
             return None
         memory = records.memory_of(first.record[2:])
         place = memory.own.get(self._actor, Place())
-        top = next(journal.frames(file), None)
-        born = records.start_of(top.record[2:]).epoch if top else 0
-        if (place.day, place.birth) != (day, born) or place.offset > file.stat().st_size:
+        if (place.day, place.birth) != (
+            day,
+            journal.birth(file),
+        ) or place.offset > file.stat().st_size:
             logger.warning("{} does not fit its journal", path)
             return None
         return memory
