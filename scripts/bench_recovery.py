@@ -25,7 +25,10 @@ from scripts.console import Exit, natural, report
 from scripts.measure import WORKS, works_at
 from scripts.rehearsal import Rehearsal
 from shared.runtime import journal, paths, records
+from shared.runtime.clock import SharedClock
+from shared.runtime.paths import run_path
 from shared.runtime.records import Memory, Place
+from shared.units import SECOND
 
 WARM_S: Final = 20.0
 DAY_HOURS: Final = 23
@@ -83,7 +86,8 @@ def recovery(cast: Rehearsal, name: str) -> tuple[float, float, float]:
     """One kill: seconds until the next process exists, beats, and works."""
     cast.ready(PATIENCE_S)
     time.sleep(1.0)
-    old, began = cast.epoch(name), time.monotonic()
+    clock = SharedClock(run_path(cast.var))
+    old, began, market_ns = cast.epoch(name), time.monotonic(), clock.now_ns()
     pid = cast.kill(name)
     born: float = 0.0
     while cast.epoch(name) <= old:
@@ -94,8 +98,9 @@ def recovery(cast: Rehearsal, name: str) -> tuple[float, float, float]:
     beats = time.monotonic() - began
     works = beats
     if name in WORKS:
-        cast.wait(partial(works_at, cast, name, cast.epoch(name)), 40.0, f"{name} works")
-        works = time.monotonic() - began
+        epoch = cast.epoch(name)
+        at_ns = cast.wait(partial(works_at, cast, name, epoch), PATIENCE_S, f"{name} works")
+        works = (at_ns - market_ns) / SECOND  # market time is real time here
     return born or beats, beats, works
 
 

@@ -218,7 +218,7 @@ class Hearing:
     def _compare_forms(self, ear: Ear, beat: Heartbeat) -> None:
         """Its schema is another than ours: does it matter for what we hear? Its journal knows."""
         cursor = Cursor(self._root, ear.lane, Place(ear.mark.place.day))
-        for found in cursor.read():
+        for found in cursor.read(journal.EVENTS):
             if found.record[1] == records.START:
                 start = records.start_of(found.record[2:])
                 if start.epoch == beat.epoch:

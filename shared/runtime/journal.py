@@ -265,6 +265,16 @@ def _sound_frame_in(rest: bytes) -> int:
     return 0
 
 
+def near(path: Path, offset: int) -> int:
+    """Where the first sound frame behind `offset` begins; the file's end when there is none."""
+    if offset == 0:
+        return 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        found = _sound_frame_in(file.read(_LOOK_BEHIND))
+    return offset + found if found else path.stat().st_size
+
+
 def sound_size(path: Path, frame_limit: int, known: int = 0) -> int:
     """How much of a file is whole frames; one begins at `known`. Raises Corrupt.
 

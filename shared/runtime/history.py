@@ -1,0 +1,103 @@
+"""Looking into journals from outside: what was said until when, and what followed from what.
+
+Works beside a running system, on packed days and on a torn tail, because it uses nothing but the
+frames and the envelopes in them: no core is built and no event is understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from shared.runtime import journal, paths, records, wire
+
+_STEP: Final = 1 << 20  # two places nearer than this are not told apart by halving
+_BEHIND: Final = 8 << 20  # bytes of ticks in front of an instant: minutes of the busiest market
+
+_effect: Final = msgspec.msgpack.Decoder(records.Input).decode
+
+
+class Entry(NamedTuple):
+    """One decision or event. `id` is `lane:epoch:seq`; empty for a word to a port, which has none.
+
+    `event` is the event as a dict, its kind under `t`.
+    """
+
+    time_ns: int
+    lane: str
+    id: str
+    kind: str
+    cause: str
+    event: dict[str, Any]
+
+
+def lanes(root: Path) -> list[str]:
+    """All lanes that have a journal of any day, packed or not."""
+    return sorted({path.name.split(".journal")[0] for path in root.glob("*/*.journal*")})
+
+
+def entry(lane: str, record: bytes) -> Entry | None:
+    """What a record says, if it is a decision: a word to the bus or to the port."""
+    if record[1] == records.SAID:
+        head = wire.head(record[2:])
+        event = msgspec.msgpack.decode(head.event)
+        name = f"{lane}:{head.epoch}:{head.seq}"
+        return Entry(head.time_ns, lane, name, event["t"], head.cause, event)
+    if record[1] == records.EFFECT:
+        told = _effect(record[2:])
+        event = msgspec.msgpack.decode(told.event)
+        return Entry(told.now_ns, lane, "", event["t"], "", event)
+    return None
+
+
+DECISIONS: Final = frozenset({records.SAID, records.EFFECT})
+
+
+def entries(root: Path, lane: str, day: str) -> Iterator[Entry]:
+    """All decisions of a lane on a day, in their order. Raises Corrupt."""
+    path = journal.find(root, day, lane)
+    if path is not None:
+        for found in journal.frames(path, 0, DECISIONS):
+            told = entry(lane, found.record)
+            assert told is not None, "only decisions were asked for"
+            yield told
+
+
+def until(root: Path, lane: str, day: str, at_ns: int) -> Iterator[Entry]:
+    """What a lane said on a day up to an instant. In a lane of ticks: only the last of it, which is
+    found by halving, since a day of ticks is gigabytes.
+    """
+    path = journal.find(root, day, lane)
+    if path is None:
+        return
+    begin = _shortly_before(path, at_ns) if lane.endswith(paths.TICKS_SUFFIX) else 0
+    for found in journal.frames(path, begin, frozenset({records.SAID})):
+        if wire.head(found.record[2:]).time_ns > at_ns:
+            return
+        told = entry(lane, found.record)
+        assert told is not None, "only what was said was asked for"
+        yield told
+
+
+def _shortly_before(path: Path, at_ns: int) -> int:
+    """Where a frame begins, some megabytes in front of the instant."""
+    if path.suffix == ".gz":
+        return 0
+    low, high = 0, path.stat().st_size
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        if _time_near(path, middle) > at_ns:
+            high = middle
+        else:
+            low = middle
+    return journal.near(path, max(0, low - _BEHIND))
+
+
+def _time_near(path: Path, offset: int) -> int:
+    """When the first event behind an offset was said; 0 when there is none."""
+    for found in journal.frames(path, journal.near(path, offset), frozenset({records.SAID})):
+        return wire.head(found.record[2:]).time_ns
+    return 0
