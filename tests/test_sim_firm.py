@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.simulator import listing
 from services.simulator.bailiff import Bailiff
 from services.simulator.counter import first_accounts
 from services.simulator.desk import Desk
@@ -26,7 +27,7 @@ from shared import rulebook
 from shared import settings as settings_module
 from shared.contracts import PRODUCTS
 from shared.domain.sessions import calendar
-from shared.sections import SimulatedAccount
+from shared.sections import SimulatedAccount, SimulatorFeed
 from shared.units import SECOND, USD, micros
 from shared.venue import words as venue
 from shared.venue.times import time_ns
@@ -488,6 +489,19 @@ def test_v35_the_cap_adds_up_products_and_lets_exits_pass() -> None:
     assert (refused.error_code, refused.error_message) == (2, "Not enough margin.")
     assert court.place(NQ, 0, 1).success, "closing is always allowed"
     assert court.place(MES, 0, 10).success
+
+
+def test_a_restricted_product_has_a_cap_of_its_own() -> None:
+    mcl, silver = (listing.front(PRODUCTS[root], "2026-11-18") for root in ("MCL", "SI"))
+    bench = Bench(feed=SimulatorFeed(products=("MCL", "MES", "SI"), recordings={}), regime="calm")
+    bench.run(1)
+    assert bench.place(mcl, size=31).error_message == "Not enough margin."
+    assert bench.place(mcl, size=30).success
+    bench.run(1)
+    assert bench.place(mcl, size=1).error_message == "Not enough margin."
+    assert bench.place(mcl, size=30, side=1).success, "closing is always allowed"
+    assert bench.place(silver, size=1).error_message == "Not enough margin.", "none at all now"
+    assert bench.place(MES, size=20).success, "others have the account's cap"
 
 
 def test_working_orders_count_at_their_worst_side() -> None:

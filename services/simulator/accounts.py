@@ -153,6 +153,7 @@ class AccountState(Struct, kw_only=True):
     tags_refused: int = 0
     terms: Terms  # the firm's, as they were when the account was opened
     firm: Standing
+    restricted: dict[str, Lots] = {}  # product -> contracts, where the firm allows fewer now
     auto_oco: bool = True
     guard_stop: Micros = 0
     guard_target: Micros = 0

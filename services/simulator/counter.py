@@ -23,7 +23,7 @@ from shared.domain.rules.pack import PackError, RulePack
 from shared.domain.rules.payout import received as received_of
 from shared.sections import SimulatedAccount, Simulator
 from shared.settings import Settings
-from shared.units import USD, Micros, Nanos, dollars
+from shared.units import USD, Lots, Micros, Nanos, dollars
 
 ACCOUNTS_MAX: Final = 1_000  # ids, over all resets
 
@@ -50,10 +50,16 @@ def new_account(
         balance=firm.opened,
         terms=terms,
         firm=firm,
+        restricted=_restricted(packs[name], enforced),
         auto_oco=wish.brackets == "auto_oco",
         guard_stop=wish.position_stop * USD,
         guard_target=wish.position_target * USD,
     )
+
+
+def _restricted(pack: RulePack | None, enforced: bool) -> dict[str, Lots]:
+    """What the firm restricts, as it is now: also for accounts that were opened before."""
+    return dict(pack.product_contracts) if pack is not None and enforced else {}
 
 
 def first_accounts(wish: Simulator, packs: Packs) -> dict[int, AccountState]:
@@ -100,6 +106,8 @@ class Counter:
                 exchange.open_account(state)
         for known in exchange.accounts.values():
             known.state.firm.enforced = wish.firm_rules
+            pack = self._packs.get(known.state.firm.rules)
+            known.state.restricted = _restricted(pack, wish.firm_rules)
 
     def find(self, name: str) -> Account | None:
         """An account by name; the first for an empty one."""
@@ -198,6 +206,7 @@ class Counter:
             balance=firm.opened,
             terms=terms,
             firm=firm,
+            restricted=_restricted(self._packs[firm.rules], firm.enforced),
             auto_oco=old.auto_oco,
             guard_stop=old.guard_stop,
             guard_target=old.guard_target,

@@ -42,6 +42,7 @@ from services.simulator.market import Hours
 from services.simulator.words import Unanswered
 from shared.contracts import product_of
 from shared.domain.orders import Happening
+from shared.domain.rules.caps import fits
 from shared.domain.rules.sizing import exposure
 from shared.units import Lots, Nanos
 from shared.venue import words as venue
@@ -183,13 +184,26 @@ class Desk:
                 raise Refused(OUT_OF_RANGE)
 
     def _room_for(self, account: Account, order: Order) -> None:
-        """The account's largest position. Raises Refused for an order that would pass it."""
-        before, after = self._exposed(account, None), self._exposed(account, order)
-        if after > before and after > account.state.firm.cap:
+        """The account's largest position, and that of a product the firm restricts. Raises Refused
+        for an order that would pass one of them.
+        """
+        if not fits(
+            self._exposed(account, None), self._exposed(account, order), account.state.firm.cap
+        ):
+            raise Refused(TOO_LARGE)
+        product = product_of(order.contract)
+        most = account.state.restricted.get(product.root)
+        if most is not None and not fits(
+            self._exposed(account, None, product.root),
+            self._exposed(account, order, product.root),
+            most * product.mini_tenths,
+        ):
             raise Refused(TOO_LARGE)
 
-    def _exposed(self, account: Account, more: Order | None) -> Lots:
-        """What could be held at worst, in tenths of a mini, with one order more."""
+    def _exposed(self, account: Account, more: Order | None, root: str = "") -> Lots:
+        """What could be held at worst, in tenths of a mini, with one order more; of one product
+        when it is named.
+        """
         contracts = dict.fromkeys(contract for contract, _ in account.held())
         if self._customs.cap_counts_working:
             contracts |= dict.fromkeys(order.contract for order in account.state.live.values())
@@ -197,6 +211,8 @@ class Desk:
             contracts[more.contract] = None
         total = 0
         for contract in contracts:
+            if root not in ("", product_of(contract).root):
+                continue
             buys = sells = 0
             if self._customs.cap_counts_working:
                 buys, sells = account.working(contract)
