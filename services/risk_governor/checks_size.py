@@ -20,7 +20,8 @@ def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of one product: this contract at worst, and any other month of it."""
-    limit, after, root = mind.limits.given.position, draft.lots_after(), draft.kind
+    after, root = draft.lots_after(), draft.kind
+    limit = mind.limits.position_of(root.root)
     for contract, one in draft.found.items():
         if one.kind is root and contract != draft.contract:
             after += one.worst
@@ -28,7 +29,8 @@ def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
-    limit, own = mind.limits.given.account_position_tenths, draft.own
+    assert mind.state.base is not None, "Invariant: equity is known before sizes are judged"
+    limit, own = mind.limits.account_tenths(mind.state.base), draft.own
     more = max(own.sides(draft.side, draft.size)) - own.worst
     after = tenths(draft.found) + more * draft.kind.mini_tenths
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None

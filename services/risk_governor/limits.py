@@ -12,17 +12,18 @@ from typing import Final
 
 from msgspec import structs
 
+from shared.domain.rules.account import Own, cap_of, terms_of
+from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.day import share_of, smaller_limit
 from shared.domain.rules.inside import contradiction, daily_limit
 from shared.domain.rules.pack import RulePack
 from shared.sections import RiskGovernor
-from shared.units import SECOND, USD, Micros, Nanos
+from shared.units import SECOND, USD, Lots, Micros, Nanos
 from shared.venue.times import time_ns
 
 Values = dict[str, int]
 WHOLE: Final = 100
 CPI: Final = "CPI"
-CPI_NS: Final = 300 * SECOND  # the firm's own window, before and after
 LESS: Final = (
     "order_size", "position", "account_position_tenths", "trade_risk", "open_risk", "daily_loss",
     "drawdown_kill", "trades_per_day", "quoted_per_day", "orders_per_window", "price_collar_ticks",
@@ -75,6 +76,7 @@ class Limits:
         given = structs.replace(given, **self.values)
         self.given = given
         self.pack = pack
+        self.terms = terms_of(pack, given.daily_loss_limit, Own())
         self.maximum_loss, self.start = pack.maximum_loss, pack.start
         self.firm_daily = pack.day_limit(given.daily_loss_limit)
         self.session_cap = given.session_cap * USD
@@ -103,10 +105,22 @@ class Limits:
         """A share of the effective daily limit; 0 for none."""
         return share_of(self.effective, (percent, WHOLE))
 
+    def account_tenths(self, opened: Micros) -> Lots:
+        """The cap over all products on a day that began with balance `opened`: ours, or the firm's
+        where its scaling plan allows less.
+        """
+        return smaller_cap(self.given.account_position_tenths, cap_of(self.terms, opened))
+
+    def position_of(self, root: str) -> Lots:
+        """Contracts of one product: ours, or fewer where the firm restricts it now."""
+        return smaller_cap(
+            self.given.position, self.pack.product_contracts.get(root, self.given.position)
+        )
+
     def _window(self, at: str, kind: str) -> tuple[Nanos, Nanos, Nanos, str]:
         """(instant, before, after, kind) of news and the time around it."""
         event = time_ns(at, "risk_governor.news.at")
-        least = CPI_NS if kind == CPI else 0
-        before = max(self.given.news_before_s * SECOND, least)
-        after = max(self.given.news_after_s * SECOND, least)
+        firm = (self.pack.news_before_ns, self.pack.news_after_ns) if kind == CPI else (0, 0)
+        before = max(self.given.news_before_s * SECOND, firm[0])
+        after = max(self.given.news_after_s * SECOND, firm[1])
         return event, before, after, kind

@@ -122,6 +122,7 @@ VETOES: Final = (
         clears="a smaller position",
         unit="contracts",
         settings=("risk_governor.position",),
+        facts=("product_contracts",),
     ),
     Entry(
         rule="ACCOUNT_POSITION",
