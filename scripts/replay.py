@@ -1,5 +1,7 @@
 """`tsq replay ACTOR`: run an actor's journal again; every decision must come out as recorded.
 
+The last line is one hash over all decisions. It is what `tsq down` said when the session ended, if
+all actors and that one day are replayed, and it is the same on every computer.
 What was decided by other code than ours cannot be judged by ours; it is counted and said. Exit code
 2 when a decision differs, and the first difference is printed.
 """
@@ -13,12 +15,14 @@ from msgspec import structs
 from scripts.console import CommandError, Exit, report, var_of
 from services.cast import UnknownActor, build, deciders
 from shared.runtime.exits import Fatal
+from shared.runtime.history import joined
 from shared.runtime.replay import Report, replay
 from shared.settings import load
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("actor", nargs="?", help="one actor; all that decide when left out")
+    parser.add_argument("--hash", action="store_true", help="print only the hash of all decisions")
     parser.add_argument("--day", help="one trading day (2026-11-18); all recorded when left out")
 
 
@@ -35,10 +39,15 @@ def run(args: argparse.Namespace) -> Exit:
             raise CommandError(str(error), Exit.CHECK_FAILED) from None
     if not reports:
         raise CommandError(f"nothing recorded under {var_of(args)}", Exit.USAGE)
+    session = joined({it.actor: it.decision_hash for it in reports})
+    lines = [line_of(it) for it in reports if not (args.hash and it.equal)]
     report(
         args,
-        "\n".join(line_of(it) for it in reports),
-        {"reports": [structs.asdict(it) | {"equal": it.equal} for it in reports]},
+        "\n".join([*lines, session]),
+        {
+            "reports": [structs.asdict(it) | {"equal": it.equal} for it in reports],
+            "decision_hash": session,
+        },
     )
     return Exit.OK if all(it.equal for it in reports) else Exit.CHECK_FAILED
 

@@ -6,6 +6,7 @@ simulator's own books (`/sim/truth`), never of the process under test alone.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,12 +21,14 @@ import pytest
 
 from scripts.rehearsal import Rehearsal, alive
 from scripts.supervise import configuration
-from services.cast import build, deciders
-from shared.runtime.replay import replay
+from services.cast import deciders
+from shared.runtime import history
+from shared.runtime.paths import journal_root
 from shared.settings import REPO, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
+DAY = "2026-11-18"  # on which the simulator's market begins
 FAST = {"TSQ__SIMULATOR__SPEED": "3.0"}
 TSQ = [sys.executable, "-m", "scripts.cli"]
 
@@ -71,12 +74,20 @@ def tags_are_unique(cast: Rehearsal) -> None:
 
 
 def journals_replay(cast: Rehearsal) -> None:
-    """Every actor's recorded day gives the same decisions again."""
-    settings = load(env=cast.environment)
-    for actor in deciders(settings):
-        report = replay(cast.var, actor, build=build)
-        assert report.equal, f"{actor}: {report}"
-        assert report.compared > 0, actor
+    """Every actor's recorded day gives the same decisions again, whatever order sets come in, and
+    the hash that is told at a session's end is the one a replay finds.
+    """
+    recorded = history.session(journal_root(cast.var), DAY)
+    for order_of_sets in ("1", "2"):
+        cast.environment["PYTHONHASHSEED"] = order_of_sets
+        answer = tsq(cast, "replay", "--day", DAY, "--json", limit_s=300.0)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        found = json.loads(answer.stdout)
+        assert found["decision_hash"] == recorded.decision_hash
+        assert {it["actor"] for it in found["reports"] if it["compared"] > 0} == set(
+            deciders(load(env=cast.environment))
+        )
+    del cast.environment["PYTHONHASHSEED"]
 
 
 def alive_pids(pids: dict[str, int]) -> dict[str, int]:

@@ -423,7 +423,7 @@ def test_a_stop_without_the_routers_word_is_not_called_safe(
     with log.open("a") as file:
         file.write(f"2026-11-20 11:31:12,142 {said}\n")
     assert supervise.router_end(var, since) == end
-    code = down.told_end(argparse.Namespace(json=False), end)
+    code = down.told_end(argparse.Namespace(json=False, var=str(var)), end)
     assert code == (Exit.UNSAFE if end else Exit.OK)
     assert ("look at the platform" in capsys.readouterr().out) == bool(end)
 

@@ -15,7 +15,7 @@ import pytest
 
 from shared.core import Word
 from shared.events import Bar, Event, Phase, SessionPhase, Started, Stopping
-from shared.runtime import disk, journal, lanes, paths, records
+from shared.runtime import disk, history, journal, lanes, paths, records
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Host
@@ -542,6 +542,33 @@ def test_records_for_people(bench: Bench) -> None:
     assert said.content["event"]["t"] == "Bar"
     found = verify(bench.path("d"))
     assert (found.records["said"], found.first_seq, found.last_seq, found.trouble) == (1, 1, 1, "")
+
+
+def test_the_hash_of_a_session_is_found_again_by_replaying_it(bench: Bench) -> None:
+    bench.live("d", Days, poking(1, 2, kill=True))
+    bench.live("d", Days, poking(3))
+    bench.live("t", Teller, poking(1, 2))
+    recorded = history.session(bench.root, DAY)
+    again = {
+        "d": replay(bench.var, "d", build=lambda *_: Days()).decision_hash,
+        "t": replay(bench.var, "t", build=lambda *_: Teller()).decision_hash,
+    }
+    assert recorded.actors == again
+    assert recorded.decision_hash == history.joined(again)
+    assert (recorded.decisions, recorded.missing) == (5, "")
+    bench.live("t", Teller, poking(1))
+    later = history.session(bench.root, DAY)
+    assert later.actors["d"] == recorded.actors["d"]
+    assert later.decision_hash != recorded.decision_hash
+
+
+def test_the_hash_hangs_on_the_order(bench: Bench) -> None:
+    found = []
+    for pokes in ((1, 2), (2, 1)):
+        shutil.rmtree(bench.root, ignore_errors=True)
+        bench.live("d", Days, poking(*pokes))
+        found.append(history.session(bench.root, DAY).decision_hash)
+    assert found[0] != found[1]
 
 
 def test_replay_of_nobody(bench: Bench) -> None:

@@ -6,13 +6,17 @@ frames and the envelopes in them: no core is built and no event is understood.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Raw, Struct
 
 from shared.runtime import journal, paths, records, wire
+from shared.runtime.journal import Corrupt
+from shared.runtime.rerun import HASH_BYTES
 
 _STEP: Final = 1 << 20  # two places nearer than this are not told apart by halving
 _BEHIND: Final = 8 << 20  # bytes of ticks in front of an instant: minutes of the busiest market
@@ -64,6 +68,56 @@ def entries(root: Path, lane: str, day: str) -> Iterator[Entry]:
             told = entry(lane, found.record)
             assert told is not None, "only decisions were asked for"
             yield told
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """What was decided on a day, in one word: equal hashes, equal decisions, in equal order.
+
+    `actors`: per actor its own hash. `missing`: why a journal could not be read whole.
+    """
+
+    day: str
+    decisions: int
+    decision_hash: str
+    actors: dict[str, str]
+    missing: str = ""
+
+
+def session(root: Path, day: str) -> Session:
+    """The hash of a recorded day, as `tsq replay --hash` finds it again by deciding anew.
+
+    Actors are taken in the order of their names, since between two of them there is no other that
+    would be the same in every run.
+    """
+    actors: dict[str, str] = {}
+    count, missing = 0, ""
+    for lane in lanes(root):
+        path = journal.find(root, day, lane)
+        if lane.endswith(paths.TICKS_SUFFIX) or path is None:
+            continue
+        digest = hashlib.blake2s(digest_size=HASH_BYTES)
+        try:
+            for found in journal.frames(path, 0, DECISIONS):
+                digest.update(decided(found.record))
+                count += 1
+        except Corrupt as error:
+            missing = str(error)
+        actors[lane] = digest.hexdigest()
+    return Session(
+        day=day, decisions=count, decision_hash=joined(actors), actors=actors, missing=missing
+    )
+
+
+def joined(actors: Mapping[str, str]) -> str:
+    """One hash over those of all actors."""
+    lines = "".join(f"{actor} {found}\n" for actor, found in sorted(actors.items()))
+    return hashlib.blake2s(lines.encode(), digest_size=HASH_BYTES).hexdigest()
+
+
+def decided(record: bytes) -> Raw:
+    """The event of a SAID or EFFECT record, as it was encoded."""
+    content = record[2:]
+    return wire.head(content).event if record[1] == records.SAID else _effect(content).event
 
 
 def until(root: Path, lane: str, day: str, at_ns: int) -> Iterator[Entry]:

@@ -26,6 +26,7 @@ from shared.runtime.journal import Corrupt, Cursor, Frame
 from shared.runtime.records import Mark, Memory, Place, Start
 from shared.runtime.wire import Envelope
 
+HASH_BYTES: Final = 16  # of the hash over an actor's decisions
 _encode: Final = msgspec.msgpack.Encoder().encode
 _DECODERS: Final = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in PUBLIC}
 
@@ -146,7 +147,7 @@ class Follower:
         self.decisions = 0
         self.compared = 0
         self.told = 0
-        self.digest = hashlib.blake2s(digest_size=16)
+        self.digest = hashlib.blake2s(digest_size=HASH_BYTES)
         self._expects_memory = False
 
     @property

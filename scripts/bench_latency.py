@@ -1,0 +1,169 @@
+"""`tsq bench latency`: from a quote on the bus to the bytes of the order it led to, journals on.
+
+A private copy of the cast trades the simulated market. An order's story is read from the journals
+(quote, intent, approval) and ends with a stamp as the router's request leaves. Only orders whose
+intent was the answer to a quote count. Beside them, at the same time and on the same cores, runs a
+bare chain of as many hops: pyzmq, msgspec, nothing else, quotes at a like rate and one in twenty
+passed on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess  # nosec B404 - starts our own benches
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from scripts.bench import load_now, share
+from scripts.bench_stamped import STAMPS
+from scripts.console import CommandError, Exit, natural, report
+from scripts.rehearsal import Rehearsal
+from shared.runtime import clock, history, journal, paths, records, wire
+
+BARE_HOPS: Final = 3
+STEPS: Final = ("quote to intent", "intent to approval", "approval to bytes", "whole")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=natural, default=60, help="of trading (60)")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    folder = Path(tempfile.mkdtemp(prefix="tsq-bench-"))
+    stamps = folder / "stamps"
+    python = wrapper(folder)
+    cast = Rehearsal(folder / "var", TSQ_PYTHON=str(python), **{STAMPS: str(stamps)})
+    try:
+        cast.start()
+        cast.ready(120.0)
+        bare = bare_chain(folder, args.seconds)
+        reading = msgspec.json.decode(
+            paths.clock_path(paths.run_path(cast.var)).read_bytes(), type=clock.Reading
+        )
+        cast.stop()
+        steps = stories(cast.var, reading, stamps)
+    finally:
+        cast.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    if not steps["whole"] or not bare:
+        raise CommandError("no order was the answer to a quote; try longer", Exit.CHECK_FAILED)
+    ratio = share(steps["whole"], 0.5) / share(bare, 0.5)
+    lines = [line(name, steps[name]) for name in STEPS]
+    lines.append(line("bare chain of the same hops", bare))
+    lines.append(f"ratio at the middle {ratio:.2f} (target at most 2; {load_now()})")
+    figures = {name: figures_of(taken) for name, taken in {**steps, "bare": bare}.items()}
+    report(args, "\n".join(lines), {"us": figures, "ratio": ratio, "load": load_now()})
+    return Exit.OK
+
+
+def figures_of(ordered: list[float]) -> dict[str, float]:
+    return {
+        "n": len(ordered),
+        "p50": share(ordered, 0.5),
+        "p99": share(ordered, 0.99),
+        "max": ordered[-1],
+    }
+
+
+def line(name: str, ordered: list[float]) -> str:
+    it = figures_of(ordered)
+    return (
+        f"{name:<28} n {it['n']:>5}  p50 {it['p50']:>8.0f}  p99 {it['p99']:>8.0f}  "
+        f"max {it['max']:>8.0f} us"
+    )
+
+
+def wrapper(folder: Path) -> Path:
+    """A "python" for supervisord that starts the stamped router instead of the plain one."""
+    path = folder / "python"
+    path.write_text(
+        "#!/bin/sh\n"
+        '[ "$4" = services.order_router ] && set -- "$1" "$2" -m scripts.bench_stamped\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    path.chmod(0o700)  # nosec B103 - for us alone
+    return path
+
+
+# -- ours ------------------------------------------------------------------------------------------
+
+
+def stories(var: Path, reading: clock.Reading, stamps: Path) -> dict[str, list[float]]:
+    """Microseconds of each step of each order that answered a quote, sorted."""
+    root = paths.journal_root(var)
+    day = max(entry.name for entry in root.iterdir())
+    intents = {
+        entry.id: entry
+        for lane in history.lanes(root)
+        if lane.startswith("sleeve_")
+        for entry in history.entries(root, lane, day)
+        if ".ticks:" in entry.cause
+    }
+    approvals = {
+        entry.event["tag"]: entry
+        for entry in history.entries(root, "risk_governor", day)
+        if entry.kind == "OrderApproved" and entry.cause in intents
+    }
+    ticks = said_when(root, day, {intents[entry.cause].cause for entry in approvals.values()})
+    found: dict[str, list[float]] = {step: [] for step in STEPS}
+    for row in stamps.read_text().splitlines():
+        left, _, tag = row.partition(" ")
+        approval = approvals.get(tag)
+        if approval is None:
+            continue
+        intent = intents[approval.cause]
+        marks = [ticks[intent.cause], intent.time_ns, approval.time_ns]
+        marks.append(int(reading.market_ns + (int(left) - reading.mono_ns) * reading.speed))
+        for step, (one, next_one) in zip(STEPS, pairwise(marks), strict=False):
+            found[step].append((next_one - one) / reading.speed / 1_000)
+        found["whole"].append((marks[-1] - marks[0]) / reading.speed / 1_000)
+    return {step: sorted(taken) for step, taken in found.items()}
+
+
+def said_when(root: Path, day: str, wanted: set[str]) -> dict[str, int]:
+    """Market time of the named ticks."""
+    lane = "market_data_gateway.ticks"
+    path = journal.find(root, day, lane)
+    assert path is not None, "somebody heard ticks of it"
+    found = {}
+    for frame in journal.frames(path, 0, frozenset({records.SAID})):
+        head = wire.head(frame.record[2:])
+        name = f"{lane}:{head.epoch}:{head.seq}"
+        if name in wanted:
+            found[name] = head.time_ns
+    return found
+
+
+# -- the floor -------------------------------------------------------------------------------------
+
+
+def bare_chain(folder: Path, seconds: int) -> list[float]:
+    """Run it for so long; microseconds from the first send to the last receipt, sorted."""
+    note = folder / "bare.latency"
+    words = [sys.executable, "-m", "scripts.bench_bare"]
+    begun: list[subprocess.Popen[bytes]] = []
+    try:
+        for hop in range(1, BARE_HOPS + 1):
+            last = str(note) if hop == BARE_HOPS else ""
+            begun.append(start([*words, "hop", str(folder), str(hop), last]))
+        begun.append(start([*words, "source", str(folder)]))
+        time.sleep(seconds)
+    finally:
+        for process in begun:
+            process.kill()
+            process.wait()
+    taken = note.read_text().split() if note.exists() else []
+    return sorted(int(it) / 1_000 for it in taken)
+
+
+def start(words: list[str]) -> subprocess.Popen[bytes]:
+    environment: dict[str, Any] = dict(os.environ)
+    return subprocess.Popen(words, env=environment)  # nosec B603 - our own modules
