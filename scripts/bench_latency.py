@@ -33,14 +33,17 @@ STEPS: Final = ("quote to intent", "intent to approval", "approval to bytes", "w
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=natural, default=60, help="of trading (60)")
+    parser.add_argument("--seconds", type=natural, default=120, help="of trading (120)")
+    parser.add_argument("--speed", type=natural, default=3, help="of the market: more orders (3)")
 
 
 def run(args: argparse.Namespace) -> Exit:
     folder = Path(tempfile.mkdtemp(prefix="tsq-bench-"))
     stamps = folder / "stamps"
     python = wrapper(folder)
-    cast = Rehearsal(folder / "var", TSQ_PYTHON=str(python), **{STAMPS: str(stamps)})
+    settings = {"TSQ_PYTHON": str(python), STAMPS: str(stamps)}
+    settings["TSQ__SIMULATOR__SPEED"] = f"{max(1, args.speed)}.0"
+    cast = Rehearsal(folder / "var", **settings)
     try:
         cast.start()
         cast.ready(120.0)
