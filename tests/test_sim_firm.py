@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -722,6 +723,29 @@ def test_payouts() -> None:
         truth.start_micros + truth.profit_micros - truth.fees_micros - truth.paid_out_micros
     )
     assert [push.payload.balance for push in bench.pushes()] == [500.0]
+
+
+def test_no_payout_over_a_weekend() -> None:
+    funded = SimulatedAccount(name="EXPRESS-V2-1", stage="express")
+    bench = Bench(accounts=(funded,), start="2026-11-21T12:00:00-06:00")
+    state = bench.core._machines.exchange.account.state
+    state.profit = state.balance = money("1000")
+    state.firm.winning_days = 5
+    assert "weekends" in ask_firm(bench, FirmWish.PAYOUT, "", 500).error
+    assert state.balance == money("1000")
+
+
+def test_an_account_keeps_its_terms_and_learns_what_is_restricted_now() -> None:
+    bench = Bench()
+    settings = settings_with()
+    pack = settings.packs["topstep-50k-combine@2026-09"]
+    other = msgspec.structs.replace(pack, maximum_loss=money("2500"), product_contracts={"MES": 1})
+    changed = msgspec.structs.replace(settings, packs=settings.packs | {pack.name: other})
+    again = type(bench.core)(changed)
+    again.restore(bench.core.snapshot())
+    state = again._machines.exchange.account.state
+    assert state.terms.maximum_loss == money("2000")
+    assert state.restricted == {"MES": 1}
 
 
 def test_truth_of_any_account_by_name() -> None:
