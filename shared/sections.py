@@ -215,6 +215,7 @@ class RiskGovernor(Section, frozen=True, kw_only=True):
     drawdown_kill: Positive  # below the high
     drawdown_high: Literal["end_of_day", "running"]  # the high: of balances at 17:00 CT, of equity
     approach_percent: Annotated[int, Meta(ge=1, lt=100)]  # of the maximum loss left: flatten
+    floor_at_least: int  # of an account found in mid-life; below 0: express, never paid
     bank_target: bool  # at the profit target flatten and halt; else tell only
     profit_stop: Natural  # session's profit that flattens and ends the day; 0: none
     consistency: Literal["notify", "stop"]  # when today is too large a share of the profit

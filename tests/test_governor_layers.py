@@ -225,11 +225,13 @@ def test_every_line_that_is_set_is_drawn_and_none_that_is_not() -> None:
     stage = Stage(settings(profit_stop=300)).opened()
     assert [line.key for line in lines(stage.governor.mind)] == [
         "floor", "drawdown", "near_floor", "firm_daily_loss", "daily_loss", "daily_cap",
-        "emergency_stop", "session_cap", "recovery", "profit_stop",
+        "emergency_stop", "session_cap", "recovery", "profit_target", "profit_stop",
+        "consistency",
     ]  # fmt: skip
     off = Stage(wide()).opened()
     assert [line.key for line in lines(off.governor.mind)] == [
-        "floor", "drawdown", "near_floor", "firm_daily_loss", "daily_loss",
+        "floor", "drawdown", "near_floor", "firm_daily_loss", "daily_loss", "profit_target",
+        "consistency",
     ]  # fmt: skip
 
 

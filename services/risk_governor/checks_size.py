@@ -9,6 +9,7 @@ from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.equity import kill
 from services.risk_governor.exposure import tenths
 from services.risk_governor.state import Mind
+from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.loss import is_touched
 from shared.events import VetoRule
 
@@ -29,8 +30,9 @@ def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
-    assert mind.state.base is not None, "Invariant: equity is known before sizes are judged"
-    limit, own = mind.limits.account_tenths(mind.state.base), draft.own
+    """Ours, or the firm's of today where its scaling plan allows less."""
+    cap, own = mind.limits.given.account_position_tenths, draft.own
+    limit = smaller_cap(cap, mind.state.cap_tenths)
     more = max(own.sides(draft.side, draft.size)) - own.worst
     after = tenths(draft.found) + more * draft.kind.mini_tenths
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None

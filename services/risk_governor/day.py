@@ -14,14 +14,15 @@ from services.risk_governor.latches import (
     NEWS,
     RECALLED,
     SESSION,
+    TARGET,
     By,
     clear,
     kind_of,
     latch,
     unlatch,
 )
+from services.risk_governor.standing import end_day, first_seen, guide
 from services.risk_governor.state import Mind, product
-from shared.domain.rules.loss import floor_after_day, high_after_day
 from shared.domain.rules.streak import cooldown_until, is_cooling, streak_after
 from shared.domain.rules.windows import in_window
 from shared.events import Fill, Purpose, Reconciled
@@ -36,29 +37,28 @@ def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
     The first day we ever see begins where we are, also with positions: profits before it are in
     the balance, and losses before it cannot be known (start the governor before you trade).
     """
-    state, today, limits = mind.state, mind.today(now_ns), mind.limits
+    state, today = mind.state, mind.today(now_ns)
     if today is None or state.day == today.day or proof.as_of_ns < today.begins_ns:
         return
     if not state.day:
-        state.base = proof.balance - realised(mind)
-        state.high = high_after_day(limits.start, state.base)
-        state.floor = limits.start - limits.maximum_loss
+        first_seen(mind, proof.balance - realised(mind))
     elif state.ledger.flat() and not any(order.leaves() for order in state.orders.values()):
         record_day(mind)
         state.ledger.settle()
-        state.base, state.trades_today, state.quoted_today = proof.balance, 0, 0
-        state.high = high_after_day(state.high, proof.balance)
-        state.streak = 0
+        end_day(mind, proof.balance, today)
+        state.trades_today = state.quoted_today = state.streak = 0
         state.trips.clear()
     else:
         return
-    state.floor = floor_after_day(state.floor, state.high, limits.maximum_loss, limits.start)
     state.day, state.drift = today.day, 0
     mind.hold_limits(state.in_force if state.in_force_day == today.day else {})
     state.in_force_day = today.day
     allocate(mind)
     unlatch(mind, NEW_DAY, COOLDOWN)
     clear(mind, By.DAY, SESSION, proven=True)
+    if TARGET in state.latches and not state.latches[TARGET].flattens:
+        unlatch(mind, TARGET)
+    guide(mind, now_ns)
     recalled = state.latches.get(RECALLED)
     if recalled is not None and By.DAY.value in recalled.clears:
         unlatch(mind, RECALLED)

@@ -36,12 +36,14 @@ from services.risk_governor.latches import (
     PROFIT_STOP,
     RECOVERY,
     SESSION_CAP,
+    TARGET,
     switched_off,
 )
 from services.risk_governor.limits import WHOLE
 from services.risk_governor.state import FAR, Line, Mark, Mind, product
 from shared.contracts import Product
 from shared.domain.ledger import HUMAN, worth
+from shared.domain.rules.consistency import largest_day
 from shared.domain.rules.day import share_of
 from shared.domain.rules.loss import is_touched, kill_level
 from shared.domain.rules.sizing import entry_cost, largest_size
@@ -146,7 +148,7 @@ def lines(mind: Mind) -> tuple[Line, ...]:
     if state.base is None:
         return ()
     peak = state.peak if mind.limits.given.drawdown_high == "running" else 0
-    drawn = (state.base, state.floor, state.high, peak, mind.limits)
+    drawn = (state.base, state.floor, state.high, peak, state.banked, mind.limits)
     if drawn != mind.drawn:
         mind.lines, mind.drawn = _draw(mind, state.base), drawn
     return mind.lines
@@ -163,7 +165,13 @@ def _draw(mind: Mind, base: Micros) -> tuple[Line, ...]:
         (SESSION_CAP, limits.session_cap),
         (RECOVERY, limits.share(given.recovery_percent)),
     )
-    gains = ((PROFIT_STOP, limits.profit_stop),)
+    goal = limits.start + limits.pack.profit_target - base
+    target = limits.pack.profit_target and not state.banked and max(1, goal)
+    gains = (
+        (TARGET, target or 0),
+        (PROFIT_STOP, limits.profit_stop),
+        (CONSISTENCY, largest_today(mind)),
+    )
     return (
         Line(FLOOR, state.floor - base),
         Line(DRAWDOWN, kill(mind) - base),
@@ -171,6 +179,18 @@ def _draw(mind: Mind, base: Micros) -> tuple[Line, ...]:
         *(Line(key, -limit, leaving=True) for key, limit in losses if limit),
         *(Line(key, gain, gain=True) for key, gain in gains if gain),
     )
+
+
+def largest_today(mind: Mind) -> Micros:
+    """Today's profit from which on it is too large a share of all profit; 0: no such rule, or no
+    day could meet it yet."""
+    pack, tally = mind.limits.pack, mind.state.tally
+    if not pack.consistent or mind.state.base is None:
+        return 0
+    others = mind.state.base - tally.basis
+    allowed = largest_day(others, pack.consistency_percent)
+    share = share_of(pack.profit_target, (pack.consistency_percent, WHOLE))
+    return max(allowed + 1 if allowed else 0, share)
 
 
 def room_to(line: Line, now: Account) -> Micros:

@@ -19,6 +19,7 @@ from services.risk_governor.latches import (
     unlatch,
 )
 from services.risk_governor.levels import cancel, judge_account
+from services.risk_governor.standing import payout_is_seen
 from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
 from shared.domain.ledger import HUMAN
 from shared.events import (
@@ -120,6 +121,8 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     parts = state.ledger.apply(fill)
     if not parts:
         return
+    state.fills += 1
+    state.tally.traded = True
     key = fill.intent_id or fill.tag
     lots = -fill.size if fill.voided else fill.size
     order = state.orders.get(key)
@@ -226,8 +229,10 @@ def on_reconciled(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
             held = state.latches.get(key)
             if held is not None and held.clears == "reconcile" and proof.as_of_ns >= held.since_ns:
                 unlatch(mind, key)
-        begin_day(mind, now_ns, proof)
-        if state.base is not None and not ours:
+        suspected = payout_is_seen(mind, now_ns, proof)
+        if not suspected:
+            begin_day(mind, now_ns, proof)
+        if state.base is not None and not ours and not suspected:
             state.drift = proof.balance - state.base - realised(mind)
     for contract in sorted(state.waiting):
         ask_again(mind, now_ns, contract)

@@ -24,9 +24,11 @@ from services.risk_governor.equity import (
 )
 from services.risk_governor.exposure import exposures
 from services.risk_governor.latches import (
+    CONSISTENCY,
     DRAWDOWN,
     FLOOR,
     SLEEVE,
+    TARGET,
     By,
     in_recovery,
     kind_of,
@@ -35,7 +37,9 @@ from services.risk_governor.latches import (
     switch_off,
     told,
 )
+from services.risk_governor.standing import payable, standing
 from services.risk_governor.state import PHASES, Line, Mind
+from shared.domain.rules.account import needed_profit
 from shared.domain.rules.day import limit_is_reached
 from shared.events import (
     CancelApproved,
@@ -71,7 +75,20 @@ def _trip(mind: Mind, now_ns: Nanos, line: Line, now: Account) -> None:
     today = mind.today(now_ns)
     by_day = kind_of(line.key).by is By.DAY
     until = today.next_open(now_ns) if by_day and today is not None else 0
-    latch(mind, now_ns, line.key, _cause(mind, line, now), until_ns=until)
+    cause, tells = _cause(mind, line, now), False
+    if line.key == TARGET:
+        needed = needed_profit(mind.limits.terms, standing(mind), now.equity)
+        short = mind.limits.start + needed - now.equity
+        tells = short > 0 or not mind.limits.given.bank_target
+        if short > 0:
+            cause += f"; {dollars(short)} more on another day for the best day's share"
+    stops = line.key == CONSISTENCY and mind.limits.given.consistency == "stop"
+    if tells:
+        latch(mind, now_ns, line.key, cause, flatten=False, rests=RiskLevel.ACTIVE)
+    elif stops:
+        latch(mind, now_ns, line.key, cause, flatten=True, rests=RiskLevel.HALTED, until_ns=until)
+    else:
+        latch(mind, now_ns, line.key, cause, until_ns=until)
 
 
 def _cause(mind: Mind, line: Line, now: Account) -> str:
@@ -224,5 +241,8 @@ def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
         recovery=in_recovery(mind),
         limits=tuple(limits.values.items()),
         kept=limits.kept,
+        cap_tenths=state.cap_tenths,
         budgets=tuple(state.budgets.items()),
+        payable=payable(mind),
+        winning_days=state.tally.winning,
     )

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import structs
 
-from shared.domain.rules.account import Own, cap_of, terms_of
+from shared.domain.rules.account import Own, terms_of
 from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.day import share_of, smaller_limit
 from shared.domain.rules.inside import contradiction, daily_limit
@@ -104,12 +104,6 @@ class Limits:
     def share(self, percent: int) -> Micros:
         """A share of the effective daily limit; 0 for none."""
         return share_of(self.effective, (percent, WHOLE))
-
-    def account_tenths(self, opened: Micros) -> Lots:
-        """The cap over all products on a day that began with balance `opened`: ours, or the firm's
-        where its scaling plan allows less.
-        """
-        return smaller_cap(self.given.account_position_tenths, cap_of(self.terms, opened))
 
     def position_of(self, root: str) -> Lots:
         """Contracts of one product: ours, or fewer where the firm restricts it now."""

@@ -147,6 +147,29 @@ class Latch(Struct):
     sleeve: str = ""  # whom it binds; the account when empty
 
 
+class Tally(Struct):
+    """What the firm counts over the days since the last payout, or since the account was opened;
+    see `shared/domain/rules/account.py`."""
+
+    traded: bool = False  # today
+    asked: bool = False  # a payout was booked today
+    paid: bool = False
+    basis: Micros = 0
+    best: Micros = 0
+    winning: int = 0
+    trading: int = 0
+    idle: int = 0
+
+
+class Agreed(Struct, frozen=True):
+    """A comparison that found everything flat: its balance, the fills booked by then, and a smaller
+    balance seen once since."""
+
+    balance: Micros
+    fills: int
+    lower: Micros | None = None
+
+
 class Sleeve(Struct):
     """Who speaks for a sleeve, what it was answered lately and how often it was approved lately."""
 
@@ -169,6 +192,10 @@ class State(Struct, kw_only=True):
     high: Micros = 0  # of balances at a day's end
     peak: Micros = 0  # of equity at any time
     floor: Micros = 0
+    cap_tenths: Lots = 0  # the firm's cap on positions today
+    tally: Tally = field(default_factory=Tally)
+    agreed: Agreed | None = None
+    fills: int = 0  # ever booked
     trades_today: int = 0
     trips: dict[str, Micros] = {}  # directional trade under way (its book) -> worth when it began
     streak: int = 0  # directional trades lost in a row
