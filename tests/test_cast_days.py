@@ -127,7 +127,7 @@ def test_the_days_loss_flattens_and_halts_until_17_ct() -> None:
         TSQ__SIMULATOR__STOP_SLIPPAGE_TICKS="28",
         TSQ__RISK_GOVERNOR__TRADES_PER_DAY="1000",
     )
-    world.run(start_ns + 30 * MINUTE)
+    world.run(start_ns + 20 * MINUTE)
     halts = [now for now, state in day.levels if state.level is RiskLevel.HALTED]
     assert halts, "sixteen dollars are soon lost"
     assert [flatten for _, flatten in day.flattens if "loss" in flatten.cause.lower()]

@@ -137,20 +137,47 @@ def level(cast: Rehearsal) -> str:
     return found
 
 
-def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:
-    cast.ready()
-    lots = in_position(cast)
-    frozen = cast.kill("order_router", signal.SIGSTOP)
-    cast.wait(lambda: not cast.lots(), 60.0, "the sentinel flattened")
-    assert not alive(frozen), "the sentinel must end the router before it acts"
-    cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, 30.0, "a new router")
-    cast.ready()
-    closes = [
+def frozen_in_position(cast: Rehearsal) -> tuple[int, dict[str, int]]:
+    """Freeze the router while there is something to close. Returns its pid and the positions."""
+    while True:
+        in_position(cast)
+        pid = cast.kill("order_router", signal.SIGSTOP)
+        if lots := cast.lots():
+            return pid, lots
+        os.kill(pid, signal.SIGCONT)
+
+
+def sentinel_closes(cast: Rehearsal) -> list[dict[str, Any]]:
+    return [
         order
         for order in cast.truth()["orders"]
         if order["type"] == 2 and not order["customTag"] and order["fillVolume"]
     ]
-    assert closes, f"no close order for {lots}"
+
+
+def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:
+    cast.ready()
+    frozen, lots = frozen_in_position(cast)
+    before = {order["id"] for order in cast.truth()["orders"] if order["fillVolume"]}
+
+    def ended() -> bool:
+        acted = sentinel_closes(cast)
+        if not alive(frozen):
+            return True
+        assert not acted, "the sentinel must end the router before it acts"
+        return False
+
+    cast.wait(ended, 60.0, "the sentinel ended the router")
+    cast.wait(lambda: not cast.lots(), 60.0, "the sentinel flattened")
+    cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, 30.0, "a new router")
+    cast.ready()
+    closes = sentinel_closes(cast)
+    stopped = {
+        order["contractId"]
+        for order in cast.truth()["orders"]
+        if is_protection(order) and order["fillVolume"] and order["id"] not in before
+    }
+    assert set(lots) <= {order["contractId"] for order in closes} | stopped
     per_contract: dict[str, int] = {}
     for order in closes:
         per_contract[order["contractId"]] = per_contract.get(order["contractId"], 0) + 1

@@ -26,7 +26,7 @@ import pytest
 from scripts import cli, console, doctor, down, flatten, logs, status, supervise, up
 from scripts import journal as journal_verb
 from scripts import replay as replay_verb
-from scripts.console import Exit
+from scripts.console import Exit, read_progress
 from scripts.rehearsal import free_port
 from scripts.supervise import Program
 from services.metrics_exporter.verdict import Reason, Verdict
@@ -226,39 +226,38 @@ def test_flatten_with_nobody_there_leaves_the_wish_and_says_that_it_is_not_flat(
     assert newer["id"] == told["request"] == wish["id"], "the wish that stands is the one followed"
 
 
-def answering(var: Path, *stages: str) -> threading.Thread:
-    """Somebody who serves the request that comes, stage by stage."""
-    run = paths.run_dir(var)
+def answering(monkeypatch: pytest.MonkeyPatch, var: Path, *stages: str) -> None:
+    """Somebody serves the request that comes, one stage further at each look."""
+    run, left = paths.run_dir(var), list(enumerate(stages))
 
-    def serve() -> None:
-        request = paths.flatten_request_path(run)
-        while not request.exists():
-            time.sleep(0.01)
-        asked = json.loads(request.read_text())["id"]
-        for beat, stage in enumerate(stages):
+    def look(where: Path) -> dict[str, Any]:
+        asked = json.loads(paths.flatten_request_path(run).read_text())["id"]
+        if left:
+            beat, stage = left.pop(0)
             told = {"id": asked, "stage": stage, "by": "sentinel", "beat": beat, "detail": "so"}
             paths.replace(paths.flatten_progress_path(run), json.dumps(told).encode())
-            time.sleep(0.15)
+        return read_progress(where)
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    return thread
+    monkeypatch.setattr(flatten, "read_progress", look)
+    monkeypatch.setattr(flatten, "POLL_S", 0.001)
 
 
-def test_flatten_ends_with_the_proof_and_says_who_gave_it(tsq: Tsq, var: Path) -> None:
-    helper = answering(var, "CANCELLING", "CLOSING", "FLAT")
+def test_flatten_ends_with_the_proof_and_says_who_gave_it(
+    tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, var, "CANCELLING", "CLOSING", "FLAT")
     answer = tsq("flatten", "--wait", "20")
-    helper.join()
     assert answer.code == Exit.OK
     assert "closing by sentinel" in answer.out
     assert "proven flat after" in answer.out
     assert "the governor is silent" in answer.out
 
 
-def test_flatten_in_json_is_one_object(tsq: Tsq, var: Path) -> None:
-    helper = answering(var, "CLOSING", "FLAT")
+def test_flatten_in_json_is_one_object(
+    tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, var, "CLOSING", "FLAT")
     told = tsq("flatten", "--wait", "20", "--json").json
-    helper.join()
     assert (told["flat"], told["by"], told["governor"]) == (True, "sentinel", False)
 
 
@@ -269,10 +268,9 @@ def test_another_requests_proof_is_no_proof(tsq: Tsq, var: Path) -> None:
     assert tsq("flatten", "--wait", "0.2").code == Exit.UNSAFE
 
 
-def test_a_stuck_flatten_is_named(tsq: Tsq, var: Path) -> None:
-    helper = answering(var, "CLOSING", "STUCK")
+def test_a_stuck_flatten_is_named(tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, var, "CLOSING", "STUCK")
     answer = tsq("flatten", "--wait", "0.8")
-    helper.join()
     assert answer.code == Exit.UNSAFE
     assert "stage: STUCK" in answer.out
 

@@ -66,6 +66,13 @@ class Site:
             return answer.status, await answer.json()
 
 
+async def answers(session: aiohttp.ClientSession, number: int) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with session.get(f"http://127.0.0.1:{number}/healthz"):
+            return True
+    return False
+
+
 @contextlib.asynccontextmanager
 async def serving(folder: Path, watch: Watch | None = None) -> AsyncIterator[Site]:
     watch = watch or Watch()
@@ -75,13 +82,11 @@ async def serving(folder: Path, watch: Watch | None = None) -> AsyncIterator[Sit
     running = asyncio.ensure_future(port.run(Room(folder)))
     try:
         async with aiohttp.ClientSession() as session:
-            for _ in range(200):
-                if running.done():
-                    running.result()
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"http://127.0.0.1:{number}/healthz"):
-                        break
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(60):
+                while not await answers(session, number):
+                    if running.done():
+                        running.result()
+                    await asyncio.sleep(0.01)
             yield Site(folder, session, number)
     finally:
         running.cancel()
@@ -146,11 +151,10 @@ def test_fills_reach_the_table_and_its_pages(tmp_path: Path) -> None:
 
     async def story(site: Site) -> None:
         found: dict[str, Any] = {"trades": []}
-        for _ in range(300):
-            found = (await site.get("/api/trades?limit=2&day=2026-11-18&sleeve=trend"))[1]
-            if len(found["trades"]) == 2 and found["totals"]:
-                break
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while len(found["trades"]) < 2 or not found["totals"]:
+                found = (await site.get("/api/trades?limit=2&day=2026-11-18&sleeve=trend"))[1]
+                await asyncio.sleep(0.02)
         assert [row["trade_id"] for row in found["trades"]] == [3, 2]
         assert found["totals"][0]["contracts"] == 6
         older = (await site.get("/api/trades?before=2"))[1]["trades"]
@@ -310,7 +314,7 @@ def test_the_number_of_pages_is_bounded(tmp_path: Path, monkeypatch: pytest.Monk
         second = await site.session.ws_connect(site.url + "/ws")
         assert (await site.get("/ws"))[0] == 503
         await first.close()
-        third = await asyncio.wait_for(retry(site), 5)
+        third = await asyncio.wait_for(retry(site), 60)
         await second.close()
         await third.close()
 

@@ -42,7 +42,7 @@ from tests.venue_stage import MARKET_NS, StageHost, serving
 
 pytestmark = pytest.mark.slow
 MNQ = "CON.F.US.MNQ.Z26"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class GatewayHost:

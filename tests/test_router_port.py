@@ -62,7 +62,7 @@ class PortHost:
 
     async def until(self, true: Callable[[Word], bool]) -> Any:
         """The first word for which `true` holds, waiting for it if need be."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 for word in self.told:
                     if true(word):
@@ -470,7 +470,7 @@ def test_it_stops_when_the_core_has_proven_flat(tmp_path: Path) -> None:
         host.port.handle(
             w.ReportProgress(request_id=STOP_REQUEST, stage="FLAT", beat=1, detail="", done=True)
         )
-        await asyncio.wait_for(stopping, 5)
+        await asyncio.wait_for(stopping, 60)
         assert not paths.flatten_progress_path(tmp_path).exists()
 
     run(story, tmp_path)

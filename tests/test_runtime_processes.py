@@ -21,7 +21,7 @@ from shared.settings import REPO
 from tests.support import toys
 from tests.support.processes import Cast
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CHAIN = ("feed", "middle", "last")
 
@@ -63,9 +63,11 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(cast: Cast, seed: in
     cast.environment |= {"TOY_POKES": "1500", "TOY_PAUSE_S": "0.004"}
     for name in CHAIN:
         cast.start(name)
-    for _ in range(14):
-        time.sleep(dice.uniform(0.1, 1.2))
+    for number in range(14):
         name = dice.choice(CHAIN)
+        if number % 2:
+            cast.wait(lambda name=name: cast.beating(name), f"{name} to be up")
+        time.sleep(dice.uniform(0.1, 1.2))
         cast.kill(name)
         cast.start(name)
     all_said(cast, 1500)
@@ -114,17 +116,19 @@ def test_silence_and_return_are_told(cast: Cast) -> None:
     cast.environment |= {"TOY_POKES": "1"}
     for name in CHAIN:
         cast.start(name)
-    cast.wait(lambda: "Note(text='PeerBack middle')" in cast.diary("last"), "first sign of life")
+    told = lambda what: cast.diary("last").count(f"Note(text='{what}')")  # noqa: E731
+    cast.wait(lambda: told("PeerBack middle"), "first sign of life")
+    cast.wait(lambda: told("PeerSilent loner"), "never seen is silent too")
+    silent = told("PeerSilent middle")
     cast.signal("middle", signal.SIGSTOP)
-    cast.wait(lambda: "Note(text='PeerSilent middle')" in cast.diary("last"), "silence")
+    cast.wait(lambda: told("PeerSilent middle") > silent, "silence")
+    back = told("PeerBack middle")
     cast.signal("middle", signal.SIGCONT)
-    back = "Note(text='PeerBack middle')"
-    cast.wait(lambda: cast.diary("last").count(back) == 2, "the return")
-    assert "Note(text='PeerSilent loner')" in cast.diary("last"), "never seen is silent too"
+    cast.wait(lambda: told("PeerBack middle") > back, "the return")
     cast.start("loner")
-    cast.wait(lambda: "Note(text='PeerBack loner')" in cast.diary("last"), "one without a bus")
+    cast.wait(lambda: told("PeerBack loner"), "one without a bus")
     cast.kill("loner")
-    cast.wait(lambda: cast.diary("last").count("Note(text='PeerSilent loner')") == 2, "its end")
+    cast.wait(lambda: told("PeerSilent loner") >= 2, "its end")
 
 
 def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast) -> None:
@@ -133,7 +137,7 @@ def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast) -> None:
         cast.start(name)
     cast.wait(lambda: "Note(text='PeerBack middle')" in cast.diary("last"), "first sign of life")
     cast.signal("last", signal.SIGSTOP)
-    time.sleep(3.0)
+    time.sleep(3.0)  # longer than `last` has patience with `middle`
     cast.signal("last", signal.SIGCONT)
     beat = cast.beating("last")
     cast.wait(lambda: (cast.beating("last") or beat).beat > beat.beat + 8, "two seconds awake")
@@ -145,7 +149,7 @@ def test_lost_ticks_become_a_gap_and_slow_events_do_not(cast: Cast) -> None:
     cast.environment |= endless
     cast.start("ticker")
     cast.start("feed")
-    cast.wait(lambda: cast.count("feed.ticks") > 50 and cast.beating("ticker"), "ticks")
+    cast.wait(lambda: any("hears" in line for line in cast.diary("ticker")), "ticks")
     cast.kill("ticker")
     before = cast.count("feed.ticks")
     cast.wait(lambda: cast.count("feed.ticks") > before + 50, "ticks nobody heard")
@@ -273,7 +277,8 @@ def test_falling_behind_ends_on_purpose_and_is_cured_by_a_restart(cast: Cast) ->
         "the snail to begin",
     )
     cast.signal("middle", signal.SIGSTOP)
-    time.sleep(2.0)  # a thousand pokes: more than one drain takes
+    behind = cast.count("feed") + 1_000  # more than one drain takes
+    cast.wait(lambda: cast.count("feed") > behind, "a thousand pokes")
     cast.signal("middle", signal.SIGCONT)
     assert cast.code("middle") == Exit.LAGGED
     assert "the limit is 5" in cast.log("middle")
@@ -281,6 +286,7 @@ def test_falling_behind_ends_on_purpose_and_is_cured_by_a_restart(cast: Cast) ->
     before = cast.count("middle")
     cast.wait(lambda: cast.count("middle") > before + 100, "the next life to go on")
     cast.stop("feed")
+    cast.start("feed", TOY_POKES="0")  # what its end left on the bus is told by its next life
     cast.wait(lambda: cast.count("middle") == cast.count("feed"), "it to catch up")
     assert cast.stop("middle") == Exit.CLEAN
     assert [start.changed for start in cast.starts("middle")] == [False, True]

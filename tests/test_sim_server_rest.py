@@ -18,7 +18,7 @@ from services.simulator.words import Fault, FaultKind, Truth
 from shared.runtime.exits import Exit
 from shared.venue import answers, words
 from shared.venue.answers import ENDPOINTS
-from tests.venue_stage import MARKET_NS, StageHost, serving, settings
+from tests.venue_stage import MARKET_NS, StageHost, serving, settings, until
 
 pytestmark = pytest.mark.slow
 ORDER = {"accountId": 1, "contractId": "C", "type": 2, "side": 0, "size": 1}
@@ -428,8 +428,7 @@ def test_a_busy_port_ends_the_process_with_a_clear_word(tmp_path):
 def test_market_time_is_stepped(tmp_path):
     async def scene(one):
         before = one.host.steps
-        await asyncio.sleep(0.3)
-        assert one.host.steps > before
+        await until(lambda: one.host.steps > before)
 
     on_stage(scene, tmp_path)
 

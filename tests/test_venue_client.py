@@ -12,6 +12,7 @@ import json
 import socket
 import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -72,7 +73,7 @@ async def venue(**options):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    here = VenueClient(url, SECRET, options.pop("timeout_s", 2.0), **options)
+    here = VenueClient(url, SECRET, options.pop("timeout_s", 10.0), **options)
     try:
         yield there, here
     finally:
@@ -318,7 +319,9 @@ def test_429_buys_quiet_for_as_long_as_asked():
 
 
 def test_safety_keeps_quiet_for_a_moment_only(monkeypatch):
-    monkeypatch.setattr(client_module, "SAFETY_QUIET_S", 0.2)
+    now = [1_000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=lambda: int(now[0] * 1e9))
+    monkeypatch.setattr(client_module, "time", clock)
     close = words.PositionClose(account_id=1, contract_id="C")
 
     async def run():
@@ -326,7 +329,7 @@ def test_safety_keeps_quiet_for_a_moment_only(monkeypatch):
             there.answer = status(429, **{"Retry-After": "60"})
             assert isinstance(await here.close_position(close), Unknown)
             assert isinstance(await here.close_position(close), NotSent)
-            await asyncio.sleep(0.25)
+            now[0] += client_module.SAFETY_QUIET_S
             assert isinstance(await here.place(ORDER), NotSent)
             there.answer = lambda request: web.json_response({"success": True})
             assert isinstance(await here.close_position(close), Answered)
@@ -360,11 +363,9 @@ def test_a_half_used_token_is_renewed_behind_our_back():
             first = await here.token()
             await asyncio.sleep(0.4)
             assert await here.token() == first  # nobody waits while it is still valid
-            for _ in range(200):
-                if await here.token() != first:
-                    break
-                await asyncio.sleep(0.01)
-            assert await here.token() != first
+            async with asyncio.timeout(60):
+                while await here.token() == first:  # noqa: ASYNC110  there is no event for it
+                    await asyncio.sleep(0.01)
 
     asyncio.run(run())
 
@@ -375,6 +376,8 @@ def test_a_failing_renewal_keeps_the_valid_token():
             first = await here.token()
             there.login_answer = status(503)
             await asyncio.sleep(0.4)
+            assert await here.token() == first
+            await until(lambda: there.logins == 2)
             for _ in range(10):
                 assert await here.token() == first
                 await asyncio.sleep(0.01)

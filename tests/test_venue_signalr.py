@@ -32,7 +32,7 @@ from tests.venue_hub import END, hub
 from tests.venue_stage import until
 
 FAST = HubLimits(
-    connect_s=0.4, invoke_s=0.4, ping_every_s=0.1, silence_s=0.6, backoff_first_s=0.02,
+    connect_s=1.0, invoke_s=1.0, ping_every_s=0.1, silence_s=1.5, backoff_first_s=0.02,
     backoff_max_s=0.1,
 )  # fmt: skip
 PATIENT = HubLimits(connect_s=2.0, invoke_s=2.0, silence_s=5.0, backoff_first_s=0.02)
@@ -121,7 +121,7 @@ async def session(url, limits=FAST, ear=None, targets=("GatewayQuote", "Bad")):
         yield here, ear, task
     finally:
         await here.close()
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=60)
         assert task.done()
         assert threads() == []
 
@@ -381,7 +381,7 @@ def test_our_own_bug_ends_run_loudly():
         async with hub() as there, session(there.url, ear=ear) as (here, _, task):
             await until(lambda: here.up)
             await there.event("GatewayQuote", "MNQ", {})
-            await asyncio.wait({task}, timeout=5)
+            await asyncio.wait({task}, timeout=60)
             with pytest.raises(ZeroDivisionError):
                 task.result()
 

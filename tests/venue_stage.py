@@ -24,7 +24,7 @@ from shared.venue.answers import ENDPOINT_OF, Acknowledged, Response
 MARKET_NS = 1_795_000_000_000_000_000
 
 
-async def until(true: Callable[[], object], patience_s: float = 10.0) -> None:
+async def until(true: Callable[[], object], patience_s: float = 60.0) -> None:
     """Wait for something to become true; fails the test when it does not."""
     async with asyncio.timeout(patience_s):
         while not true():  # noqa: ASYNC110  many conditions, one loop

@@ -20,7 +20,7 @@ from shared.events import PUBLIC, Event, Heartbeat
 from shared.runtime import clock, journal, paths, pulse, records, wire
 from shared.settings import REPO
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 DAY = "2026-11-18"
 MARKET_NS = 1_795_016_100_000_000_000  # 2026-11-18 09:35 in Chicago
 _DECODERS = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in PUBLIC}

@@ -155,7 +155,7 @@ class Last(Toy):
     subscribes = {"middle": (OrderIntent,), "feed": (SessionPhase,)}
     publishes = (OrderVetoed,)
     words = (Done, Note, Flicker)
-    watches = {"middle": 1.0, "loner": 1.0}
+    watches = {"middle": 2.0, "loner": 2.0}
 
     def on(self, now_ns: int, event: Event) -> Iterator[Event]:
         if isinstance(event, OrderIntent):
@@ -190,6 +190,8 @@ class Ticker(Toy):
         if isinstance(event, Quote):
             self.state.count += 1
             self.state.total = event.bid
+            if self.state.count == 1:
+                yield Note(text="hears ticks")
         elif isinstance(event, Gap):
             yield Note(text=f"gap after {self.state.count}")
 
