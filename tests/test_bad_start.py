@@ -28,7 +28,7 @@ from shared.runtime.heartbeats import read_heartbeats
 from shared.runtime.replay import cat, replay
 from shared.settings import REPO, load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 USER, KEY = "marker-user-3141", "marker-key-59265"
 SLEEVES = ("sleeves", "trend")

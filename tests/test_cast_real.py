@@ -26,7 +26,7 @@ from shared.runtime import history
 from shared.runtime.paths import journal_root
 from shared.settings import REPO, load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 DAY = "2026-11-18"  # on which the simulator's market begins
 FAST = {"TSQ__SIMULATOR__SPEED": "3.0"}

@@ -13,7 +13,6 @@ from shared.lab.accidents import Accidents
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_short_storm_breaks_no_promise(tmp_path: Path) -> None:
     cast = Rehearsal(tmp_path / "var", TSQ__SIMULATOR__SPEED=chaos.SPEED)
     story: list[str] = []

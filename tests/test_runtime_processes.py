@@ -21,7 +21,7 @@ from shared.settings import REPO
 from tests.support import toys
 from tests.support.processes import Cast
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 CHAIN = ("feed", "middle", "last")
 
