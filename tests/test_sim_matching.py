@@ -140,6 +140,21 @@ def test_stop_goes_off_when_the_whole_market_has_passed_it(book: Matching) -> No
     assert fills == [(1, 107, 1)]
 
 
+def test_one_print_of_several_is_enough_for_a_stop(book: Matching) -> None:
+    """It then takes the book that comes after all of them, which is better here, and slips."""
+    fills: list[Fill] = []
+    book.arm(Waiting(1, SELL, 98, 1))
+    book.on_update(update(99, 100, prints=((98, 1, SELL), (100, 1, BUY))), fills)
+    assert fills == [(1, 98, 1)]
+
+
+def test_a_trail_follows_every_print_of_an_instant(book: Matching) -> None:
+    fills: list[Fill] = []
+    book.arm(Waiting(1, SELL, 96, 1, 4))
+    book.on_update(update(101, 102, prints=((107, 1, BUY), (102, 1, SELL))), fills)
+    assert fills == [(1, 100, 1)], "107 - 4 was passed on the way down"
+
+
 def test_trailing_stop_follows_and_never_goes_back(book: Matching) -> None:
     fills: list[Fill] = []
     book.arm(Waiting(1, SELL, 96, 1, 4))

@@ -7,6 +7,8 @@ the limits or against liquidity already taken; and cash and position of all fill
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -104,27 +106,35 @@ class Twin(Naive):
                 return
 
     def update(self, told: Update) -> None:
+        due = set()
         for price, size, aggressor in told.prints:
             self.printed(price, size, aggressor)
             self.last = price
+            self.trail()
+            due |= {one for one in self.stops if self.passed(one, [price])}
         self.bid, self.ask = told.bid, told.ask
         self.rebook(told.bid, told.ask, tuple(told.bids), tuple(told.asks))
-        self.trigger()
+        self.trigger(due)
 
-    def reached(self, side: int, stop: int) -> bool:
-        near = self.bid if side > 0 else self.ask
-        return any(price and (price - stop) * side >= 0 for price in (self.last, near))
+    def passed(self, order_id: int, prices: list[int]) -> bool:
+        side, stop = self.stops[order_id][:2]
+        return any(price and (price - stop) * side >= 0 for price in prices)
 
-    def trigger(self) -> None:
+    def trail(self) -> None:
+        for stop in self.stops.values():
+            if stop[3] and self.last:
+                follow = self.last + stop[3] * stop[0]
+                stop[1] = min(stop[1], follow) if stop[0] > 0 else max(stop[1], follow)
+
+    def trigger(self, due: Collection[int] = ()) -> None:
+        self.trail()
         for order_id in list(self.stops):
             if order_id not in self.stops:
                 continue
-            stop = self.stops[order_id]
-            side, _, count, trail = stop
-            if trail and self.last:
-                follow = self.last + trail * side
-                stop[1] = min(stop[1], follow) if side > 0 else max(stop[1], follow)
-            if self.bid and self.reached(side, stop[1]):
+            side, _, count, _ = self.stops[order_id]
+            near = self.bid if side > 0 else self.ask
+            reached = order_id in due or self.passed(order_id, [self.last, near])
+            if self.bid and reached:
                 del self.stops[order_id]
                 self.sweep(order_id, side, count, self.slippage)
 

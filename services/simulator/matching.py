@@ -15,14 +15,22 @@ within them rests at the limit, as the exchange turns it into a limit order ther
 somebody to come back; a market that leans on a limit shows no size on its other side.
 
 Pessimistic on purpose: no fill without a print or a crossing quote, all cancels behind us, a modify
-of price or a larger size goes to the back. Unrealistic on purpose: our orders move nobody's price,
-our two sides never trade with each other, hidden size is nowhere, and beyond the displayed levels
-one worse tick is endlessly liquid; above a handful of contracts do not believe it.
+of price or a larger size goes to the back, fifty lots before us at a level that is not shown, and
+of the prints of one instant a single one is enough for a stop, which then takes the book that comes
+after all of them.
+
+Unrealistic on purpose: our orders move nobody's price and frighten nobody away, our two sides never
+trade with each other, nor do two accounts; hidden size is nowhere, iceberg and implied orders
+neither; between two updates the book stands still; a level is taken to be new when it shows another
+size, which gives back what we took; and beyond the displayed levels one worse tick is endlessly
+liquid. Above a handful of contracts do not believe it. Protection points of the exchange (a stop
+that becomes a limit some ticks beyond its price) are left out, so a stop always fills within the
+session's limits, at whatever price.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -55,6 +63,12 @@ class Waiting(Struct):
     left: Lots
     trail: int = 0
     limit: Ticks | None = None
+
+    def follow(self, last: Ticks) -> None:
+        """A trailing stop moves towards the last print, never away from it."""
+        if self.trail:
+            level = last + self.trail * self.side
+            self.stop = min(self.stop, level) if self.side > 0 else max(self.stop, level)
 
 
 class Eaten(Struct):
@@ -94,10 +108,13 @@ class Matching:
         """Prints hit the book as it was, then the book changes."""
         state = self.state
         busy = bool(state.resting or state.waiting)
+        due: dict[int, None] = {}
         for told in update.prints:
             if busy:
                 self._printed(told, fills)
             state.last = told[0]
+            if state.waiting:
+                self._follow(due)
         state.bid, state.ask = update.bid, update.ask
         state.bids, state.asks = update.bids, update.asks
         state.low, state.high = update.low, update.high
@@ -105,7 +122,7 @@ class Matching:
             self._refresh()
         if busy:
             self._requeue(fills)
-            self.trigger(fills)
+            self.trigger(fills, due)
 
     def _printed(self, told: Print, fills: list[Fill]) -> None:
         """An aggressor reaches our orders on the other side: better prices first, then the queue
@@ -161,15 +178,23 @@ class Matching:
             for _, lots in self._take(order.side, order.left, order.price):
                 self._fill(order, order.price, lots, fills)
 
-    def trigger(self, fills: list[Fill]) -> None:
-        """Let every stop whose price is reached take the book."""
+    def _follow(self, due: dict[int, None]) -> None:
+        """Trails follow the last print; the stops it has reached are `due`, whatever comes next."""
+        last = self.state.last
+        for stop in self.state.waiting.values():
+            stop.follow(last)
+            if (last - stop.stop) * stop.side >= 0:
+                due[stop.order_id] = None
+
+    def trigger(self, fills: list[Fill], due: Collection[int] = ()) -> None:
+        """Let every stop whose price is reached, or was a moment ago (`due`), take the book."""
         state = self.state
         for stop in list(state.waiting.values()):
-            if stop.trail and state.last:
-                follow = state.last + stop.trail * stop.side
-                stop.stop = min(stop.stop, follow) if stop.side > 0 else max(stop.stop, follow)
+            if state.last:
+                stop.follow(state.last)
             armed = stop.order_id in state.waiting  # its pair may have filled a moment ago
-            if armed and state.bid and self.reached(stop.side, stop.stop):
+            reached = stop.order_id in due or self.reached(stop.side, stop.stop)
+            if armed and state.bid and reached:
                 del state.waiting[stop.order_id]
                 if stop.limit is not None:
                     self.limit(stop.order_id, stop.side, stop.left, stop.limit, fills=fills)
