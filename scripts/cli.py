@@ -24,6 +24,7 @@ VERBS = {
     "resume": ("scripts.resume", "end a halt that an operator made"),
     "rules": ("scripts.rules", "the firm's rule packs with their evidence, and what each rule is"),
     "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
+    "risk": ("scripts.risk", "why an order was refused or approved, and how far the limits are"),
     "journal": ("scripts.journal", "list, read, follow or verify what an actor recorded"),
     "bench": ("scripts.bench", "measure speed here and now, beside something bare"),
     "replay": ("scripts.replay", "run an actor's journal again; fail if a decision differs"),

@@ -16,6 +16,7 @@ from functools import partial
 from random import Random
 
 from services.cast import build, deciders
+from services.risk_governor.words import DiskSpace, OthersHold
 from services.simulator import words as sim
 from services.stage_client import Asking, Line
 from services.stage_gateway import GatewaySide
@@ -42,6 +43,7 @@ FAULTS = (
     (sim.FaultKind.HALT_MARKET, 5_000),
 )
 """What the simulator does wrong on request, and how much of it at most."""
+SPACE_MB = 100_000  # free on the stage's disk
 
 
 def cast_world(
@@ -100,6 +102,9 @@ class VenueStage:
             self.gateway.started(epoch, now_ns)
         elif actor == "sentinel":
             self.sentinel.started()
+        elif actor == "risk_governor":
+            for word in (DiskSpace(free_mb=SPACE_MB), OthersHold()):
+                self.world.send(Errand(actor, word, MILLISECOND, epoch))
 
     def carry(self, actor: str, words: Sequence[Word], now_ns: Nanos) -> None:
         if actor == "simulator":

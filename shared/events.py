@@ -374,6 +374,26 @@ class VetoRule(Enum):
     NO_SUCH_ORDER = "NO_SUCH_ORDER"  # 0
     SHADOW = "SHADOW"  # 0; the newcomer of a swap decides but does not act
     QUOTED_PER_DAY = "QUOTED_PER_DAY"  # contracts traded by quotes, this one's size counted
+    ORDER_TYPE = "ORDER_TYPE"  # 0; `detail` names the type
+    REPEATED = "REPEATED"  # ns since the last entry of this sleeve, contract and side
+    ACCOUNT_RATE = "ACCOUNT_RATE"  # orders of all sleeves in the window
+    MESSAGES = "MESSAGES"  # orders, changes and cancels of the sleeve today
+    SLEEVE_OFF = "SLEEVE_OFF"  # 0; `detail` says why
+    CONTRACTS_PER_DAY = "CONTRACTS_PER_DAY"  # contracts traded today, this order's counted
+    HOLDING = "HOLDING"  # ns that positions are held on average
+    UNKNOWN_ORDERS = "UNKNOWN_ORDERS"  # orders
+    UNPROTECTED = "UNPROTECTED"  # 0; what is held lacks its stop
+    SELF_MATCH = "SELF_MATCH"  # price of our own resting order, price this one reaches
+    CLOCK_SKEW = "CLOCK_SKEW"  # ns between the venue's time and ours
+    SPREAD = "SPREAD"  # ticks
+    JUMP = "JUMP"  # ns that are left of the pause
+    PRICE_LIMIT = "PRICE_LIMIT"  # basis points from the settlement
+    GROUP_STRESS = "GROUP_STRESS"  # micro-dollars
+    CORRELATION = "CORRELATION"  # hundredths; `detail` names the other sleeve
+    KELLY = "KELLY"  # micro-dollars
+    SLEEVE_BUDGET = "SLEEVE_BUDGET"  # micro-dollars
+    DISK = "DISK"  # mebibytes free
+    HEDGE = "HEDGE"  # contracts another account may hold on the other side
 
 
 class OrderApproved(Event, frozen=True, kw_only=True):
@@ -427,7 +447,8 @@ class CancelApproved(Event, frozen=True, kw_only=True):
 class OrderVetoed(Event, frozen=True, kw_only=True):
     """The governor will not: which rule, its limit, what the intent would have made of it.
 
-    `largest`: the largest size that would pass every rule now (0: none).
+    `largest`: the largest size that would pass every rule now (0: none). `inputs`: what was known
+    of the order, by name (`..._usd`: micro-dollars); empty where only its form was judged.
     """
 
     intent_id: str
@@ -438,6 +459,7 @@ class OrderVetoed(Event, frozen=True, kw_only=True):
     actual: int
     largest: Lots = 0
     detail: str = ""
+    inputs: dict[str, int] = {}
 
 
 class Scope(Enum):

@@ -187,6 +187,42 @@ class News(Section, frozen=True, kw_only=True):
     kind: str
 
 
+class PreTrade(Section, frozen=True, kw_only=True):
+    """What an order that may open risk is asked beside its size and loss. Shares of a price are
+    basis points, money is dollars.
+    """
+
+    order_types: tuple[Literal["MARKET", "LIMIT", "STOP"], ...]
+    repeat_s: Annotated[float, Meta(ge=0)]  # the same sleeve, contract and side again; 0: at once
+    account_orders_per_window: Positive  # of all sleeves, in `window_s`
+    messages_free: Natural  # of a sleeve and day: orders, changes and cancels ...
+    messages_per_contract: Natural  # ... and so many more for each contract it traded
+    fills_per_window: Positive  # of a sleeve; one more switches it off
+    fills_window_s: Seconds
+    contracts_per_day: Positive  # of the account
+    hold_s: Annotated[float, Meta(ge=0)]  # a quoting sleeve's average; below it quotes end ...
+    hold_trips: Positive  # ... once it held so often
+    births: Annotated[int, Meta(ge=2)]  # lives of a sleeve in the window that switch it off
+    births_window_real_s: Seconds
+    unknown_orders: Natural  # with more of unknown outcome nothing opens
+    clock_skew_s: Seconds  # between a quote's time at the venue and here
+    spread_ticks: Positive
+    jump_bp: Positive  # a move so large within `jump_s` ...
+    jump_s: Seconds
+    jump_pause_s: Seconds  # ... ends entries for so long
+    limit_bp: Positive  # the exchange's price limit from the last settlement
+    limit_zone_bp: Natural  # nothing is held so near to it
+    stress_bp: dict[str, Positive]  # product group -> its move that is feared; others do not trade
+    stress_loss: Positive  # of a group, all of it moving so at once, without any stop
+    correlation_percent: Percent  # of two sleeves on one side; 100: not asked
+    correlation_days: Annotated[int, Meta(ge=2)]  # unknown before so many finished days
+    kelly: tuple[str, ...]  # sleeves whose trades are bounded by a quarter of Kelly
+    kelly_trades: Positive  # evidence needed before it binds
+    disk_low_mb: Positive  # free space below which nothing opens
+    disk_stop_mb: Positive  # below which everything is closed
+    accounts_dir: str  # where governors of one person tell each other what they hold
+
+
 class RiskGovernor(Section, frozen=True, kw_only=True):
     """Limits, strictest inside. Money in dollars."""
 
@@ -237,6 +273,7 @@ class RiskGovernor(Section, frozen=True, kw_only=True):
     router_silence_real_s: Seconds
     sentinel_silence_real_s: Seconds
     sleeve_silence_real_s: Seconds  # then its working entries are cancelled
+    pretrade: PreTrade
 
 
 class OrderRouter(Section, frozen=True, kw_only=True):

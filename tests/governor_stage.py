@@ -12,7 +12,14 @@ from typing import Any
 import msgspec
 
 from services.risk_governor.core import Governor
-from services.risk_governor.words import OperatorAnswer, OperatorCommand, SentinelBack, Verb
+from services.risk_governor.words import (
+    DiskSpace,
+    OperatorAnswer,
+    OperatorCommand,
+    OthersHold,
+    SentinelBack,
+    Verb,
+)
 from shared.contracts import product_of
 from shared.events import (
     AccountUpdate,
@@ -51,6 +58,7 @@ from shared.events import (
     VenueStatus,
     VetoRule,
 )
+from shared.sections import PreTrade
 from shared.settings import Settings, load
 from shared.units import MILLISECOND, SECOND, Lots, Micros, Nanos, Ticks, micros
 
@@ -65,12 +73,15 @@ PRICES = {MNQ: 84_000, MES: 24_000, M2K: 24_000, MYM: 44_000, ES: 24_000, NQ: 84
 OPENING = 1795016100 * SECOND  # 2026-11-18T15:35:00Z, 09:35 CT
 HOUR = 3_600 * SECOND
 TODAY = "2026-11-18"
+PRETRADE = PreTrade.__struct_fields__
 BUY, SELL = Side.BUY, Side.SELL
 
 
 def settings(**risk: Any) -> Settings:
-    """The defaults with other limits."""
+    """The defaults with other limits, those of `[risk_governor.pretrade]` by their names too."""
     plain = load(env={})
+    asked = {name: risk.pop(name) for name in PRETRADE if name in risk}
+    risk["pretrade"] = msgspec.structs.replace(plain.risk_governor.pretrade, **asked)
     return msgspec.structs.replace(
         plain, risk_governor=msgspec.structs.replace(plain.risk_governor, **risk)
     )
@@ -83,6 +94,10 @@ def wide(**risk: Any) -> Settings:
         "open_risk": 100_000, "orders_per_window": 1_000, "trades_per_day": 1_000,
         "session_cap": 0, "daily_cap": 0, "recovery_percent": 0, "emergency_percent": 0,
         "loss_streak": 0, "sleeve_loss": 0, "allocation_share_percent": 0,
+        "repeat_s": 0.0, "account_orders_per_window": 1_000, "messages_free": 10_000,
+        "fills_per_window": 1_000, "contracts_per_day": 10_000, "hold_s": 0.0,
+        "births": 100, "unknown_orders": 100, "spread_ticks": 100, "jump_bp": 9_000,
+        "limit_bp": 9_000, "stress_loss": 1_000_000, "correlation_percent": 100,
     }  # fmt: skip
     return settings(**{**far, **risk})
 
@@ -122,6 +137,8 @@ class Stage:
         self.venue()
         self.account()
         self.tell(SentinelBack())
+        self.tell(DiskSpace(free_mb=10_000))
+        self.tell(OthersHold())
         self.reconcile(balance=balance)
         for name in self.settings.sleeves:
             self.present(name)

@@ -286,7 +286,7 @@ def test_a_quote_from_the_future_is_not_fresh() -> None:
 
 @pytest.mark.parametrize("ask", [83_999, 84_081])
 def test_a_crossed_or_very_wide_quote_is_no_market(ask: int) -> None:
-    stage = Stage().opened()
+    stage = Stage(wide()).opened()
     stage.quote(MNQ, 84_000, ask)
     assert refused(stage.ask("trend", BUY)) is VetoRule.FEED
     stage.quote(MNQ, 84_000, 84_080)
@@ -608,6 +608,7 @@ def test_contracts_traded_by_quotes_are_budgeted_and_what_reduces_is_not() -> No
     for _ in range(2):
         order = passed(stage.quote_order(BUY, 24_000))
         stage.filled(order, 24_000)
+        stage.covered(M2K)
     veto = stage.quote_order(BUY, 24_000)
     assert refused(veto) is VetoRule.QUOTED_PER_DAY
     assert (veto.limit, veto.actual) == (2, 3)
@@ -627,9 +628,18 @@ def test_entries_on_their_way_count_as_trades_and_adds_do_not() -> None:
 
 
 def test_every_rule_is_in_the_tuple_once() -> None:
-    from services.risk_governor import checks_kind, checks_size, checks_world
+    from services.risk_governor import (
+        checks_conduct,
+        checks_kind,
+        checks_market,
+        checks_size,
+        checks_together,
+        checks_world,
+    )
 
-    rooms = (checks_world, checks_kind, checks_size)
+    rooms = (
+        checks_conduct, checks_kind, checks_market, checks_size, checks_together, checks_world,
+    )  # fmt: skip
     every = {
         name
         for room in rooms

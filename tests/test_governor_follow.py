@@ -76,6 +76,7 @@ def test_an_order_filled_before_its_fill_is_booked_still_counts() -> None:
     assert refused(stage.ask("trend", BUY)) is VetoRule.POSITION
     stage.fill(first, 84_001)
     assert first.intent_id not in stage.governor.mind.state.orders
+    stage.covered(MNQ)
     assert refused(stage.ask("trend", BUY)) is VetoRule.POSITION
 
 
@@ -101,6 +102,7 @@ def test_a_cancelled_order_keeps_what_it_filled() -> None:
     stage.fill(first, 84_001, 1)
     stage.update(first, OrderState.CANCELLED, filled=1)
     assert first.intent_id not in stage.governor.mind.state.orders
+    stage.covered(MNQ)
     assert passed(stage.ask("trend", BUY, 2)).size == 2
 
 

@@ -40,6 +40,7 @@ EDGE_FILES = {
     "services/simulator/recorded_file.py",
     "services/simulator/recorded_load.py",
     "services/simulator/recorded_ticks.py",
+    "services/risk_governor/port_accounts.py",
     "services/sentinel/files.py",
     "services/sentinel/grip.py",
     "services/sentinel/venue.py",

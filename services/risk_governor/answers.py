@@ -10,7 +10,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from services.risk_governor.draft import Refusal
+from msgspec import structs
+
+from services.risk_governor.conduct import print_of
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.elsewhere import tell_others
+from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
     CancelIntent,
@@ -72,6 +77,10 @@ def approve(
     )
     count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)
+    if bracket and not reducing:
+        conduct = conduct_of(mind, intent.sleeve)
+        conduct.entries_ns[print_of(intent.contract, intent.side)] = now_ns
+    tell_others(mind, now_ns)
     answer(mind, intent, approved)
 
 
@@ -95,16 +104,26 @@ def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> N
 
 
 def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
-    """Remember the instant for the rate; more than the limit need not be remembered."""
-    recent = mind.state.sleeves[sleeve].approved_ns
-    recent.append(now_ns)
-    if len(recent) > mind.limits.given.orders_per_window:
-        recent.pop(0)
+    """Remember the instant for the rates; more than the limit need not be remembered."""
+    given = mind.limits.given
+    for recent, limit in (
+        (mind.state.sleeves[sleeve].approved_ns, given.orders_per_window),
+        (mind.state.approved_ns, given.pretrade.account_orders_per_window),
+    ):
+        recent.append(now_ns)
+        if len(recent) > limit:
+            recent.pop(0)
+    conduct_of(mind, sleeve).asked += 1
 
 
-def veto(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots = 0) -> None:
-    """Say no, and remember it for a repetition."""
-    answer(mind, intent, _vetoed(mind, intent, refusal, largest))
+def veto(
+    mind: Mind, intent: Intent, refusal: Refusal, *, largest: Lots = 0, draft: Draft | None = None
+) -> None:
+    """Say no, with what was known about the order, and remember it for a repetition."""
+    said = _vetoed(mind, intent, refusal, largest)
+    if draft is not None:
+        said = structs.replace(said, inputs=draft.inputs(mind))
+    answer(mind, intent, said)
 
 
 def say_veto(mind: Mind, intent: Intent, refusal: Refusal) -> None:

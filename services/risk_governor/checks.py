@@ -13,14 +13,31 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.risk_governor.checks_conduct import (
+    account_rate_is_bearable,
+    holding_is_long_enough,
+    messages_are_meant,
+    order_is_new,
+    rate_is_bearable,
+    sleeve_is_on,
+)
 from services.risk_governor.checks_kind import (
     contract_is_free,
     contract_is_listed,
     day_has_quotes_left,
     day_has_trades_left,
     price_is_near,
-    rate_is_bearable,
     stop_is_given,
+)
+from services.risk_governor.checks_market import (
+    clocks_agree,
+    contract_is_covered,
+    limit_is_far,
+    market_is_calm,
+    order_meets_no_own,
+    outcomes_are_known,
+    spread_is_usual,
+    type_is_allowed,
 )
 from services.risk_governor.checks_size import (
     account_is_small,
@@ -32,8 +49,17 @@ from services.risk_governor.checks_size import (
     position_is_small,
     trade_risk_is_bearable,
 )
+from services.risk_governor.checks_together import (
+    contracts_are_left,
+    group_bears_stress,
+    kelly_bears,
+    others_hold_alike,
+    sleeves_differ,
+    slice_bears,
+)
 from services.risk_governor.checks_world import (
     account_is_known,
+    disk_has_room,
     equity_is_known,
     feed_is_fresh,
     level_is_active,
@@ -44,36 +70,65 @@ from services.risk_governor.draft import Check
 
 MODIFY_CHECKS: Final[tuple[Check, ...]] = (
     level_is_active,
+    sleeve_is_on,
     session_is_open,
     account_is_known,
     peers_are_alive,
+    disk_has_room,
+    others_hold_alike,
     feed_is_fresh,
+    clocks_agree,
+    spread_is_usual,
+    market_is_calm,
     price_is_near,
+    limit_is_far,
     rate_is_bearable,
+    account_rate_is_bearable,
+    messages_are_meant,
 )
 
 KIND_CHECKS: Final[tuple[Check, ...]] = (
     level_is_active,
+    sleeve_is_on,
     session_is_open,
     account_is_known,
     peers_are_alive,
+    disk_has_room,
     contract_is_listed,
     feed_is_fresh,
+    clocks_agree,
+    spread_is_usual,
+    market_is_calm,
     equity_is_known,
+    type_is_allowed,
     stop_is_given,
     price_is_near,
+    limit_is_far,
     contract_is_free,
+    contract_is_covered,
+    order_meets_no_own,
+    outcomes_are_known,
+    others_hold_alike,
+    order_is_new,
     rate_is_bearable,
+    account_rate_is_bearable,
+    messages_are_meant,
+    holding_is_long_enough,
     day_has_trades_left,
     day_has_quotes_left,
+    sleeves_differ,
 )
 
 SIZE_CHECKS: Final[tuple[Check, ...]] = (
     order_is_small,
+    contracts_are_left,
     position_is_small,
     account_is_small,
     trade_risk_is_bearable,
+    kelly_bears,
+    slice_bears,
     open_risk_is_bearable,
+    group_bears_stress,
     floor_stays_far,
     drawdown_stays_bearable,
     day_stays_bearable,

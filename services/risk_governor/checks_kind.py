@@ -17,7 +17,7 @@ def contract_is_listed(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def stop_is_given(mind: Mind, draft: Draft) -> Refusal | None:
-    if draft.purpose is Purpose.ENTRY and not draft.stop_loss_ticks:
+    if draft.purpose is Purpose.ENTRY and not draft.stop_given:
         return VetoRule.STOP_REQUIRED, 1, 0, "a directional entry carries a bracket stop"
     return None
 
@@ -47,17 +47,6 @@ def owner_of(mind: Mind, draft: Draft) -> str:
         if book.position.lots:
             return owner
     return draft.own.worker
-
-
-def rate_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
-    """Approvals of this sleeve in the window, this one counted. The account's rate is the router's
-    request budget."""
-    recent = mind.state.sleeves[draft.sleeve].approved_ns
-    since = draft.now_ns - mind.limits.window_ns
-    while recent and recent[0] <= since:
-        recent.pop(0)
-    limit, count = mind.limits.given.orders_per_window, len(recent) + 1
-    return (VetoRule.ORDER_RATE, limit, count, "") if count > limit else None
 
 
 def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:

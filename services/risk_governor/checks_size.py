@@ -6,7 +6,7 @@ So the largest that passes all of them is found by halving, and a veto can name 
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import kill
+from services.risk_governor.equity import QUIET, kill, lines
 from services.risk_governor.exposure import tenths
 from services.risk_governor.state import Mind
 from shared.domain.rules.caps import smaller_cap
@@ -49,11 +49,14 @@ def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
-    """The day's loss if every stop filled at its worst; the exit fee of what is held is counted
-    twice, cheaply on the safe side."""
+    """The session's net if every stop filled at its worst, against every line that would close
+    something; the exit fee of what is held is counted twice, cheaply on the safe side."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    limit, loss = mind.limits.daily_loss, draft.worst_loss(mind) - draft.account.session_net
-    return (VetoRule.DAILY_LOSS, limit, loss, "") if loss >= limit else None
+    after = draft.account.session_net - draft.worst_loss(mind)
+    for line in lines(mind):
+        if is_touched(after, line.at) and not line.gain and line.key not in QUIET:
+            return VetoRule.DAILY_LOSS, -line.at, -after, line.key
+    return None
 
 
 def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:

@@ -59,6 +59,14 @@ def peers_are_alive(mind: Mind, draft: Draft) -> Refusal | None:
     return None
 
 
+def disk_has_room(mind: Mind, draft: Draft) -> Refusal | None:
+    """What cannot be written down is not begun."""
+    limit, free = mind.limits.given.pretrade.disk_low_mb, mind.state.disk_mb
+    if free is None:
+        return VetoRule.DISK, limit, 0, "not told yet how much is free"
+    return (VetoRule.DISK, limit, free, "") if free < limit else None
+
+
 def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
     limit = mind.limits.quote_age_ns
     if not mind.feed_is_up():

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.risk_governor import follow, intents, latches, levels, operator, watch
+from services.risk_governor import follow, habits, intents, latches, levels, operator, watch
 from services.risk_governor.answers import follow_approved, number_of_id, remember
 from services.risk_governor.limits import tighter
 from services.risk_governor.state import (
@@ -35,8 +35,10 @@ from services.risk_governor.state import (
 )
 from services.risk_governor.words import (
     WORDS,
+    DiskSpace,
     FlattenRequested,
     OperatorCommand,
+    OthersHold,
     SentinelBack,
     SentinelSilent,
 )
@@ -139,6 +141,8 @@ class Governor:
             FlattenRequested: lambda now, event: operator.on_request(self.mind, now, event),
             SentinelSilent: self._on_sentinel_silent,
             SentinelBack: self._on_sentinel_back,
+            DiskSpace: self._on_disk,
+            OthersHold: self._on_others,
         }
 
     def on(self, now_ns: Nanos, event: Event) -> Iterable[Event]:
@@ -185,6 +189,7 @@ class Governor:
         mark.bid = bid = quote.bid
         mark.ask = ask = quote.ask
         mark.recv_ns = quote.recv_ns
+        mark.venue_ns = quote.venue_ns
         if mark.lo <= bid <= ask <= mark.hi:
             return NOTHING
         levels.judge_account(self.mind, now_ns)
@@ -223,6 +228,7 @@ class Governor:
         known = self.mind.state.sleeves.get(status.sleeve)
         if known is None or status.incarnation > known.incarnation:
             self._grant(status.sleeve, status.incarnation)
+            habits.on_birth(self.mind, now_ns, status.sleeve)
             books = follow.books_of(self.mind, status.sleeve)
             self.mind.out.append(
                 AuthorityGranted(sleeve=status.sleeve, incarnation=status.incarnation, books=books)
@@ -241,6 +247,9 @@ class Governor:
         state = self.mind.state
         state.epoch, state.real_ns, state.said_real_ns = started.epoch, 0, 0
         state.silent[SENTINEL] = 0
+        state.disk_mb = state.others = None
+        for conduct in state.conduct.values():
+            conduct.births_real_ns.clear()  # who is born with us did not die of its own fault
         state.newborn = started.fresh
         for contract in state.naked_real_ns:
             state.naked_real_ns[contract] = 0
@@ -276,6 +285,13 @@ class Governor:
 
     def _on_sentinel_back(self, now_ns: Nanos, word: SentinelBack) -> None:
         self.mind.state.silent.pop(SENTINEL, None)
+
+    def _on_disk(self, now_ns: Nanos, word: DiskSpace) -> None:
+        self.mind.state.disk_mb = word.free_mb
+        watch.watch_disk(self.mind, now_ns)
+
+    def _on_others(self, now_ns: Nanos, word: OthersHold) -> None:
+        self.mind.state.others = word
 
     # -- recovery under other code -----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.risk_governor.equity import Account
+from services.risk_governor.equity import Account, exit_ticks
 from services.risk_governor.exposure import Exposure, cost_of, exposures
 from services.risk_governor.state import Mind, Order, product
 from shared.events import OrderIntent, VetoRule
@@ -23,7 +23,8 @@ class Draft:
 
     __slots__ = (
         "_after", "_others", "account", "contract", "each", "found", "kind", "limit_price", "mark",
-        "now_ns", "own", "purpose", "side", "size", "sleeve", "stop_loss_ticks", "stop_price",
+        "now_ns", "own", "purpose", "side", "size", "sleeve", "stop_given", "stop_price",
+        "type",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +40,8 @@ class Draft:
         self.purpose = wish.purpose
         self.limit_price = limit_price
         self.stop_price = stop_price
-        self.stop_loss_ticks = wish.stop_loss_ticks
+        self.stop_given = bool(wish.stop_loss_ticks)
+        self.type = wish.type
         self.kind = product(contract)
         self.mark = mind.state.marks.get(contract)
         self.found = exposures(mind)  # of every contract, without this order
@@ -66,15 +68,29 @@ class Draft:
             for contract, one in self.found.items():
                 if contract != self.contract:
                     risk += one.at_risk
-                    beyond += one.worst * one.kind.tick_micros
+                    beyond += one.worst * one.kind.tick_micros * exit_ticks(mind, one.kind)
             self._others = (risk, beyond)
         risk, beyond = self._others
         own = self.own
         risk += own.risk(self.side, self.size, self.each)
-        beyond += max(own.sides(self.side, self.size)) * self.kind.tick_micros
-        worst = risk + beyond * mind.limits.given.exit_allowance_ticks
-        self._after = (self.size, risk, worst)
+        tick = self.kind.tick_micros * exit_ticks(mind, self.kind)
+        beyond += max(own.sides(self.side, self.size)) * tick
+        self._after = (self.size, risk, risk + beyond)
         return self._after
+
+    def inputs(self, mind: Mind) -> dict[str, int]:
+        """What the rules knew, by name; `..._usd` are micro-dollars. For the veto's reader."""
+        known = {"position": self.own.position, "buys": self.own.buys, "sells": self.own.sells}
+        if self.mark is not None:
+            known |= {"bid": self.mark.bid, "ask": self.mark.ask}
+        known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.worst_loss(mind)}
+        if self.account is not None:
+            known |= {
+                "equity_usd": self.account.equity,
+                "session_net_usd": self.account.session_net,
+                "floor_usd": mind.state.floor,
+            }
+        return known
 
     def lots_after(self) -> Lots:
         """Contracts at worst on the order's own side, with it."""

@@ -25,12 +25,13 @@ class Exposure:
     """One contract at its worst. `bought` and `sold` are the working orders that may open.
 
     `worst` (contracts) and `at_risk` (micro-dollars) are those of the worse side as it stands;
-    `bid` and `ask` the quote `held` was counted at; `worker` the sleeve of the first live order.
+    `bid` and `ask` the quote `held` was counted at; `worker` the sleeve of the first live order;
+    `unknown` orders of unknown outcome.
     """
 
     __slots__ = (
         "ask", "at_risk", "bid", "bought", "buys", "contract", "held", "kind", "position", "sells",
-        "sold", "worker", "worst",
+        "sold", "unknown", "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, position: Lots) -> None:
@@ -47,6 +48,7 @@ class Exposure:
         self.bid: Ticks = 0
         self.ask: Ticks = 0
         self.worker = ""
+        self.unknown = 0
 
     def add(self, side: int, lots: Lots, cost: Micros) -> None:
         """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
@@ -142,6 +144,7 @@ def exposure_of(mind: Mind, contract: str) -> Exposure | None:
         if not left:
             continue
         one.worker = one.worker or order.sleeve or HUMAN
+        one.unknown += order.state is OrderState.UNKNOWN
         if order.protects:
             if order.stop_price is not None and order.state is not OrderState.SUSPENDED:
                 stops.append(order)

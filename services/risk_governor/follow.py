@@ -8,6 +8,7 @@ explained. Only the router's answer, or a complete reconciliation, releases what
 from __future__ import annotations
 
 from services.risk_governor.day import begin_day, realised, trade_began, trade_ended
+from services.risk_governor.habits import on_part
 from services.risk_governor.intents import ask_again
 from services.risk_governor.latches import (
     CLOCK,
@@ -141,8 +142,9 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     _watch_protection(mind, fill.contract, protected=0)
     if state.ledger.position(fill.contract):
         flatten_again(mind, fill.sleeve)
-    for owner, _ in parts:
-        trade_ended(mind, now_ns, owner, fill.contract)
+    for part in parts:
+        trade_ended(mind, now_ns, part[0], fill.contract)
+        on_part(mind, now_ns, fill, part)
     if fill.sleeve:
         mind.out.append(fill)
     for owner, _ in parts:

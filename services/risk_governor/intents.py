@@ -31,6 +31,7 @@ from services.risk_governor.checks import (
     SIZE_CHECKS,
 )
 from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_size
+from services.risk_governor.habits import conduct_of
 from services.risk_governor.levels import cancel
 from services.risk_governor.state import Mind, Order, product_named
 from shared.domain.rules.sizing import exit_room
@@ -136,7 +137,8 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if largest >= (intent.least or (1 if intent.up_to else intent.size)):
         approve(mind, now_ns, intent, largest, reducing=largest <= room, bound=refusal[0].value)
         return
-    veto(mind, intent, refusal, largest)
+    draft.size = intent.size
+    veto(mind, intent, refusal, largest=largest, draft=draft)
 
 
 def room_of(mind: Mind, intent: OrderIntent) -> Lots:
@@ -179,7 +181,7 @@ def ask_again(mind: Mind, now_ns: Nanos, contract: str) -> None:
 
 def refuse_exit(mind: Mind, intent: OrderIntent, why: str) -> None:
     room = room_of(mind, intent)
-    veto(mind, intent, (VetoRule.NOT_AN_EXIT, room, intent.size, why), room)
+    veto(mind, intent, (VetoRule.NOT_AN_EXIT, room, intent.size, why), largest=room)
 
 
 # -- changes and cancels ---------------------------------------------------------------------------
@@ -264,6 +266,7 @@ def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
         # The venue removes the stop with its partner: cancelling either leg uncovers the position.
         veto(mind, intent, (VetoRule.STOP_REQUIRED, 1, 0, "protection is moved, never cancelled"))
     else:
+        conduct_of(mind, intent.sleeve).asked += 1
         answer(
             mind,
             intent,

@@ -43,6 +43,7 @@ RESTART: Final = "restart"
 CLOCK: Final = "clock"
 DIFFERENCE: Final = "difference"
 BLIND: Final = "blind"
+DISK: Final = "disk"
 RECALLED: Final = "recalled"
 SLEEVE: Final = "sleeve"  # its latches are `sleeve:<name>`
 
@@ -55,6 +56,7 @@ class By(Enum):
     DAY = "17:00 CT"  # with proof of flat and a reconciled balance
     RECONCILED = "reconcile"
     FEED = "feed"
+    SPACE = "disk space"
     TIME = "time"  # its own end, or 17:00 CT
 
 
@@ -90,6 +92,7 @@ KINDS: Final[dict[str, Kind]] = {
     RESTART: Kind(_REDUCE, By.RECONCILED),
     CLOCK: Kind(_REDUCE, By.RECONCILED),
     DIFFERENCE: Kind(_REDUCE, By.RECONCILED),
+    DISK: Kind(_REDUCE, By.SPACE, flattens=True),
     BLIND: Kind(_REDUCE, By.FEED, flattens=True),
     RECALLED: Kind(_HALTED, By.OPERATOR),
     SLEEVE: Kind(_HALTED, By.OPERATOR, flattens=True),

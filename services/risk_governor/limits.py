@@ -93,6 +93,13 @@ class Limits:
         self.unprotected_ns = int(given.unprotected_real_s * SECOND)
         self.blind_ns = int(given.blind_grace_s * SECOND)
         self.difference_ns = int(given.difference_grace_s * SECOND)
+        asked = given.pretrade
+        self.repeat_ns = int(asked.repeat_s * SECOND)
+        self.hold_ns = int(asked.hold_s * SECOND)
+        self.skew_ns = int(asked.clock_skew_s * SECOND)
+        self.jump_ns = int(asked.jump_s * SECOND)
+        self.pause_ns = int(asked.jump_pause_s * SECOND)
+        self.stress_loss = asked.stress_loss * USD
         self.cooldown_ns = given.cooldown_s * SECOND
         self.news = tuple(sorted(self._window(one.at, one.kind) for one in given.news))
 

@@ -1,5 +1,8 @@
 """The governor's doors: a local socket for people, the flatten request, the sentinel's heartbeat.
 
+Beside it: how much space is left where the journals lie, and what the other accounts of this person
+may hold (`port_accounts`).
+
 The socket speaks one JSON object per line, `{"verb", "who", "cause", ...}` in, `{"done", "text",
 "state"}` out, and is open to its owner only; whoever may read it may stop the trading. Files are
 looked at ten times a second by our own ticks: a file that does not change is silence, whatever its
@@ -11,20 +14,25 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from loguru import logger
 from msgspec import Struct
 
+from services.risk_governor.port_accounts import SharedAccounts
 from services.risk_governor.words import (
+    DiskSpace,
     FlattenRequested,
     OperatorAnswer,
     OperatorCommand,
+    OthersHold,
     Outcome,
     SentinelBack,
     SentinelSilent,
     Verb,
+    WeHold,
 )
 from shared.core import Word
 from shared.runtime import flatten_files, paths
@@ -33,6 +41,9 @@ from shared.runtime.ports import Host
 from shared.settings import Settings
 
 LOOK_S: Final = 0.1
+DISK_LOOK_S: Final = 1.0
+DISK_PARTS: Final = 50  # a change of a fiftieth is told
+MEBIBYTE: Final = 1 << 20
 LINE_BYTES_MAX: Final = 16_384
 VISITORS_MAX: Final = 16
 IDLE_S_MAX: Final = 10.0
@@ -67,6 +78,9 @@ class GovernorPort:
         self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
         self._visitors = 0
         self._last_id = 0
+        folder = Path(settings.risk_governor.pretrade.accounts_dir).expanduser()
+        shared = not settings.simulated()
+        self._accounts = SharedAccounts(folder, settings.venue.account) if shared else None
         self._host: Host | None = None
 
     async def run(self, host: Host) -> None:
@@ -80,12 +94,23 @@ class GovernorPort:
             os.umask(before)
         try:
             async with server:
-                await asyncio.gather(self._watch_sentinel(host), self._watch_request(host))
+                await asyncio.gather(
+                    self._watch_sentinel(host),
+                    self._watch_request(host),
+                    self._watch_disk(host),
+                    self._watch_accounts(host),
+                )
         finally:
             where.unlink(missing_ok=True)
+            if self._accounts is not None:
+                self._accounts.close()
 
     def handle(self, word: Word) -> None:
         """Hand an answer to the visitor who waits for it; an old life's answer finds nobody."""
+        if isinstance(word, WeHold):
+            if self._accounts is not None:
+                self._accounts.tell(word)
+            return
         assert isinstance(word, OperatorAnswer), f"the core said {word} to its port"
         future = self._waiting.get(word.command_id)
         if future is not None and not future.done():
@@ -151,6 +176,28 @@ class GovernorPort:
                 alive = False
                 host.inject(SentinelSilent())
 
+    async def _watch_disk(self, host: Host) -> None:
+        """Free space once a second, told when it changed by a part that matters."""
+        told = -1
+        while True:
+            free = _free_mb(host.var_dir)
+            if told < 0 or abs(free - told) * DISK_PARTS > told:
+                told = free
+                host.inject(DiskSpace(free_mb=free))
+            await asyncio.sleep(DISK_LOOK_S)
+
+    async def _watch_accounts(self, host: Host) -> None:
+        """What the others may hold, told at the start and when it changes."""
+        told: OthersHold | None = None
+        if self._accounts is not None:
+            self._accounts.open()
+        while True:
+            found = OthersHold() if self._accounts is None else self._accounts.look()
+            if found != told:
+                told = found
+                host.inject(found)
+            await asyncio.sleep(LOOK_S)
+
     async def _watch_request(self, host: Host) -> None:
         """Tell each request once while it stands, and each that was served without our seeing it.
 
@@ -180,6 +227,15 @@ class GovernorPort:
                 done=done,
             )
         )
+
+
+def _free_mb(path: os.PathLike[str]) -> int:
+    """Space left for us, mebibytes; none when it cannot be asked."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize // MEBIBYTE
 
 
 def _content(path: os.PathLike[str]) -> bytes | None:

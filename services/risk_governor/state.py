@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
+from services.risk_governor.conduct import Conduct
 from services.risk_governor.limits import Limits, Values
+from services.risk_governor.words import Holding, OthersHold
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
@@ -77,6 +79,12 @@ class Mark(Struct):
     recv_ns: Nanos
     lo: Ticks = FAR
     hi: Ticks = -FAR
+    venue_ns: Nanos = 0
+    was: Ticks = 0  # the bid at `was_ns`, to see a jump by
+    was_ns: Nanos = 0
+    pause_ns: Nanos = 0  # until when a jump is waited out
+    settle: Ticks = 0  # the bid when `day` began
+    day: str = ""
 
     def usable(self) -> bool:
         return self.bid > 0 and self.ask > 0
@@ -240,6 +248,11 @@ class State(Struct, kw_only=True):
     request_id: str = ""  # the last flatten request obeyed
     quoted_today: Lots = 0  # contracts traded by quotes
     newborn: bool = False  # this life began without any memory
+    approved_ns: list[Nanos] = []  # of all sleeves, lately
+    conduct: dict[str, Conduct] = {}
+    disk_mb: int | None = None  # free, as last told in this life
+    others: OthersHold | None = None  # as last told in this life
+    we_hold: tuple[Holding, ...] = ()  # as last told to the other governors
 
 
 class Mind:

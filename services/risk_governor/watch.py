@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.risk_governor.checks_market import in_zone, watch_market
 from services.risk_governor.day import on_clock
+from services.risk_governor.elsewhere import tell_others
 from services.risk_governor.follow import lapse
 from services.risk_governor.intents import ask_again
 from services.risk_governor.latches import (
     BLIND,
     DIFFERENCE,
+    DISK,
     NEW_DAY,
     SESSION,
     By,
@@ -47,7 +50,11 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     if thin is not mind.state.thin:
         judge_account(mind, now_ns)  # leaving costs more or less from this hour on
     watch_feed(mind, now_ns)
+    watch_market(mind, now_ns)
     watch_protection(mind)
+    watch_zone(mind)
+    watch_disk(mind, now_ns)
+    tell_others(mind, now_ns)
     watch_difference(mind, now_ns)
     for actor in state.silent:
         if actor.startswith(SLEEVE):
@@ -119,15 +126,35 @@ def watch_protection(mind: Mind) -> None:
         if not since:
             state.naked_real_ns[contract] = state.real_ns
         elif state.real_ns - since > mind.limits.unprotected_ns and contract not in state.closing:
-            state.closing[contract] = state.halt_no
-            mind.out.append(
-                Flatten(
-                    halt_no=state.halt_no,
-                    scope=Scope.CONTRACT,
-                    contract=contract,
-                    cause="position without a stop at the venue",
-                )
-            )
+            _close(mind, contract, "position without a stop at the venue")
+
+
+def watch_zone(mind: Mind) -> None:
+    """What is held near the exchange's price limit is closed."""
+    state = mind.state
+    for contract in state.ledger.positions():
+        if contract not in state.closing and in_zone(mind, contract):
+            _close(mind, contract, "within the zone of the exchange's price limit")
+
+
+def _close(mind: Mind, contract: str, cause: str) -> None:
+    """Flatten one contract, once."""
+    state = mind.state
+    state.closing[contract] = state.halt_no
+    mind.out.append(
+        Flatten(halt_no=state.halt_no, scope=Scope.CONTRACT, contract=contract, cause=cause)
+    )
+
+
+def watch_disk(mind: Mind, now_ns: Nanos) -> None:
+    """With next to no space left everything is closed while that can still be written down."""
+    free, given = mind.state.disk_mb, mind.limits.given.pretrade
+    if free is None:
+        return
+    if free < given.disk_stop_mb:
+        latch(mind, now_ns, DISK, f"disk: {free} MiB free, {given.disk_stop_mb} needed")
+    elif free >= given.disk_low_mb and _rests(mind, DISK):
+        unlatch(mind, DISK)
 
 
 def watch_difference(mind: Mind, now_ns: Nanos) -> None:

@@ -1,5 +1,5 @@
 """What the governor's core and its port tell each other: operator commands, the sentinel's life,
-the request file. Journalled, never published.
+the request file, the disk, the other accounts of this person. Journalled, never published.
 """
 
 from __future__ import annotations
@@ -7,8 +7,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct
+
 from shared.core import Word
 from shared.events import RiskState
+from shared.units import Lots, Nanos
 
 
 class Verb(Enum):
@@ -71,10 +74,43 @@ class SentinelBack(Word, frozen=True, kw_only=True):
     """The sentinel's heartbeat file changes again."""
 
 
+class DiskSpace(Word, frozen=True, kw_only=True):
+    """Free space where our journals lie, mebibytes; told once a second while it changes."""
+
+    free_mb: int
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """What an account may hold in a product group at worst: contracts, both counted from 0 up."""
+
+    account: str
+    group: str
+    long: Lots
+    short: Lots
+
+
+class OthersHold(Word, frozen=True, kw_only=True):
+    """What the other accounts of this person may hold. `trouble`: why that is not known."""
+
+    rows: tuple[Holding, ...] = ()
+    trouble: str = ""
+
+
+class WeHold(Word, frozen=True, kw_only=True):
+    """For the other governors of this person: what we may hold, true at most until `until_ns`
+    (market time, the end of the trading day) even if we should not live so long."""
+
+    rows: tuple[Holding, ...]
+    until_ns: Nanos
+
+
 WORDS: Final[tuple[type[Word], ...]] = (
     OperatorCommand,
     OperatorAnswer,
     FlattenRequested,
     SentinelSilent,
     SentinelBack,
+    DiskSpace,
+    OthersHold,
+    WeHold,
 )

@@ -13,7 +13,8 @@ from typing import Final
 
 from shared.domain.rules.book_entry import Entry
 from shared.domain.rules.book_latches import LATCHES
+from shared.domain.rules.book_pretrade import PRETRADE
 from shared.domain.rules.book_vetoes import VETOES
 
-BOOK: Final[dict[str, Entry]] = {entry.rule: entry for entry in (*VETOES, *LATCHES)}
+BOOK: Final[dict[str, Entry]] = {entry.rule: entry for entry in (*VETOES, *PRETRADE, *LATCHES)}
 """Rule id -> its row."""

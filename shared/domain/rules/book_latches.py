@@ -10,6 +10,15 @@ _DAY: Final = "17:00 CT, with proof of flat and a reconciled balance"
 
 LATCHES: Final = (
     Entry(
+        rule="disk",
+        name="Disk full",
+        what="Closes everything while next to no space is free, and lets nothing open.",
+        why="What cannot be written down cannot be proven, recovered or stopped.",
+        clears="space is freed and flat is proven",
+        unit="mebibytes",
+        settings=("risk_governor.pretrade.disk_stop_mb",),
+    ),
+    Entry(
         rule="floor",
         name="The firm's floor",
         what="Flattens and halts for good: equity touched the maximum-loss floor.",

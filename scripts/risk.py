@@ -1,0 +1,198 @@
+"""`tsq risk why|show|vetoes`: what the governor decided, and why, in sentences.
+
+`why INTENT` reads the sleeve's journal for the wish and the governor's for its answer: the rule,
+its numbers, what would have passed. `vetoes` adds what the refused entries would have done
+(`scripts/counterfactual.py`). Both read files only and work with nothing running. `show` asks the
+living governor for its level, its latches and how far away the next rule is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scripts import counterfactual
+from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
+from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
+from shared.domain.rules.book import BOOK
+from shared.domain.rules.explain import sentence, spoken
+from shared.runtime import journal, paths
+from shared.runtime.journal import Corrupt
+from shared.runtime.replay import cat
+
+GOVERNOR = "risk_governor"
+ANSWERS = ("OrderApproved", "OrderVetoed", "ModifyApproved", "CancelApproved")
+WISHES = ("OrderIntent", "ModifyIntent", "CancelIntent")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("why", "show", "vetoes"))
+    parser.add_argument("intent", nargs="?", help="why: an intent id, <sleeve>.<life>.<number>")
+    parser.add_argument("--day", help="trading day; all that are kept when left out")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    if args.what == "show":
+        return show(args)
+    root = paths.journal_root(var_of(args))
+    try:
+        return why(args, root) if args.what == "why" else vetoes(args, root)
+    except Corrupt as error:
+        raise CommandError(str(error), Exit.CHECK_FAILED) from None
+
+
+def said(root: Path, lane: str, day: str | None) -> Iterator[dict[str, Any]]:
+    """Every event a lane said, oldest first, with its instant under `time_ns`."""
+    for name in journal.days(root, lane):
+        path = journal.find(root, name, lane)
+        if path is None or day not in (None, name):
+            continue
+        for line in cat(path):
+            if line.kind == "said":
+                yield {**line.content["event"], "time_ns": line.content["time_ns"]}
+
+
+# -- why -------------------------------------------------------------------------------------------
+
+
+def why(args: argparse.Namespace, root: Path) -> Exit:
+    intent_id = args.intent or ""
+    if intent_id.count(".") < 2:
+        raise CommandError(
+            f"an intent id is <sleeve>.<life>.<number>, not {intent_id!r}", Exit.USAGE
+        )
+    sleeve = intent_id.rsplit(".", 2)[0]
+    wish = _find(said(root, f"sleeve_{sleeve}", args.day), intent_id, WISHES)
+    answer = _find(said(root, GOVERNOR, args.day), intent_id, ANSWERS)
+    if answer is None:
+        raise CommandError(f"no answer to {intent_id} stands in the governor's journal", Exit.USAGE)
+    found = explained(wish, answer)
+    report(args, found["text"], found)
+    return Exit.OK
+
+
+def _find(
+    events: Iterator[dict[str, Any]], intent_id: str, kinds: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """The first event of these kinds with this intent id: an answer repeated is the same one."""
+    for event in events:
+        if event["t"] in kinds and event["intent_id"] == intent_id:
+            return event
+    return None
+
+
+def explained(wish: dict[str, Any] | None, answer: dict[str, Any]) -> dict[str, Any]:
+    """The wish, the answer and the sentence, as one object for people and programs."""
+    lines = [_asked(wish)] if wish is not None else []
+    found: dict[str, Any] = {"intent_id": answer["intent_id"], "answer": answer["t"]}
+    if answer["t"] == "OrderVetoed":
+        rule, limit, actual = answer["rule"], answer["limit"], answer["actual"]
+        largest, detail = answer.get("largest", 0), answer.get("detail", "")
+        lines.append(
+            f"VETOED {rule}: " + sentence(rule, limit, actual, largest=largest, detail=detail)
+        )
+        inputs = answer.get("inputs", {})
+        if inputs:
+            lines.append(
+                "It knew: " + ", ".join(f"{key} {_input(key, n)}" for key, n in inputs.items())
+            )
+        found |= {
+            "rule": rule, "limit": limit, "actual": actual, "largest": largest, "detail": detail,
+            "inputs": inputs,
+        }  # fmt: skip
+    elif answer["t"] == "OrderApproved":
+        found |= _approved(wish, answer, lines)
+    else:
+        lines.append(f"{answer['t']} for {answer['target']}")
+    return found | {"text": "\n".join(lines), "wish": wish or {}}
+
+
+def _approved(
+    wish: dict[str, Any] | None, answer: dict[str, Any], lines: list[str]
+) -> dict[str, Any]:
+    """What an approved order passed. An exit is only ever sized by what is held."""
+    bound, purpose = answer.get("bound", ""), answer["purpose"]
+    checks = []
+    if purpose not in ("EXIT", "FLATTEN"):
+        checks = [check.__name__ for check in (*KIND_CHECKS, *SIZE_CHECKS)]
+    asked = answer["size"] if wish is None else wish.get("size", answer["size"])
+    size = spoken("contracts", answer["size"])
+    lines.append(f"APPROVED {size} of {asked} asked, as {answer['tag']} ({purpose})")
+    if bound:
+        lines.append(f"Made smaller by {bound}: {BOOK[bound].name}. {BOOK[bound].what}")
+    lines.append(
+        f"It passed {len(checks)} rules: {', '.join(checks)}"
+        if checks
+        else "It only closes what is held, so no rule of risk was asked."
+    )
+    return {"size": answer["size"], "asked": asked, "bound": bound, "checks": checks}
+
+
+def _asked(wish: dict[str, Any]) -> str:
+    if wish["t"] != "OrderIntent":
+        return f"{wish['intent_id']} wanted {wish['t']} of {wish['target']}: {wish['reason']}"
+    side = "BUY" if wish["side"] > 0 else "SELL"
+    stop = wish.get("stop_loss_ticks")
+    bracket = f", stop {stop} ticks away" if stop else ""
+    order = f"{side} {wish['size']} {wish['contract']} {wish['type']}{bracket}"
+    return f"{wish['intent_id']} wanted {order}: {wish['reason']}"
+
+
+def _input(key: str, number: int) -> str:
+    """Inputs named `..._usd` are micro-dollars, all others plain counts."""
+    return spoken("usd", number) if key.endswith("_usd") else str(number)
+
+
+# -- vetoes and show -------------------------------------------------------------------------------
+
+
+def vetoes(args: argparse.Namespace, root: Path) -> Exit:
+    """Every refused entry, what it would have done, and the sum per rule."""
+    rows = counterfactual.ledger(root, args.day)
+    lines = [
+        f"{row['intent_id']:<28} {row['rule']:<18} {row['fate']:<9} {spoken('usd', row['net'])}"
+        for row in rows
+    ]
+    sums: dict[str, dict[str, int]] = {}
+    for row in rows:
+        found = sums.setdefault(row["rule"], {"vetoes": 0, "net": 0})
+        found["vetoes"] += 1
+        found["net"] += row["net"]
+    lines += [
+        f"{rule}: {n['vetoes']} refused, together they would have made {spoken('usd', n['net'])}"
+        for rule, n in sorted(sums.items())
+    ]
+    report(args, "\n".join(lines) or "no refused entry", {"vetoes": rows, "rules": sums})
+    return Exit.OK
+
+
+def show(args: argparse.Namespace) -> Exit:
+    found = ask_governor(var_of(args), "status", {"who": who(), "cause": "tsq risk show"})
+    state = found.get("state", {})
+    report(args, "\n".join(shown(state)), state)
+    return Exit.OK if state.get("level") == "ACTIVE" else Exit.REFUSED
+
+
+def shown(state: dict[str, Any]) -> list[str]:
+    """The governor's state as lines: level, money, latches with what ends them, rooms."""
+    usd = {key: spoken("usd", state.get(key, 0)) for key in (
+        "equity", "session_net", "open_risk", "headroom", "floor", "kill_level",
+    )}  # fmt: skip
+    paused = " (paused)" if state.get("paused") else ""
+    lines = [
+        f"{state.get('level', 'UNKNOWN')}{paused} {state.get('cause', '')}".rstrip(),
+        f"equity {usd['equity']}, session {usd['session_net']}, open risk {usd['open_risk']}",
+        f"headroom {usd['headroom']} to {state.get('next_rule') or 'the next level'};"
+        f" kill at {usd['kill_level']}, floor at {usd['floor']}",
+    ]
+    for held in state.get("latches", ()):
+        key = held["key"].partition(":")[0]
+        name = BOOK[key].name if key in BOOK else key
+        lines.append(f"latch {held['key']} ({name}): {held['cause']}; ends with {held['clears']}")
+    lines += [
+        f"room {one['contract']}: {one['ticks']} ticks to {one['rule']}, {one['contracts']} more"
+        for one in state.get("rooms", ())
+    ]
+    return lines

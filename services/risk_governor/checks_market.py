@@ -1,0 +1,130 @@
+"""What forbids an order for what the market does: clocks, spreads, jumps, price limits, own orders.
+
+The settlement is the price at which the trading day was taken over: the exchange's own is not told.
+"""
+
+from __future__ import annotations
+
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.state import Mark, Mind, Order
+from shared.domain.rules.windows import WHOLE, in_limit_zone
+from shared.events import OrderType, VetoRule
+from shared.units import Nanos, Ticks
+
+
+def clocks_agree(mind: Mind, draft: Draft) -> Refusal | None:
+    """A quote that left the venue long ago, or will leave it, is not the market now."""
+    mark, limit = quoted(draft), mind.limits.skew_ns
+    skew = abs(mark.recv_ns - mark.venue_ns)
+    return (VetoRule.CLOCK_SKEW, limit, skew, "") if skew > limit else None
+
+
+def quoted(draft: Draft) -> Mark:
+    assert draft.mark is not None, "Invariant: the quote is fresh before the market is judged"
+    return draft.mark
+
+
+def spread_is_usual(mind: Mind, draft: Draft) -> Refusal | None:
+    mark, limit = quoted(draft), mind.limits.given.pretrade.spread_ticks
+    width = mark.ask - mark.bid
+    return (VetoRule.SPREAD, limit, width, "") if width > limit else None
+
+
+def market_is_calm(mind: Mind, draft: Draft) -> Refusal | None:
+    left = quoted(draft).pause_ns - draft.now_ns
+    return (VetoRule.JUMP, 0, left, "the price jumped") if left > 0 else None
+
+
+def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
+    """Neither the market nor the order's own prices may lie near the exchange's price limit."""
+    mark, given = quoted(draft), mind.limits.given.pretrade
+    settle = mark.settle or mark.bid
+    for price in (mark.bid, mark.ask, draft.limit_price, draft.stop_price):
+        if price is not None and in_limit_zone(price, settle, given.limit_bp, given.limit_zone_bp):
+            away = abs(price - settle) * WHOLE // settle
+            limit = given.limit_bp - given.limit_zone_bp
+            return VetoRule.PRICE_LIMIT, limit, away, f"settled at {settle}"
+    return None
+
+
+def order_meets_no_own(mind: Mind, draft: Draft) -> Refusal | None:
+    """No order of ours reaches a resting one of ours, nor opens one month against another."""
+    side = draft.side
+    for contract, one in draft.found.items():
+        if one.kind is draft.kind and contract != draft.contract:
+            against = one.sides()[1 if side > 0 else 0]
+            if against:
+                return VetoRule.SELF_MATCH, 0, against, f"{contract} is on the other side"
+    if not draft.own.worker:
+        return None
+    reach = reached_by(mind, draft)
+    for order in mind.state.orders.values():
+        if order.contract == draft.contract and rests_within(order, -side, reach):
+            return VetoRule.SELF_MATCH, order.limit_price or 0, reach, order.intent_id
+    return None
+
+
+def reached_by(mind: Mind, draft: Draft) -> Ticks:
+    """The farthest price an order may trade at: its own, or the market's with slippage."""
+    if draft.limit_price is not None:
+        return draft.limit_price
+    mark = quoted(draft)
+    price = draft.stop_price or (mark.ask if draft.side > 0 else mark.bid)
+    return price + draft.side * mind.limits.given.slippage_ticks
+
+
+def rests_within(order: Order, side: int, reach: Ticks) -> bool:
+    """Whether a live limit order on `side` would trade with one that reaches so far."""
+    price = order.limit_price
+    if price is None or order.side != side or order.type is not OrderType.LIMIT:
+        return False
+    return (reach - price) * side <= 0 and order.leaves() > 0
+
+
+def watch_market(mind: Mind, now_ns: Nanos) -> None:
+    """At every pulse: a jump pauses a contract; a new day takes over its settlement."""
+    limits = mind.limits
+    jump_ns, pause_ns = limits.jump_ns, limits.pause_ns
+    for mark in mind.state.marks.values():
+        if not mark.usable():
+            continue
+        if mark.day != mind.state.day:
+            mark.day, mark.settle = mind.state.day, mark.bid
+        if mark.was and abs(mark.bid - mark.was) * WHOLE > limits.given.pretrade.jump_bp * mark.was:
+            mark.pause_ns = now_ns + pause_ns
+            mark.was, mark.was_ns = mark.bid, now_ns
+        elif now_ns - mark.was_ns >= jump_ns:
+            mark.was, mark.was_ns = mark.bid, now_ns
+
+
+def in_zone(mind: Mind, contract: str) -> bool:
+    """Whether a contract trades where nothing may be held."""
+    mark, given = mind.state.marks.get(contract), mind.limits.given.pretrade
+    if mark is None or not mark.usable() or not mark.settle:
+        return False
+    return any(
+        in_limit_zone(price, mark.settle, given.limit_bp, given.limit_zone_bp)
+        for price in (mark.bid, mark.ask)
+    )
+
+
+def type_is_allowed(mind: Mind, draft: Draft) -> Refusal | None:
+    if draft.type.value in mind.limits.given.pretrade.order_types:
+        return None
+    return VetoRule.ORDER_TYPE, 0, 0, draft.type.value
+
+
+def outcomes_are_known(mind: Mind, draft: Draft) -> Refusal | None:
+    """Each unknown order counts at its worst; many of them mean that nobody knows the venue."""
+    limit, count = mind.limits.given.pretrade.unknown_orders, 0
+    for one in draft.found.values():
+        count += one.unknown
+    return (VetoRule.UNKNOWN_ORDERS, limit, count, "") if count > limit else None
+
+
+def contract_is_covered(mind: Mind, draft: Draft) -> Refusal | None:
+    """Nothing is added to what lacks its stop at the venue."""
+    if draft.contract not in mind.state.naked_real_ns:
+        return None
+    held = draft.own.position
+    return (VetoRule.UNPROTECTED, 0, abs(held), "what is held lacks its stop") if held else None

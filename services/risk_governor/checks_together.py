@@ -1,0 +1,149 @@
+"""What forbids an order for what else is held: groups, sleeves alike, other accounts, a budget.
+
+Stops bound a position while the market trades through them. A group that gaps takes none of its
+stops, and its products go together: that loss has a limit of its own.
+"""
+
+from __future__ import annotations
+
+from services.risk_governor.allocation import budget_left
+from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.habits import conduct_of
+from services.risk_governor.state import FAR, Mind
+from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
+from shared.domain.rules.kelly import kelly_fraction, kelly_risk
+from shared.domain.rules.windows import WHOLE
+from shared.events import Purpose, VetoRule
+from shared.units import Lots, Micros
+
+CENT = 10_000  # micro-dollars; evidence is compared in cents, so that products stay small
+CERTAIN = 100  # hundredths of correlation nobody exceeds
+
+
+def others_hold_alike(mind: Mind, draft: Draft) -> Refusal | None:
+    """No other account of this person on the other side of a group: the firm would close both."""
+    others = mind.state.others
+    if others is None:
+        return VetoRule.HEDGE, 0, 0, "not told yet what other accounts hold"
+    if others.trouble:
+        return VetoRule.HEDGE, 0, 0, others.trouble
+    for row in others.rows:
+        if row.group == draft.kind.group:
+            against = row.short if draft.side > 0 else row.long
+            if against:
+                return VetoRule.HEDGE, 0, against, row.account
+    return None
+
+
+def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
+    """Two sleeves that win and lose on the same days do not both go the same way.
+
+    Directional entries alone: quotes are held for seconds and bounded by their group's stress.
+    """
+    limit = mind.limits.given.pretrade.correlation_percent
+    if draft.purpose is not Purpose.ENTRY or limit >= CERTAIN:
+        return None
+    for sleeve in mind.settings.sleeves:
+        if sleeve == draft.sleeve or not _goes(mind, draft, sleeve):
+            continue
+        days = mind.limits.given.pretrade.correlation_days
+        if exceeds(_together(mind, draft.sleeve, sleeve), days, (limit, CERTAIN)):
+            return VetoRule.CORRELATION, limit, CERTAIN, sleeve
+    return None
+
+
+def _goes(mind: Mind, draft: Draft, sleeve: str) -> bool:
+    """Whether a sleeve holds, or directionally works towards, the draft's side."""
+    side, state = draft.side, mind.state
+    for contract, one in draft.found.items():
+        if state.ledger.held(sleeve, contract) * side > 0:
+            return True
+        if one.worker == sleeve:
+            for order in state.orders.values():
+                entry = order.purpose is Purpose.ENTRY and order.side == side
+                if entry and order.sleeve == sleeve and order.leaves():
+                    return True
+    return False
+
+
+def _together(mind: Mind, first: str, second: str) -> Sums:
+    """The finished days both have, in cents."""
+    records, sums = mind.state.records, EMPTY
+    ours, theirs = records.get(first, []), records.get(second, [])
+    days = min(len(ours), len(theirs))
+    for one, other in zip(ours[len(ours) - days :], theirs[len(theirs) - days :], strict=True):
+        sums = with_pair(sums, one // CENT, other // CENT)
+    return sums
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+
+
+def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
+    """The group's worse side, all of it moving by the feared move at once, no stop filled."""
+    limit, group = mind.limits.stress_loss, draft.kind.group
+    move_bp = mind.limits.given.pretrade.stress_bp.get(group, 0)
+    if not move_bp:
+        return VetoRule.GROUP_STRESS, limit, FAR, f"no stress is set for {group or 'this product'}"
+    long = short = 0
+    marks = mind.state.marks
+    for contract, one in draft.found.items():
+        if one.kind.group == group and contract != draft.contract:
+            mark = marks.get(contract)
+            if mark is None:
+                return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {contract}"
+            worth = mark.ask * one.kind.tick_micros
+            up, down = one.sides()
+            long += up * worth
+            short += down * worth
+    mark = draft.mark
+    assert mark is not None, "Invariant: the quote is fresh before sizes are judged"
+    worth = mark.ask * draft.kind.tick_micros
+    up, down = draft.own.sides(draft.side, draft.size)
+    loss = max(long + up * worth, short + down * worth) * move_bp // WHOLE
+    return (VetoRule.GROUP_STRESS, limit, loss, group) if loss > limit else None
+
+
+def contracts_are_left(mind: Mind, draft: Draft) -> Refusal | None:
+    """Contracts of the account today, this order's counted."""
+    limit, count = mind.limits.given.pretrade.contracts_per_day, draft.size
+    for sleeve in mind.state.conduct:
+        count += conduct_of(mind, sleeve).traded
+    return (VetoRule.CONTRACTS_PER_DAY, limit, count, "") if count > limit else None
+
+
+def kelly_bears(mind: Mind, draft: Draft) -> Refusal | None:
+    """A quarter of Kelly on the sleeve's own trades; the bankroll is the distance to the floor."""
+    given = mind.limits.given.pretrade
+    if draft.sleeve not in given.kelly or draft.account is None:
+        return None
+    outcomes = conduct_of(mind, draft.sleeve).outcomes
+    if len(outcomes) < given.kelly_trades:
+        return None
+    gains = [net for net in outcomes if net > 0]
+    lost = sum(gains) - sum(outcomes)
+    edge = kelly_fraction(
+        len(gains), len(outcomes) - len(gains), sum(gains) // CENT, lost // CENT
+    )  # fmt: skip
+    limit: Micros = kelly_risk(draft.account.equity - mind.state.floor, edge)
+    risk = draft.size * draft.each
+    return (VetoRule.KELLY, limit, risk, f"{len(outcomes)} trades") if risk > limit else None
+
+
+def slice_bears(mind: Mind, draft: Draft) -> Refusal | None:
+    """The sleeve's slice of the distance to the floor bears its day's loss and all it risks."""
+    limit, risk = budget_left(mind, draft.sleeve), own_risk(mind, draft)
+    return (VetoRule.SLEEVE_BUDGET, limit, risk, draft.sleeve) if risk > limit else None
+
+
+def own_risk(mind: Mind, draft: Draft) -> Micros:
+    """What the sleeve risks with this order, over all its contracts."""
+    risk: Micros = draft.own.risk(draft.side, draft.size, draft.each)
+    ledger = mind.state.ledger
+    for contract, one in draft.found.items():
+        if contract == draft.contract:
+            continue
+        held: Lots = ledger.held(draft.sleeve, contract)
+        if held or one.worker == draft.sleeve:
+            risk += one.at_risk
+    return risk

@@ -1,0 +1,55 @@
+"""A veto in a sentence a trader understands: a pure function of the rule and its numbers.
+
+What the rule is and why it exists stands in the book; here its numbers are said in the book's unit,
+money in dollars. Rules whose number must stay above the limit (equity over a floor, time since the
+last entry) are said that way round.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.domain.rules.book import BOOK
+from shared.units import SECOND, Lots, dollars
+
+FAR: Final = 1 << 59  # beyond every amount: not known
+ABOVE: Final = frozenset({"FLOOR", "DRAWDOWN", "REPEATED", "HOLDING", "DISK"})
+"""Rules under which the actual number must stay above the limit."""
+
+
+def sentence(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: str = "") -> str:
+    """Why an order was refused: `Trade risks too much: 156.66 dollars where at most ...`."""
+    entry = BOOK.get(rule)
+    if entry is None:
+        return f"{rule}: {actual} where the limit is {limit}"
+    text = entry.name
+    if entry.unit:
+        side = "at least" if rule in ABOVE else "at most"
+        if rule in ("FLOOR", "DRAWDOWN"):
+            side = "more than"
+        if rule == "DAILY_LOSS":
+            side = "less than"
+        text += f": {spoken(entry.unit, actual)}, allowed is {side} {spoken(entry.unit, limit)}"
+    if detail:
+        text += f" ({detail})"
+    text += "."
+    if largest:
+        text += f" {spoken('contracts', largest)} would pass."
+    return f"{text} {entry.what} {entry.why} It ends with: {entry.clears}."
+
+
+def spoken(unit: str, number: int) -> str:
+    """A number in a unit of the book, for people."""
+    if abs(number) >= FAR:
+        return "an unknown amount"
+    if unit == "usd":
+        return f"{dollars(number)} dollars"
+    if unit == "time":
+        return f"{number / SECOND:.3f} s"
+    if unit == "tenths":
+        return f"{number / 10:.1f} minis"
+    if unit == "bp":
+        return f"{number / 100:.2f} %"
+    if number == 1:
+        return f"1 {unit.removesuffix('s')}"
+    return f"{number} {unit}"
