@@ -27,6 +27,7 @@ DAY = {
     "recovery", "profit_stop", "consistency", "payout",
 }  # fmt: skip
 FEED = {"blind"}
+SPACE = {"disk"}  # a pulse finds the space that was told
 NEVER = {"floor"}
 BY_ITSELF = {"session", "new_day"}  # the countdown holds and ends these; see test_governor_levels
 KEYS = sorted((set(KINDS) - {"sleeve"}) | {"sleeve:trend"})
@@ -79,10 +80,10 @@ EVENTS: dict[str, tuple[Callable[[Stage], None], set[str]]] = {
     "resume": (resumed, RESUME),
     "start": (started, set()),
     "reconcile": (reconciled, RECONCILE),
-    "a second, with quotes and pulses": (pulsed, FEED),
+    "a second, with quotes and pulses": (pulsed, FEED | SPACE),
     "restart": (restarted, set()),
-    "ten minutes": (ten_minutes, FEED | TIME),
-    "17:00 CT with proof": (new_day, FEED | TIME | DAY | RECONCILE),
+    "ten minutes": (ten_minutes, FEED | SPACE | TIME),
+    "17:00 CT with proof": (new_day, FEED | SPACE | TIME | DAY | RECONCILE),
 }
 
 
@@ -96,7 +97,7 @@ def test_each_latch_is_ended_by_its_own_kind_of_event_only(key: str, event: str)
 
 
 def test_the_expectations_name_every_key_once() -> None:
-    groups = (RESUME, RECONCILE, TIME, DAY, FEED, NEVER, BY_ITSELF)
+    groups = (RESUME, RECONCILE, TIME, DAY, FEED, SPACE, NEVER, BY_ITSELF)
     assert sorted(key for group in groups for key in group) == KEYS
 
 

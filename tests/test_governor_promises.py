@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from services.risk_governor.core import Governor
 from services.risk_governor.draft import Draft, first_refusal, largest_size
-from services.risk_governor.exposure import exposures, tenths
+from services.risk_governor.equity import account
+from services.risk_governor.exposure import account_kept, exposures, tenths
 from services.risk_governor.port import GovernorPort
 from services.risk_governor.state import Mind
 from shared.events import (
@@ -107,14 +108,18 @@ class Venue:
 def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
     """Every exposure as plain values, in an order of names."""
     return {
-        name: (one.position, one.buys, one.sells, one.held, one.worst, one.at_risk, one.worker)
+        name: (
+            one.position, one.buys, one.sells, one.held, one.worst, one.at_risk, one.worker,
+            one.long, one.short, one.tick, one.beyond, one.net, one.leaving, one.unknown,
+        )
         for name, one in sorted(exposures(mind).items())
-    }
+    }  # fmt: skip
 
 
 def assert_counted_as_if_anew(mind: Mind) -> None:
     """What is kept from one question to the next is what a count from nothing gives."""
     kept = counted(mind)
+    assert account_kept(mind, exposures(mind)) == account(mind)
     mind.forget("")
     assert kept == counted(mind)
 

@@ -170,6 +170,7 @@ def tag_of(intent: OrderIntent) -> str:
     return f"t1.{intent.sleeve}.{base36(intent.incarnation)}.{number_of(intent)}.1"
 
 
+@lru_cache(maxsize=64)  # a life asks about its own number all day
 def base36(number: int) -> str:
     digits = ""
     while True:

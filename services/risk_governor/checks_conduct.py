@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.risk_governor.conduct import print_of
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.habits import conduct_of
 from services.risk_governor.latches import switched_off
 from services.risk_governor.state import Mind
 from shared.domain.rules.conduct import holds_too_briefly
@@ -22,7 +21,7 @@ def order_is_new(mind: Mind, draft: Draft) -> Refusal | None:
     if draft.purpose is not Purpose.ENTRY:
         return None
     limit = mind.limits.repeat_ns
-    last = conduct_of(mind, draft.sleeve).entries_ns.get(print_of(draft.contract, draft.side))
+    last = draft.conduct.entries_ns.get(print_of(draft.contract, draft.side))
     if last is None or draft.now_ns - last >= limit:
         return None
     return VetoRule.REPEATED, limit, draft.now_ns - last, "the same entry again"
@@ -54,7 +53,7 @@ def in_window(recent: list[Nanos], since_ns: Nanos) -> int:
 
 def messages_are_meant(mind: Mind, draft: Draft) -> Refusal | None:
     """Orders, changes and cancels of the day against contracts traded: who only asks is stopped."""
-    given, conduct = mind.limits.given.pretrade, conduct_of(mind, draft.sleeve)
+    given, conduct = mind.limits.given.pretrade, draft.conduct
     limit = given.messages_free + given.messages_per_contract * conduct.traded
     count = conduct.asked + 1
     return (VetoRule.MESSAGES, limit, count, "") if count > limit else None
@@ -64,7 +63,7 @@ def holding_is_long_enough(mind: Mind, draft: Draft) -> Refusal | None:
     """Quotes end when positions are held for seconds in bulk, as the firm forbids."""
     if draft.purpose is not Purpose.QUOTE:
         return None
-    limits, conduct = mind.limits, conduct_of(mind, draft.sleeve)
+    limits, conduct = mind.limits, draft.conduct
     judged = limits.given.pretrade.hold_trips
     if not holds_too_briefly(conduct.held_ns, conduct.trips, limits.hold_ns, judged):
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from services.risk_governor.allocation import budget_left
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
 from shared.domain.rules.kelly import kelly_fraction, kelly_risk
@@ -93,9 +92,8 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
             if mark is None:
                 return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {contract}"
             worth = mark.ask * one.kind.tick_micros
-            up, down = one.sides()
-            long += up * worth
-            short += down * worth
+            long += one.long * worth
+            short += one.short * worth
     mark = draft.mark
     assert mark is not None, "Invariant: the quote is fresh before sizes are judged"
     worth = mark.ask * draft.kind.tick_micros
@@ -106,9 +104,10 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
 
 def contracts_are_left(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of the account today, this order's counted."""
-    limit, count = mind.limits.given.pretrade.contracts_per_day, draft.size
-    for sleeve in mind.state.conduct:
-        count += conduct_of(mind, sleeve).traded
+    limit, count, day = mind.limits.given.pretrade.contracts_per_day, draft.size, mind.state.day
+    for conduct in mind.state.conduct.values():
+        if conduct.day == day:
+            count += conduct.traded
     return (VetoRule.CONTRACTS_PER_DAY, limit, count, "") if count > limit else None
 
 
@@ -117,7 +116,7 @@ def kelly_bears(mind: Mind, draft: Draft) -> Refusal | None:
     given = mind.limits.given.pretrade
     if draft.sleeve not in given.kelly or draft.account is None:
         return None
-    outcomes = conduct_of(mind, draft.sleeve).outcomes
+    outcomes = draft.conduct.outcomes
     if len(outcomes) < given.kelly_trades:
         return None
     gains = [net for net in outcomes if net > 0]
@@ -132,6 +131,8 @@ def kelly_bears(mind: Mind, draft: Draft) -> Refusal | None:
 
 def slice_bears(mind: Mind, draft: Draft) -> Refusal | None:
     """The sleeve's slice of the distance to the floor bears its day's loss and all it risks."""
+    if not mind.limits.given.allocation_share_percent:
+        return None
     limit, risk = budget_left(mind, draft.sleeve), own_risk(mind, draft)
     return (VetoRule.SLEEVE_BUDGET, limit, risk, draft.sleeve) if risk > limit else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import account
+from services.risk_governor.exposure import account_kept
 from services.risk_governor.state import FAR, ROUTER, SENTINEL, Mind
 from shared.events import Phase, RiskLevel, VenueState, VetoRule
 from shared.units import SECOND
@@ -85,7 +85,7 @@ def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def equity_is_known(mind: Mind, draft: Draft) -> Refusal | None:
-    draft.account = account(mind)
+    draft.account = account_kept(mind, draft.found)
     if draft.account is None:
         return VetoRule.FEED, mind.limits.quote_age_ns, FAR, "a held contract has no usable quote"
     return None

@@ -151,7 +151,11 @@ class Governor:
         handler = self._handlers.get(type(event))
         if handler is None:
             return NOTHING
-        if type(event) in _COUNTED_BY_HANDLER:
+        kind = type(event)
+        if kind is OrderIntent or kind is CancelIntent:
+            handler(now_ns, event)
+            return self._taken()  # an answer moves no level
+        if kind in _COUNTED_BY_HANDLER:
             handler(now_ns, event)
         else:
             contract = getattr(event, "contract", "")
@@ -161,8 +165,11 @@ class Governor:
         return self._said(now_ns)
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:
+        levels.settle(self.mind, now_ns)
+        return self._taken()
+
+    def _taken(self) -> tuple[Event, ...]:
         mind = self.mind
-        levels.settle(mind, now_ns)
         if not mind.out:
             return NOTHING
         said, mind.out = tuple(mind.out), []

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.risk_governor.equity import Account, exit_ticks
-from services.risk_governor.exposure import Exposure, cost_of, exposures
+from services.risk_governor.equity import Account
+from services.risk_governor.exposure import cost_of, exposures, nothing_of
+from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import Mind, Order, product
 from shared.events import OrderIntent, VetoRule
 from shared.units import Lots, Micros, Nanos, Ticks
@@ -22,9 +23,9 @@ class Draft:
     """An order as it would be, with what the rules need to know about it, looked up once."""
 
     __slots__ = (
-        "_after", "_others", "account", "contract", "each", "found", "kind", "limit_price", "mark",
-        "now_ns", "own", "purpose", "side", "size", "sleeve", "stop_given", "stop_price",
-        "type",
+        "_after", "_others", "account", "conduct", "contract", "each", "found", "kind",
+        "limit_price", "mark", "now_ns", "own", "purpose", "side", "size", "sleeve", "stop_given",
+        "stop_price", "type",
     )  # fmt: skip
 
     def __init__(
@@ -45,8 +46,9 @@ class Draft:
         self.kind = product(contract)
         self.mark = mind.state.marks.get(contract)
         self.found = exposures(mind)  # of every contract, without this order
-        self.own = self.found.get(contract) or Exposure(contract, 0)
+        self.own = self.found.get(contract) or nothing_of(mind, contract)
         self.each: Micros = cost_of(mind.limits, contract, wish.stop_loss_ticks)
+        self.conduct = conduct_of(mind, wish.sleeve)
         self.account: Account | None = None
         self._others: tuple[Micros, Micros] | None = None
         self._after: tuple[Lots, Micros, Micros] | None = None
@@ -68,13 +70,12 @@ class Draft:
             for contract, one in self.found.items():
                 if contract != self.contract:
                     risk += one.at_risk
-                    beyond += one.worst * one.kind.tick_micros * exit_ticks(mind, one.kind)
+                    beyond += one.beyond
             self._others = (risk, beyond)
         risk, beyond = self._others
         own = self.own
         risk += own.risk(self.side, self.size, self.each)
-        tick = self.kind.tick_micros * exit_ticks(mind, self.kind)
-        beyond += max(own.sides(self.side, self.size)) * tick
+        beyond += max(own.sides(self.side, self.size)) * own.tick
         self._after = (self.size, risk, risk + beyond)
         return self._after
 

@@ -40,9 +40,9 @@ from services.risk_governor.latches import (
     switched_off,
 )
 from services.risk_governor.limits import WHOLE
-from services.risk_governor.state import FAR, Line, Mark, Mind, product
+from services.risk_governor.state import FAR, Line, Mark, Mind, Order, product
 from shared.contracts import Product
-from shared.domain.ledger import HUMAN, worth
+from shared.domain.ledger import HUMAN, Book, worth
 from shared.domain.rules.consistency import largest_day
 from shared.domain.rules.day import share_of
 from shared.domain.rules.loss import is_touched, kill_level
@@ -83,18 +83,13 @@ def account(mind: Mind) -> Account | None:
     net: Micros = state.drift if state.drift < 0 else 0
     allowance: Micros = 0
     for contract, desk in state.ledger.desks.items():
-        position, kind = desk.account.position, product(contract)
-        net -= desk.account.fees
-        price = 0
-        if position.lots:
-            mark = state.marks.get(contract)
-            if mark is None or not mark.usable():
-                return None
-            price = mark_of(mark, position.lots)
-            size = abs(position.lots)
-            net -= size * kind.fee_side_micros
-            allowance += size * exit_ticks(mind, kind) * kind.tick_micros
-        net += worth(position, price) * kind.tick_micros
+        kind = product(contract)
+        tick = exit_ticks(mind, kind) * kind.tick_micros
+        part, leaving = part_of(desk.account, state.marks.get(contract), kind, tick)
+        if part is None:
+            return None
+        net += part
+        allowance += leaving
     slippage = mind.limits.given.slippage_ticks
     for order in state.orders.values():
         left = order.leaves()
@@ -108,9 +103,32 @@ def account(mind: Mind) -> Account | None:
             mark = state.marks.get(order.contract)
             if mark is None or not mark.usable():
                 return None
-            away = (order.worst_price - mark_of(mark, order.side)) * order.side
-            net -= max(0, away) * left * kind.tick_micros
+            net -= unknown_loss(order, left, mark, kind)
     return Account(state.base + net, net, allowance)
+
+
+def part_of(
+    book: Book, mark: Mark | None, kind: Product, leave: Micros
+) -> tuple[Micros | None, Micros]:
+    """(net, cost of leaving) of one contract's book; the net is None when nobody can value it.
+
+    `leave`: what leaving one contract costs beyond the mark.
+    """
+    lots, price, size = book.position.lots, 0, 0
+    if lots:
+        if mark is None or not mark.usable():
+            return None, 0
+        price, size = mark_of(mark, lots), abs(lots)
+    net = worth(book.position, price) * kind.tick_micros - book.fees - size * kind.fee_side_micros
+    return net, size * leave
+
+
+def unknown_loss(order: Order, left: Lots, mark: Mark | None, kind: Product) -> Micros:
+    """What an order of unknown outcome may have lost already, filled at its worst."""
+    assert mark is not None, "Invariant: the quote is usable"
+    assert order.worst_price is not None, "Invariant: its outcome is unknown"
+    away = (order.worst_price - mark_of(mark, order.side)) * order.side
+    return max(0, away) * left * kind.tick_micros
 
 
 def sleeve_nets(mind: Mind) -> dict[str, Micros]:

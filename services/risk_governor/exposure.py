@@ -11,8 +11,9 @@ router puts under it, and a position that stays without one is flattened.
 
 from __future__ import annotations
 
+from services.risk_governor.equity import Account, exit_ticks, part_of, unknown_loss
 from services.risk_governor.limits import Limits
-from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
+from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
 from shared.domain.ledger import HUMAN
 from shared.domain.rules.sizing import entry_cost, exposure, held_cost
 from shared.events import OrderState, Purpose
@@ -24,14 +25,16 @@ Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contract
 class Exposure:
     """One contract at its worst. `bought` and `sold` are the working orders that may open.
 
-    `worst` (contracts) and `at_risk` (micro-dollars) are those of the worse side as it stands;
-    `bid` and `ask` the quote `held` was counted at; `worker` the sleeve of the first live order;
-    `unknown` orders of unknown outcome.
+    `long`, `short`, `worst` (contracts) and `at_risk` are those of the sides as they stand;
+    `beyond` is what `worst` costs to leave an allowance farther on, `tick` that of one contract;
+    `net` (None: no usable quote) and `leaving` are its part of the account, as `equity` counts it.
+    `bid` and `ask` are the quote all of it was counted at; `worker` the sleeve of the first live
+    order; `unknown` counts orders of unknown outcome.
     """
 
     __slots__ = (
-        "ask", "at_risk", "bid", "bought", "buys", "contract", "held", "kind", "position", "sells",
-        "sold", "unknown", "worker", "worst",
+        "ask", "at_risk", "beyond", "bid", "bought", "buys", "contract", "held", "kind", "leaving",
+        "long", "net", "position", "sells", "short", "sold", "tick", "unknown", "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, position: Lots) -> None:
@@ -49,6 +52,12 @@ class Exposure:
         self.ask: Ticks = 0
         self.worker = ""
         self.unknown = 0
+        self.long: Lots = 0
+        self.short: Lots = 0
+        self.tick: Micros = 0
+        self.beyond: Micros = 0
+        self.net: Micros | None = 0
+        self.leaving: Micros = 0
 
     def add(self, side: int, lots: Lots, cost: Micros) -> None:
         """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
@@ -109,20 +118,25 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
     """Every contract that is held or has an order that may still fill. Not to be changed.
 
     Kept from one question to the next: only contracts told of since (`Mind.forget`) are counted
-    anew, and those held whose quote moved, because their stops lie at another distance now.
+    anew, and those whose quote moved while it matters: held or perhaps held. All are, when an hour
+    or a day changes what leaving costs.
     """
     found, stale = mind.exposed, mind.stale
-    if found is None:
-        found = mind.exposed = {}
+    counted_for = (mind.state.thin, mind.limits)
+    if found is None or mind.exposed_for != counted_for:
+        found, mind.exposed_for = {}, counted_for
+        mind.exposed = found
         stale = dict.fromkeys(mind.state.ledger.desks)
         for order in mind.state.orders.values():
             stale[order.contract] = None
     marks = mind.state.marks
     for contract, one in found.items():
-        if one.position:
+        if one.position or one.unknown:
             mark = marks.get(contract)
             if mark is None or mark.bid != one.bid or mark.ask != one.ask:
                 stale[contract] = None
+    if not stale:
+        return found
     for contract in stale:
         counted = exposure_of(mind, contract)
         if counted is None:
@@ -134,31 +148,71 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
 
 
 def exposure_of(mind: Mind, contract: str) -> Exposure | None:
-    """One contract counted from the books and its orders; None when nothing is held or works."""
-    one = Exposure(contract, mind.state.ledger.position(contract))
+    """One contract counted from the books and its orders; None when it was never traded today."""
+    state = mind.state
+    desk, mark = state.ledger.desks.get(contract), state.marks.get(contract)
+    one = nothing_of(mind, contract)
+    if desk is not None:
+        one.position = desk.account.position.lots
+        one.net, one.leaving = part_of(desk.account, mark, one.kind, one.tick)
+    if mark is not None:
+        one.bid, one.ask = mark.bid, mark.ask
+    stops = _add_orders(mind, one, mark)
+    if one.position:
+        one.held = held_risk(mind, contract, one.position, stops)
+    elif not one.worker and desk is None:
+        return None
+    one.long, one.short = one.sides()
+    one.worst = one.long if one.long > one.short else one.short
+    one.beyond = one.worst * one.tick
+    if one.worst:
+        one.at_risk = FAR if one.kind is STRANGE else one.risk()
+    return one
+
+
+def _add_orders(mind: Mind, one: Exposure, mark: Mark | None) -> list[Order]:
+    """Count every live order of a contract; its working stops are returned."""
+    limits, kind, contract = mind.limits, one.kind, one.contract
+    usable = mark is not None and mark.usable()
+    entered = entry_cost(0, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
     stops: list[Order] = []
     for order in mind.state.orders.values():
-        if order.contract != contract:
-            continue
-        left = order.leaves()
+        left = order.leaves() if order.contract == contract else 0
         if not left:
             continue
+        if order.opens():
+            one.leaving += left * entered
+        if order.worst_price is not None:
+            lost = unknown_loss(order, left, mark, kind) if usable else None
+            one.net = None if one.net is None or lost is None else one.net - lost
         one.worker = one.worker or order.sleeve or HUMAN
         one.unknown += order.state is OrderState.UNKNOWN
-        if order.protects:
-            if order.stop_price is not None and order.state is not OrderState.SUSPENDED:
-                stops.append(order)
-            continue
-        one.add(order.side, left, cost_of(mind.limits, contract, order.stop_loss_ticks))
-    if one.position:
-        mark = mind.state.marks.get(contract)
-        if mark is not None:
-            one.bid, one.ask = mark.bid, mark.ask
-        one.held = held_risk(mind, contract, one.position, stops)
-    elif not one.worker:
+        if not order.protects:
+            one.add(order.side, left, cost_of(limits, contract, order.stop_loss_ticks))
+        elif order.stop_price is not None and order.state is not OrderState.SUSPENDED:
+            stops.append(order)
+    return stops
+
+
+def account_kept(mind: Mind, found: dict[str, Exposure]) -> Account | None:
+    """The account as `equity.account` counts it, from what is kept of every contract."""
+    state = mind.state
+    if state.base is None:
         return None
-    one.worst = max(one.sides())
-    one.at_risk = FAR if one.kind is STRANGE else one.risk()
+    net: Micros = state.drift if state.drift < 0 else 0
+    leaving: Micros = 0
+    for one in found.values():
+        if one.net is None:
+            return None
+        net += one.net
+        leaving += one.leaving
+    return Account(state.base + net, net, leaving)
+
+
+def nothing_of(mind: Mind, contract: str) -> Exposure:
+    """A contract in which nothing is held and nothing works."""
+    one = Exposure(contract, 0)
+    one.tick = exit_ticks(mind, one.kind) * one.kind.tick_micros
     return one
 
 

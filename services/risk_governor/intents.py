@@ -33,7 +33,7 @@ from services.risk_governor.checks import (
 from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_size
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.levels import cancel
-from services.risk_governor.state import Mind, Order, product_named
+from services.risk_governor.state import FAR, Mind, Order, product_named
 from shared.domain.rules.sizing import exit_room
 from shared.events import (
     CancelApproved,
@@ -53,6 +53,7 @@ NEEDS: Final = {  # type -> (limit price given, stop price given)
     OrderType.LIMIT: (True, False),
     OrderType.STOP: (False, True),
 }
+PRICES: Final = ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks")
 WISHES: Final = (Purpose.ENTRY, Purpose.QUOTE, Purpose.EXIT)
 
 
@@ -63,17 +64,20 @@ def misshapen(intent: OrderIntent) -> str:
     """What is wrong with the form of an order; empty when nothing is."""
     if intent.purpose not in WISHES:
         return f"purpose {intent.purpose.value} is not a sleeve's to ask for"
-    if intent.type not in NEEDS:
+    needs = NEEDS.get(intent.type)
+    if needs is None:
         return f"type {intent.type.value} is not allowed"
-    if (intent.limit_price is not None, intent.stop_price is not None) != NEEDS[intent.type]:
+    if (intent.limit_price is not None, intent.stop_price is not None) != needs:
         return f"{intent.type.value} with limit {intent.limit_price}, stop {intent.stop_price}"
     if intent.purpose is Purpose.QUOTE and intent.type is not OrderType.LIMIT:
         return "a quote rests at a limit"
-    if not (0 <= intent.least <= intent.size and intent.size >= 1):
+    if not (0 <= intent.least <= intent.size and 1 <= intent.size < FAR):
         return f"size {intent.size}, at least {intent.least}"
-    for name in ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks"):
-        value = getattr(intent, name)
-        if value is not None and value < 1:
+    prices = (
+        intent.limit_price, intent.stop_price, intent.stop_loss_ticks, intent.take_profit_ticks,
+    )  # fmt: skip
+    for name, value in zip(PRICES, prices, strict=True):
+        if value is not None and not 0 < value < FAR:
             return f"{name} {value}"
     if product_named(intent.contract) is None:
         return f"unknown contract {intent.contract}"
@@ -100,8 +104,9 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
     if number <= sleeve.forgotten:
         say_veto(mind, intent, (VetoRule.DUPLICATE, sleeve.forgotten, number, ""))
         return False
-    if any(intent.intent_id == held.intent_id for held in mind.state.waiting.values()):
-        return False  # it will be answered, once
+    for held in mind.state.waiting.values():
+        if held.intent_id == intent.intent_id:
+            return False  # it will be answered, once
     if not isinstance(intent, CancelIntent) and now_ns > intent.expires_ns:
         veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, ""))
         return False

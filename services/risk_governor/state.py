@@ -267,6 +267,7 @@ class Mind:
         self.state = State(ledger=Ledger())
         self.out: list[Event] = []
         self.exposed: dict[str, Exposure] | None = None  # see `exposure.exposures`
+        self.exposed_for: tuple[bool, Limits] = (False, self.limits)
         self.stale: dict[str, None] = {}
         self._today: TradingDay | None = None
 
