@@ -11,6 +11,8 @@ import queue
 import subprocess
 import threading
 
+GOODBYE_S = 20
+
 
 class Leash:
     """The process of a command; what it says waits in a queue until somebody asks."""
@@ -46,7 +48,7 @@ class Leash:
         """Let it go; its exit code."""
         self._process.stdin.close()
         try:
-            code = self._process.wait(self._patience_s)
+            code = self._process.wait(GOODBYE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()

@@ -110,7 +110,7 @@ class Venue:
 
     def __enter__(self):
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         assert not self._error, self._error
         return self
 

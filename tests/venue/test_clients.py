@@ -23,8 +23,9 @@ from tests.venue.leash import Leash
 from tests.venue.stage import Trader, Venue, settings
 
 HERE = Path(__file__).parent / "clients"
-PATIENCE_S = 60
-pytestmark = pytest.mark.timeout(400)
+AT_ONCE = 3
+PATIENCE_S = 120
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("clients")]
 
 
 class Client(NamedTuple):
@@ -72,7 +73,7 @@ def play(name, where, home):
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": str(where / "pyc")}
     steps = {}
     with Venue(home, settings(client.wire)) as venue, (home / "errors").open("w") as errors:
-        witness = Trader(venue, login=False)
+        witness = Trader(venue, login=False, patience_s=PATIENCE_S)
         witness.login("witness")
         driver = Leash(
             where / name / "bin" / "python", HERE / f"{client.driver}.py", venue.url,
@@ -87,8 +88,9 @@ def play(name, where, home):
                     witness.fault("DROP_HUBS")
                 driver.say("go on")
         except queue.Empty:
-            pass  # the missing step tells
-        code = driver.end()
+            errors.write("it fell silent\n")
+        finally:
+            code = driver.end()
         requests = witness.truth(requests=5000)["requests"]
         witness.close()
     requests = [row for row in requests if row.get("user") == "trader"]
@@ -113,7 +115,7 @@ def stories(tmp_path_factory):
     """
     where = folder()
     here = [name for name in CLIENTS if (where / name / ".complete").exists()]
-    with ProcessPoolExecutor(len(CLIENTS), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(AT_ONCE, get_context("spawn")) as pool:
         yield {name: pool.submit(play, name, where, tmp_path_factory.mktemp(name)) for name in here}
 
 
@@ -173,7 +175,7 @@ def test_the_market_hub_is_heard(story, kind):
     contract, price = told["first"][kind]
     assert contract == told["contract"]
     last = story["bars"]["rows"][0][1]
-    assert price == 0 if kind == "depth" else abs(price - last) < 50, "a book begins with a reset"
+    assert abs(price - last) < 50 or (kind, price) == ("depth", 0), "a book begins with a reset"
 
 
 @pytest.mark.parametrize("step", ["resting", "modified"])

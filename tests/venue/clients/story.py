@@ -39,7 +39,7 @@ class Ear:
         return [facts for name, *facts in list(self.facts) if name == kind]
 
 
-async def until(true, what, patience_s=25.0):
+async def until(true, what, patience_s=60.0):
     """Wait for something to become true, and return it."""
     end = time.monotonic() + patience_s
     while True:
