@@ -10,7 +10,8 @@ from scripts.operator_command import add_cause, command
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_cause(parser)
+    parser.add_argument("--sleeve", default="", help="resume this sleeve alone")
 
 
 def run(args: argparse.Namespace) -> Exit:
-    return command(args, "resume")
+    return command(args, "resume", sleeve=args.sleeve)

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from scripts.console import Exit, report, var_of
+from scripts.console import CommandError, Exit, ask_governor, report, var_of
 from scripts.supervise import Program, programs
 from shared.runtime.heartbeats import read_heartbeats
 from shared.settings import Settings, load
@@ -32,8 +32,10 @@ def run(args: argparse.Namespace) -> Exit:
     safety = verdict_of(settings) if face == "RUNNING" else {}  # else the answer is a stranger's
     lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
     lines.append(safety_line(safety))
+    held = latches_of(var)
+    lines += [latch_line(one) for one in held]
     rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
-    report(args, "\n".join(lines), {"processes": rows, "safety": safety})
+    report(args, "\n".join(lines), {"processes": rows, "safety": safety, "latches": held})
     well = found and all(program.state == "RUNNING" for program in found)
     return Exit.OK if well else Exit.CHECK_FAILED
 
@@ -44,6 +46,25 @@ def safety_line(verdict: dict[str, Any]) -> str:
         return "safety: UNKNOWN, the exporter does not answer"
     reasons = "".join(f"\n  {one['level']:<7} {one['text']}" for one in verdict.get("reasons", ()))
     return f"safety: {verdict.get('level', 'UNKNOWN')}{reasons}"
+
+
+def latches_of(var: Path) -> list[dict[str, Any]]:
+    """What the governor itself says it holds; nothing while it does not answer."""
+    try:
+        found = ask_governor(var, "status", {}).get("state", {}).get("latches", [])
+    except CommandError:
+        return []
+    return list(found)
+
+
+def latch_line(one: dict[str, Any]) -> str:
+    """One latch: what it makes of its scope, why, who tripped it since when, what ends it."""
+    whom = one["sleeve"] or "account"
+    since = time.strftime("%H:%M:%SZ", time.gmtime(one["since_ns"] / 1e9))
+    return (
+        f"holds {whom}: {one['level']} by {one['owner']} since {since}: {one['cause']}"
+        f" (clears: {one['clears']})"
+    )
 
 
 def line_of(program: Program, beats: dict[str, dict[str, Any]]) -> str:

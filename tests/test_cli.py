@@ -183,7 +183,20 @@ def test_status_of_nothing_is_a_failed_check_and_asks_no_stranger(
     assert "nothing runs here" in answer.out
     assert "safety: UNKNOWN" in answer.out
     assert "SAFE" not in answer.out
-    assert tsq("status", "--json").json == {"processes": [], "safety": {}}
+    assert tsq("status", "--json").json == {"processes": [], "safety": {}, "latches": []}
+
+
+def test_status_shows_what_is_held(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {
+        "key": "sleeve:trend", "sleeve": "trend", "level": "HALTED", "owner": "risk_governor",
+        "since_ns": 1_795_016_100 * 10**9, "cause": "lost its limit", "clears": "operator",
+    }  # fmt: skip
+    monkeypatch.setattr(
+        status, "ask_governor", lambda *_args: {"done": True, "state": {"latches": [held]}}
+    )
+    assert (
+        "holds trend: HALTED by risk_governor since 15:35:00Z: lost its limit (clears: operator)"
+    ) in tsq("status").out
 
 
 def test_down_of_nothing_is_done_already(tsq: Tsq) -> None:

@@ -91,7 +91,7 @@ class Watch:
         usual = RiskState(
             halt_no=1, level=RiskLevel.ACTIVE, cause="", since_ns=NOW - HOUR, equity=50_000 * USD,
             floor=48_000 * USD, kill_level=48_400 * USD, headroom=900 * USD, open_risk=50 * USD,
-            trading_day="2026-11-18",
+            trading_day="2026-11-18", next_rule="drawdown",
         )  # fmt: skip
         self.say("risk_governor", msgspec.structs.replace(usual, **changes))
 
@@ -223,7 +223,7 @@ STORIES: list[tuple[str, Callable[[Watch], None], str, str]] = [
     ("exits only", lambda w: w.risk(level=RiskLevel.REDUCE_ONLY, cause="reconcile"), "WATCH",
      "exits only: reconcile"),
     ("paused", lambda w: w.risk(paused=True), "WATCH", "paused by the operator"),
-    ("near", lambda w: w.risk(headroom=749 * USD), "WATCH", "headroom is down to $749.00"),
+    ("near", lambda w: w.risk(headroom=149 * USD), "WATCH", "headroom is down to $149.00"),
     ("no headroom, open", lambda w: (w.position(1), w.risk(headroom=0)), "DANGER",
      "no headroom left"),
     ("below the floor", lambda w: w.risk(equity=47_999 * USD), "DANGER", "the firm's floor"),

@@ -16,7 +16,17 @@ from services.metrics_exporter.core import TradeRow
 from services.metrics_exporter.metrics import Exposition
 from services.metrics_exporter.state import Total
 from services.metrics_exporter.trades import PAGE_MAX, Trades
-from shared.events import Fill, OrderState, OrderVetoed, Purpose, RiskLevel, Side, VetoRule
+from shared.events import (
+    Fill,
+    OrderState,
+    OrderVetoed,
+    Purpose,
+    RiskLatch,
+    RiskLevel,
+    Scope,
+    Side,
+    VetoRule,
+)
 from tests.test_exporter_board import MNQ, NOW, Watch
 
 LABELS = ("sleeve", "contract", "actor", "reason")
@@ -131,7 +141,10 @@ def test_names_have_one_prefix_base_units_and_few_labels(watch: Watch) -> None:
 
 def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
     watch.position(1)
-    watch.risk(session_net=-450_000_000)
+    latch = RiskLatch(key="recovery", cause="c", level=RiskLevel.ACTIVE, scope=Scope.ACCOUNT,
+                      owner="risk_governor", since_ns=1, clears="17:00 CT")  # fmt: skip
+    watch.risk(session_net=-450_000_000, latches=(latch,), payable=495_490_000, winning_days=5,
+               budgets=(("trend", 500_000_000),))  # fmt: skip
     watch.fill(1)
     watch.say("risk_governor", OrderVetoed(
         intent_id="i", sleeve="trend", contract=MNQ, rule=VetoRule.OPEN_RISK, limit=1,
@@ -139,6 +152,10 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
     watch.board.totals = {"trend": Total(1, 2, 3)}
     found = samples(watch)
     expected = {
+        ("topstepquant_latch_held", "recovery"): 1.0,
+        ("topstepquant_payable_dollars",): 495.49,
+        ("topstepquant_winning_days",): 5.0,
+        ("topstepquant_sleeve_budget_dollars", "trend"): 500.0,
         ("topstepquant_headroom_dollars",): 900.0,
         ("topstepquant_headroom_contracts",): 6.0,
         ("topstepquant_floor_dollars",): 48_000.0,
@@ -177,7 +194,7 @@ def test_a_stale_gauge_is_absent_not_frozen(watch: Watch) -> None:
 
 
 def test_an_unknown_floor_is_absent_not_zero(watch: Watch) -> None:
-    watch.risk(floor=0, level=RiskLevel.REDUCE_ONLY, cause="starting")
+    watch.risk(next_rule="", level=RiskLevel.REDUCE_ONLY, cause="starting")
     found = {key[0] for key in samples(watch)}
     assert "topstepquant_floor_dollars" not in found
     assert "topstepquant_session_net_dollars" in found

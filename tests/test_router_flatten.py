@@ -142,6 +142,8 @@ def test_one_sleeve_leaves_the_others_alone(bench: Bench) -> None:
     assert bench.lots(MNQ) == 0
     assert bench.lots(M2K) == 1
     assert bench.state(resting.intent_id) is S.WORKING
+    last = [event for event in bench.said if isinstance(event, FlattenProgress)][-1]
+    assert (last.scope, last.sleeve, last.stage.value) == (Scope.SLEEVE, "trend", "FLAT")
     bench.check_agreed()
 
 

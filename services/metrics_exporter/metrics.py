@@ -68,7 +68,13 @@ class BoardCollector(Collector):
         yield gauge("personal_dll_used_ratio", "Share of our own daily loss used.", [((), used)])
         yield gauge("paused", "1 while the operator paused entries.", [((), float(risk.paused))])
         yield gauge("entries_today", "Directional entries today.", [((), float(risk.trades_today))])
-        if not risk.floor:
+        held = [((one.key,), 1.0) for one in risk.latches]
+        yield gauge("latch_held", "1 for each reason the governor holds.", held, "reason")
+        yield dollars("payable_dollars", "A payout that may be asked for.", risk.payable)
+        yield gauge("winning_days", "Since the last payout.", [((), float(risk.winning_days))])
+        budgets = [((sleeve,), slice_ / USD) for sleeve, slice_ in risk.budgets]
+        yield gauge("sleeve_budget_dollars", "A sleeve's slice of the day.", budgets, "sleeve")
+        if not risk.next_rule:
             return
         yield dollars("equity_conservative_dollars", "Longs at bid, shorts at ask.", risk.equity)
         yield dollars("floor_dollars", "The firm's maximum loss limit.", risk.floor)

@@ -20,7 +20,6 @@ from shared.events import FeedState, FlattenStage, Phase, RiskLevel, VenueState
 from shared.units import SECOND, dollars
 
 NEAR_FLAT_S: Final = 1800  # market seconds before the flat-by time worth a word
-NEAR_LEVEL: Final = 5  # headroom below the risk of this many trades is near
 
 
 class Level(IntEnum):
@@ -83,7 +82,7 @@ def _risk(board: Board, is_open: bool, found: Found) -> None:
     if board.stale(board.risk):
         age = since(board.age_s(board.risk))
         found.append((Level.STALE, f"risk numbers are {age} old"))
-    if risk.floor and risk.equity <= risk.floor:
+    if risk.next_rule and risk.equity <= risk.floor:
         found.append((Level.DANGER, "equity is at or below the firm's floor"))
     if risk.level is RiskLevel.HALTED:
         level = Level.DANGER if is_open else Level.WATCH
@@ -98,7 +97,7 @@ def _risk(board: Board, is_open: bool, found: Found) -> None:
     limits = board.settings.risk_governor
     if is_open and risk.headroom <= 0:
         found.append((Level.DANGER, "no headroom left with a position open"))
-    elif risk.floor and risk.headroom < NEAR_LEVEL * limits.trade_risk * 1_000_000:
+    elif risk.next_rule and risk.headroom < limits.trade_risk * 1_000_000:
         found.append((Level.WATCH, f"headroom is down to ${dollars(risk.headroom)}"))
     if risk.open_risk > limits.open_risk * 1_000_000:
         text = f"open risk ${dollars(risk.open_risk)} is above its cap ${limits.open_risk}"

@@ -80,9 +80,9 @@ def _level(board: Board) -> dict[str, Any]:
 
 
 def _money(board: Board) -> dict[str, Any]:
-    """The account's distances; a floor of 0 means the governor does not know it yet."""
+    """The account's distances; no next rule means that the governor does not know."""
     risk = board.risk.value if board.risk else None
-    if risk is None or not risk.floor:
+    if risk is None or not risk.next_rule:
         unknown = dict.fromkeys(
             ("equity", "floor", "floor_distance", "floor_distance_ticks", "floor_distance_trades",
              "kill_level", "headroom")

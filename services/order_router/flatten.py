@@ -324,6 +324,7 @@ def _tell(desk: Desk, saga: Saga, stage: FlattenStage, detail: str) -> None:
                 request_id=request,
                 contract=saga.contract,
                 detail=detail,
+                sleeve=saga.sleeve,
             )
         )
         if request:
