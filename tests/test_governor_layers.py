@@ -117,6 +117,19 @@ def test_recovery_halves_and_lets_trade_until_17_00() -> None:
     assert in_recovery(stage.governor.mind), "a recovered loss does not end it"
 
 
+def test_recovery_halves_size_and_risk() -> None:
+    half = {"daily_cap": 400, "recovery_percent": 50, "emergency_percent": 0}
+    for recovers, size, risk in ((False, 3, 100), (True, 1, 50)):
+        stage = Stage(wide(**half, order_size=3, trade_risk=100)).opened()
+        if recovers:
+            net_is(stage, -200)
+            stage.quote(MNQ)
+        veto = stage.ask("trend", BUY, 4)
+        assert (refused(veto), veto.limit) == (VetoRule.SIZE, size)
+        veto = stage.ask("trend", BUY, 1, stop_loss_ticks=300)
+        assert (refused(veto), veto.limit) == (VetoRule.TRADE_RISK, dollars(risk))
+
+
 def test_near_the_floor_everything_is_closed() -> None:
     """Ten percent of 2,000 above the floor of 48,000: 48,200, less the cost of leaving."""
     stage = Stage(wide(drawdown_kill=1_900)).opened(49_000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.equity import QUIET, kill, lines
 from services.risk_governor.exposure import tenths
+from services.risk_governor.latches import in_recovery
 from services.risk_governor.state import Mind
 from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.loss import is_touched
@@ -15,7 +16,9 @@ from shared.events import VetoRule
 
 
 def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
+    """In recovery half of the size, and always one."""
     limit = mind.limits.given.order_size
+    limit = max(1, limit // 2) if in_recovery(mind) else limit
     return (VetoRule.SIZE, limit, draft.size, "") if draft.size > limit else None
 
 
@@ -39,7 +42,9 @@ def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    """In recovery half of the risk."""
     limit, risk = mind.limits.trade_risk, draft.size * draft.each
+    limit = limit // 2 if in_recovery(mind) else limit
     return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
 
 
