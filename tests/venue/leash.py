@@ -35,11 +35,6 @@ class Leash:
         """The next thing it says; None when it has gone. Raises queue.Empty after the patience."""
         return self._told.get(timeout=self._patience_s)
 
-    def forget(self):
-        """Drop what it has said and nobody has asked for."""
-        while not self._told.empty():
-            self._told.get()
-
     def say(self, what):
         self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
