@@ -131,14 +131,18 @@ def test_silence_and_return_are_told(cast: Cast) -> None:
     cast.wait(lambda: told("PeerSilent loner") >= 2, "its end")
 
 
-def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast) -> None:
+@pytest.mark.parametrize("frozen", [("last",), CHAIN])
+def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast, frozen: tuple[str, ...]) -> None:
+    """Alone, or together with everybody, as when a laptop is closed for a while."""
     cast.environment |= {"TOY_POKES": "1"}
     for name in CHAIN:
         cast.start(name)
     cast.wait(lambda: "Note(text='PeerBack middle')" in cast.diary("last"), "first sign of life")
-    cast.signal("last", signal.SIGSTOP)
+    for name in frozen:
+        cast.signal(name, signal.SIGSTOP)
     time.sleep(3.0)  # longer than `last` has patience with `middle`
-    cast.signal("last", signal.SIGCONT)
+    for name in frozen:
+        cast.signal(name, signal.SIGCONT)
     beat = cast.beating("last")
     cast.wait(lambda: (cast.beating("last") or beat).beat > beat.beat + 8, "two seconds awake")
     assert "Note(text='PeerSilent middle')" not in cast.diary("last")
