@@ -12,6 +12,8 @@ import pytest
 
 from services.risk_governor.core import Governor
 from services.risk_governor.latches import KINDS, By, clear, latch, recall, told
+from services.risk_governor.limits import KEPT, MORE, tighter, values_of
+from services.risk_governor.state import FAR
 from services.risk_governor.words import Outcome, Verb
 from shared.events import Flatten, FlattenStage, Phase, RiskLevel, RiskState, Scope, Started
 from shared.units import MINUTE, SECOND
@@ -246,3 +248,34 @@ def test_looser_settings_wait_also_where_no_snapshot_can_be_read() -> None:
         folded.on(now, event)
     folded.recall(stage.now, said)
     assert folded.mind.limits.given.daily_cap == 300
+
+
+FREE = {
+    "hold_trips", "correlation_days", "kelly_trades", "net_stop_ticks", "allocation_days",
+    "floor_at_least",
+}  # fmt: skip
+"""Whole numbers that are neither tighter nor looser: what is assumed, and how much is evidence."""
+
+
+def test_every_number_of_the_settings_is_kept_tight_or_known_to_be_free() -> None:
+    given = settings().risk_governor
+    numbers = [
+        prefix + name
+        for prefix, section in (("", given), ("pretrade.", given.pretrade))
+        for name in section.__struct_fields__
+        if type(getattr(section, name)) is int
+    ]
+    assert set(numbers) - set(KEPT) == {
+        "pretrade." + name if name in {"hold_trips", "correlation_days", "kelly_trades"} else name
+        for name in FREE
+    }
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_each_limit_keeps_its_tighter_value(name: str) -> None:
+    now = values_of(settings().risk_governor)
+    for other in (now[name] + 1, max(1, now[name] - 1)):
+        held = tighter(now, {name: other})[name]
+        assert held in (now[name], other)
+        less = min(now[name] or FAR, other)
+        assert held == (max(now[name], other) if name in MORE else less)

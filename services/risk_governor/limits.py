@@ -8,6 +8,7 @@ as it is set.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from msgspec import structs
@@ -23,10 +24,15 @@ from shared.venue.times import time_ns
 
 Values = dict[str, int]
 WHOLE: Final = 100
+PRETRADE: Final = "pretrade."
 CPI: Final = "CPI"
 LESS: Final = (
     "order_size", "position", "account_position_tenths", "trade_risk", "open_risk", "daily_loss",
     "drawdown_kill", "trades_per_day", "quoted_per_day", "orders_per_window", "price_collar_ticks",
+    "pretrade.account_orders_per_window", "pretrade.messages_free", "pretrade.births",
+    "pretrade.messages_per_contract", "pretrade.fills_per_window", "pretrade.contracts_per_day",
+    "pretrade.unknown_orders", "pretrade.spread_ticks", "pretrade.jump_bp", "pretrade.limit_bp",
+    "pretrade.stress_loss", "pretrade.correlation_percent",
 )  # fmt: skip
 """Limits of which less is tighter."""
 LESS_OR_NONE: Final = (
@@ -34,14 +40,29 @@ LESS_OR_NONE: Final = (
     "sleeve_loss", "profit_stop", "allocation_share_percent",
 )  # fmt: skip
 """The same, and 0 means that there is no such limit."""
-MORE: Final = ("slippage_ticks", "exit_allowance_ticks", "approach_percent", "cooldown_s")
+MORE: Final = (
+    "slippage_ticks", "exit_allowance_ticks", "thin_percent", "approach_percent", "cooldown_s",
+    "news_before_s", "news_after_s", "pretrade.limit_zone_bp", "pretrade.disk_low_mb",
+    "pretrade.disk_stop_mb",
+)  # fmt: skip
 """Limits of which more is tighter."""
 KEPT: Final = LESS + LESS_OR_NONE + MORE
 
 
 def values_of(given: RiskGovernor) -> Values:
     """The limits that may only be tightened within a day, by the names of their settings."""
-    return {name: int(getattr(given, name)) for name in KEPT}
+    return {name: attrgetter(name)(given) for name in KEPT}
+
+
+def with_values(given: RiskGovernor, values: Values) -> RiskGovernor:
+    """The settings with these limits in them."""
+    own = {name: value for name, value in values.items() if not name.startswith(PRETRADE)}
+    inner = {
+        name.removeprefix(PRETRADE): value
+        for name, value in values.items()
+        if name.startswith(PRETRADE)
+    }
+    return structs.replace(given, **own, pretrade=structs.replace(given.pretrade, **inner))
 
 
 def tighter(first: Values, second: Values) -> Values:
@@ -73,7 +94,7 @@ class Limits:
             for name, value in self.values.items()
             if value != wanted[name]
         )
-        given = structs.replace(given, **self.values)
+        given = with_values(given, self.values)
         self.given = given
         self.pack = pack
         self.terms = terms_of(pack, given.daily_loss_limit, Own())
