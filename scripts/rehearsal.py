@@ -27,6 +27,8 @@ from shared.runtime.paths import run_path
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
+PATIENCE_S = 150.0
+"""What ten processes may take on a machine that is busy; nothing is decided by less."""
 
 
 class TimedOut(AssertionError):
@@ -84,7 +86,7 @@ class Rehearsal:
             words, env=self.environment, start_new_session=True, preexec_fn=die_with_parent
         )
 
-    def stop(self, limit_s: float = 90.0) -> int:
+    def stop(self, limit_s: float = PATIENCE_S) -> int:
         """The clean end: SIGTERM to supervisord, its own order. Returns its exit code."""
         assert self.supervisord is not None, "not started"
         self.pids()
@@ -132,7 +134,9 @@ class Rehearsal:
     def truth(self) -> dict[str, Any]:
         """The simulator's own account of everything. Raises TimedOut when it stays silent."""
         found: dict[str, Any] = self.wait(
-            lambda: self.get(self.sim_port, "/sim/truth"), 60.0, "the simulator's ground truth"
+            lambda: self.get(self.sim_port, "/sim/truth"),
+            PATIENCE_S,
+            "the simulator's ground truth",
         )
         return found
 
@@ -160,14 +164,14 @@ class Rehearsal:
         found = read_heartbeats(self.var).get(name)
         return found[0].epoch if found else 0
 
-    def kill_and_wait(self, name: str, limit_s: float = 40.0) -> int:
+    def kill_and_wait(self, name: str, limit_s: float = PATIENCE_S) -> int:
         """SIGKILL a program and wait for the heartbeat of its next life. Returns its old pid."""
         old = self.epoch(name)
         pid = self.kill(name)
         self.wait(lambda: self.epoch(name) > old, limit_s, f"{name} lives again")
         return pid
 
-    def ready(self, limit_s: float = 60.0) -> None:
+    def ready(self, limit_s: float = PATIENCE_S) -> None:
         """Wait until the exporter says that everything is fresh and entries are allowed."""
         self.wait(lambda: (self.api("/readyz") or {}).get("ready"), limit_s, "the cast is ready")
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import zmq
 
-from scripts.rehearsal import Rehearsal, alive, free_port
+from scripts.rehearsal import PATIENCE_S, Rehearsal, alive, free_port
 from services.cast import ROOMS, build, deciders
 from shared.events import VenueState
 from shared.runtime import paths
@@ -69,10 +69,10 @@ class Bench:
 
     def refused(self, *words: str, **settings: str) -> tuple[Exit, str]:
         """Start what must not start: its exit code and what it said."""
-        code = self.start(*words, **settings).wait(30)
+        code = self.start(*words, **settings).wait(PATIENCE_S)
         return Exit(code), self.said()
 
-    def wait(self, question: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
+    def wait(self, question: Callable[[], Any], what: str, limit_s: float = PATIENCE_S) -> Any:
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             if answer := question():
@@ -194,11 +194,12 @@ def test_a_busy_page_stops_nobody_else_and_is_cured_by_itself(cast: Rehearsal) -
         taken.bind(("127.0.0.1", cast.page_port))
         taken.listen()
         cast.start()
-        cast.wait(lambda: cast.truth()["orders"], 120.0, "orders without a page")
+        cast.wait(lambda: cast.truth()["orders"], PATIENCE_S, "orders without a page")
         pids = cast.pids()
-        log = (cast.var / "log" / "metrics_exporter.log").read_text()
-        assert f"127.0.0.1:{cast.page_port} is taken" in log
-    cast.ready(90.0)
+        log = cast.var / "log" / "metrics_exporter.log"
+        taken_port = f"127.0.0.1:{cast.page_port} is taken"
+        cast.wait(lambda: taken_port in log.read_text(), PATIENCE_S, "the port is named")
+    cast.ready()
     after = cast.pids()
     pids.pop("metrics_exporter", None)
     assert {name: after[name] for name in pids} == pids, "nobody else was restarted"
@@ -216,7 +217,7 @@ def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
         assert paths.journal_root(bench.var).is_dir()
         assert paths.run_path(bench.var).stat().st_mode & 0o777 == 0o700
         child.terminate()
-        assert child.wait(20) == Exit.CLEAN
+        assert child.wait(PATIENCE_S) == Exit.CLEAN
     finally:
         bench.close()
 
@@ -311,10 +312,12 @@ def test_a_refused_login_is_told_without_the_key_and_nothing_leaves(cast: Rehear
     login = {"TOPSTEPX_USERNAME": USER, "TOPSTEPX_API_KEY": "wrong"}
     cast.environment |= login
     cast.start()
-    cast.wait(lambda: len(cast.pids()) == 10, 30.0, "ten processes")
+    cast.wait(lambda: len(cast.pids()) == 10, PATIENCE_S, "ten processes")
     pids = cast.pids()
     log = cast.var / "log" / "order_router.log"
-    cast.wait(lambda: log.exists() and "login refused" in log.read_text(), 60.0, "the refusal")
+    cast.wait(
+        lambda: log.exists() and "login refused" in log.read_text(), PATIENCE_S, "the refusal"
+    )
     time.sleep(8.0)
     states = {row["state"] for row in said_by(cast.var, "order_router", "VenueStatus")}
     assert VenueState.READY.value not in states
@@ -357,7 +360,7 @@ def test_garbage_left_in_the_run_directory_keeps_nobody_from_starting(cast: Rehe
     for lane in ("order_router", "risk_governor"):
         paths.socket_path(run, lane).write_bytes(b"no socket")
     cast.start()
-    cast.ready(90.0)
+    cast.ready()
     assert len(cast.pids()) == 10
 
 
@@ -366,7 +369,7 @@ def test_garbage_written_under_running_processes_is_survived_and_a_request_is_ob
 ) -> None:
     cast.start()
     cast.ready()
-    cast.wait(cast.lots, 150.0, "a position")
+    cast.wait(cast.lots, PATIENCE_S, "a position")
     pids, run = cast.pids(), paths.run_dir(cast.var)
     for garbage in GARBAGE:
         for name in pids:
@@ -377,7 +380,7 @@ def test_garbage_written_under_running_processes_is_survived_and_a_request_is_ob
     cast.ready()
     request = paths.flatten_request_path(run)
     paths.replace(request, b'{"id": [')
-    cast.wait(lambda: not request.exists(), 60.0, "a request nobody can read is served")
+    cast.wait(lambda: not request.exists(), PATIENCE_S, "a request nobody can read is served")
     assert cast.lots() == {}, "somebody wanted to be flat"
     log = (cast.var / "log" / "order_router.log").read_text()
     assert "flatten.request unreadable" in log
@@ -411,7 +414,7 @@ def test_garbage_on_the_bus_is_dropped(bench: Bench) -> None:
     finally:
         context.term()
     router.terminate()
-    assert router.wait(30) == Exit.CLEAN
+    assert router.wait(PATIENCE_S) == Exit.CLEAN
     assert "Traceback" not in bench.said()
 
 
@@ -424,20 +427,20 @@ def test_a_journal_damaged_in_its_middle_is_set_aside_and_the_next_start_works(
 ) -> None:
     cast.start()
     cast.ready()
-    cast.wait(lambda: cast.truth()["fills"] > 0, 150.0, "a fill")
+    cast.wait(lambda: cast.truth()["fills"] > 0, PATIENCE_S, "a fill")
     assert cast.stop() == 0
     [path] = sorted(paths.journal_root(cast.var).glob(f"*/{actor}.journal"))
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
     cast.start()
-    cast.ready(90.0)
+    cast.ready()
     aside = path.with_name(path.name + ".corrupt-1")
     assert aside.read_bytes() == content, "kept for a person to look at"
     ended = (cast.var / "log" / "supervisord.log").read_text()
     assert f"exited: {actor} (exit status {int(Exit.CORRUPT)}; not expected)" in ended
     assert "it was set aside as" in (cast.var / "log" / f"{actor}.log").read_text()
-    cast.wait(lambda: cast.known_lots() == cast.lots(), 60.0, "books equal the venue's")
+    cast.wait(lambda: cast.known_lots() == cast.lots(), PATIENCE_S, "books equal the venue's")
     assert cast.truth()["tagsRefused"] == 0, "no name was used twice"
     pids = cast.pids()
     assert cast.stop() == 0

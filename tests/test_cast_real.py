@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from scripts.rehearsal import Rehearsal, alive
+from scripts.rehearsal import PATIENCE_S, Rehearsal, alive
 from scripts.supervise import configuration
 from services.cast import deciders
 from shared.runtime import history
@@ -43,7 +43,9 @@ def cast(tmp_path: Path) -> Iterator[Rehearsal]:
         rehearsal.close()
 
 
-def tsq(cast: Rehearsal, *words: str, limit_s: float = 90.0) -> subprocess.CompletedProcess[str]:
+def tsq(
+    cast: Rehearsal, *words: str, limit_s: float = PATIENCE_S
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*TSQ, *words],
         cwd=REPO,
@@ -63,7 +65,7 @@ def sleeves_that_filled(cast: Rehearsal) -> set[str]:
 def books_agree(cast: Rehearsal) -> None:
     """Truth moves while it is read: equality at some instant within the limit is what is asked."""
     cast.ready()
-    cast.wait(lambda: cast.known_lots() == cast.lots(), 40.0, "page and venue agree")
+    cast.wait(lambda: cast.known_lots() == cast.lots(), PATIENCE_S, "page and venue agree")
 
 
 def tags_are_unique(cast: Rehearsal) -> None:
@@ -96,7 +98,7 @@ def alive_pids(pids: dict[str, int]) -> dict[str, int]:
 
 def test_everything_trades_and_every_process_may_die(cast: Rehearsal) -> None:
     cast.ready()
-    cast.wait(lambda: len(sleeves_that_filled(cast)) >= 3, 150.0, "fills from three sleeves")
+    cast.wait(lambda: len(sleeves_that_filled(cast)) >= 3, PATIENCE_S, "fills from three sleeves")
     for name in cast.pids():
         cast.kill_and_wait(name)
         cast.ready()
@@ -110,7 +112,7 @@ def test_everything_trades_and_every_process_may_die(cast: Rehearsal) -> None:
 
 
 def in_position(cast: Rehearsal) -> dict[str, int]:
-    return cast.wait(cast.lots, 150.0, "a position")
+    return cast.wait(cast.lots, PATIENCE_S, "a position")
 
 
 @pytest.mark.parametrize("dead", ["nobody", "risk_governor"])
@@ -129,7 +131,9 @@ def test_operator_flatten_ends_flat_by_the_venues_own_books(cast: Rehearsal, dea
     assert not [o for o in orders if o["status"] in (1, 6, 8)], "an order still works"
     if dead != "nobody":
         cast.release(dead)
-    cast.wait(lambda: level(cast) == "HALTED", 40.0, "the governor halts, also when it comes late")
+    cast.wait(
+        lambda: level(cast) == "HALTED", PATIENCE_S, "the governor halts, also when it comes late"
+    )
 
 
 def level(cast: Rehearsal) -> str:
@@ -167,9 +171,9 @@ def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None
         assert not acted, "the sentinel must end the router before it acts"
         return False
 
-    cast.wait(ended, 60.0, "the sentinel ended the router")
-    cast.wait(lambda: not cast.lots(), 60.0, "the sentinel flattened")
-    cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, 30.0, "a new router")
+    cast.wait(ended, PATIENCE_S, "the sentinel ended the router")
+    cast.wait(lambda: not cast.lots(), PATIENCE_S, "the sentinel flattened")
+    cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, PATIENCE_S, "a new router")
     cast.ready()
     closes = sentinel_closes(cast)
     stopped = {
@@ -186,9 +190,9 @@ def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None
 
 def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: Rehearsal) -> None:
     cast.ready()
-    cast.wait(lambda: open_entries(cast), 120.0, "a working entry or quote")
+    cast.wait(lambda: open_entries(cast), PATIENCE_S, "a working entry or quote")
     cast.hold("risk_governor")
-    cast.wait(lambda: not open_entries(cast), 20.0, "entries are cancelled")
+    cast.wait(lambda: not open_entries(cast), 60.0, "entries are cancelled")
     before = {order["id"] for order in cast.truth()["orders"]}
     time.sleep(4.0)
     fresh = [o for o in cast.truth()["orders"] if o["id"] not in before]
@@ -221,7 +225,7 @@ def tsq_up(cast: Rehearsal, *options: str) -> Iterator[subprocess.Popen[str]]:
         yield process
         cast.pids()
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=90)
+        out, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out
         assert out.rstrip().endswith("stopped"), out
         for name in ("dashboard", "order_router", "risk_governor", "simulator"):
@@ -237,7 +241,7 @@ def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
     try:
         with tsq_up(cast):
             cast.ready()
-            cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, 150.0, "a fill")
+            cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, PATIENCE_S, "a fill")
         with tsq_up(cast):
             cast.ready()
             books_agree(cast)
@@ -251,7 +255,7 @@ def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
                     abs(cast.api("/api/status")["balance"] - cast.truth()["balanceMicros"] / 1e6)
                     < 0.005
                 ),
-                30.0,
+                PATIENCE_S,
                 f"page and venue agree on the balance, page began with {page}",
             )
         with tsq_up(cast, "--fresh"):
@@ -267,12 +271,18 @@ def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> 
     before = cast.pids()
     conf = str(configuration(cast.var))
     ctl = [sys.executable, "-m", "supervisor.supervisorctl", "-c", conf]
-    subprocess.run([*ctl, "restart", "sleeve_trend"], check=True, timeout=60, capture_output=True)
+    subprocess.run(
+        [*ctl, "restart", "sleeve_trend"], check=True, timeout=PATIENCE_S, capture_output=True
+    )
     after = cast.pids()
     assert after.pop("sleeve_trend") != before.pop("sleeve_trend")
     assert after == before
     tail = subprocess.run(
-        [*ctl, "tail", "risk_governor"], check=True, timeout=30, capture_output=True, text=True
+        [*ctl, "tail", "risk_governor"],
+        check=True,
+        timeout=PATIENCE_S,
+        capture_output=True,
+        text=True,
     )
     assert "risk_governor" in tail.stdout
 
@@ -284,4 +294,4 @@ def test_nothing_outlives_a_killed_supervisord(cast: Rehearsal) -> None:
     assert cast.supervisord is not None
     os.kill(cast.supervisord.pid, signal.SIGKILL)
     cast.supervisord.wait()
-    cast.wait(lambda: not alive_pids(pids), 60.0, "every process ended with its supervisor")
+    cast.wait(lambda: not alive_pids(pids), PATIENCE_S, "every process ended with its supervisor")
