@@ -28,12 +28,25 @@ from services.market_data_gateway.words import (
 from shared import settings as settings_file
 from shared.contracts import PRODUCTS, contract_id
 from shared.core import Word
-from shared.events import Event, Pulse, Quote, Started, Trade
+from shared.events import (
+    Bar,
+    BarOrigin,
+    Event,
+    FeedState,
+    FeedStatus,
+    Pulse,
+    Quote,
+    Started,
+    Trade,
+)
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND
 from shared.venue.times import time_ns
 
 STEP_NS = 250 * MILLISECOND
+MNQ = "CON.F.US.MNQ.Z26"
+MES = "CON.F.US.MES.Z26"
+MORNING = "2026-11-18T15:35:10Z"  # Wednesday 09:35:10 CT
 E = TypeVar("E", bound=Event)
 
 
@@ -198,3 +211,43 @@ class Stage:
 
     def mark(self) -> int:
         return len(self.said)
+
+
+# -- what the tests ask ----------------------------------------------------------------------------
+
+
+def states(stage: Stage, since: int = 0) -> list[FeedState]:
+    return [status.state for status in stage.heard(FeedStatus, since)]
+
+
+def up(start: str = MORNING, *roots: str) -> Stage:
+    """A gateway that has been up for twenty seconds."""
+    stage = Stage(start, settings(roots or ("MNQ",)))
+    stage.start()
+    stage.run(20)
+    assert states(stage)[-1] is FeedState.UP
+    return stage
+
+
+def assert_bars_are_true(stage: Stage) -> None:
+    """The last word on every bar is what the market really traded; LIVE only once, in order."""
+    last: dict[tuple[str, int, int], Bar] = {}
+    live: dict[tuple[str, int], int] = {}
+    for bar in stage.heard(Bar):
+        if bar.origin is BarOrigin.LIVE:
+            assert (bar.contract, bar.span_s, bar.open_ns) not in last, "LIVE came second"
+            assert bar.open_ns > live.get((bar.contract, bar.span_s), 0)
+            live[bar.contract, bar.span_s] = bar.open_ns
+        last[bar.contract, bar.span_s, bar.open_ns] = bar
+    for (_, span_s, open_ns), bar in last.items():
+        (true,) = history(open_ns, open_ns + 1, span_s)
+        assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (
+            true.open, true.high, true.low, true.close, true.volume,
+        ), bar  # fmt: skip
+
+
+def assert_no_hole(stage: Stage, span_s: int, start_ns: int, end_ns: int) -> None:
+    opens = {bar.open_ns for bar in stage.heard(Bar) if bar.span_s == span_s}
+    length = span_s * SECOND
+    expected = set(range(-(-start_ns // length) * length, end_ns - length - 5 * SECOND, length))
+    assert expected <= opens, sorted(expected - opens)
