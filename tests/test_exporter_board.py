@@ -1,4 +1,4 @@
-"""The board, the verdict and the snapshot: what is shown, how old it is, and what it is called."""
+"""The board and its snapshot: what is shown, how old it is, what is kept of a story."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from hypothesis import strategies as st
 
 from services.metrics_exporter import rows
 from services.metrics_exporter.core import Board
-from services.metrics_exporter.state import ORDERS_MAX, RECENT, FlattenFile
-from services.metrics_exporter.verdict import unready, verdict
+from services.metrics_exporter.state import ORDERS_MAX, RECENT
+from services.metrics_exporter.verdict import verdict
 from services.metrics_exporter.view import snapshot
 from shared.events import (
     AuthorityGranted,
     Bar,
     ContractListed,
-    Event,
-    FeedState,
-    FeedStatus,
-    Fill,
     FlattenProgress,
     FlattenStage,
     Gap,
@@ -29,18 +25,12 @@ from shared.events import (
     OrderIntent,
     OrderState,
     OrderType,
-    OrderUpdate,
     OrderVetoed,
-    Phase,
     PositionUpdate,
     Pulse,
-    Purpose,
-    Quote,
     Reconciled,
     RiskLevel,
-    RiskState,
     Scope,
-    SessionPhase,
     Side,
     SleeveBook,
     SleeveStatus,
@@ -48,110 +38,8 @@ from shared.events import (
     VenueStatus,
     VetoRule,
 )
-from shared.settings import load
 from shared.units import HOUR, MINUTE, SECOND, USD
-
-MNQ = "CON.F.US.MNQ.Z26"
-NOW = 1_795_020_000 * SECOND  # Wednesday 18 November 2026, in the morning of Chicago
-SETTINGS = load(env={})
-ACTORS = (
-    "market_data_gateway", "risk_governor", "order_router", "sentinel", "simulator",
-    "sleeve_market_maker", "sleeve_mean_reversion", "sleeve_trend", "sleeve_tail_hedge",
-)  # fmt: skip
-
-
-class Watch:
-    """A board and somebody who tells it things; time moves by hand."""
-
-    def __init__(self, speed: float = 1.0) -> None:
-        self.board = Board(load(env={"TSQ__SIMULATOR__SPEED": str(speed)}))
-        self.real = 1_000 * SECOND
-        self.market = NOW
-        self.speed = speed
-        self.beat = 0
-        self.no = 0
-        self.board.advance(self.real, self.market)
-
-    def wait(self, seconds: float) -> None:
-        self.real += int(seconds * SECOND)
-        self.market += int(seconds * SECOND * self.speed)
-        self.board.advance(self.real, self.market)
-
-    def say(self, source: str, event: Event, ago_ns: int = 0) -> None:
-        self.board.observe(source, 1, 1, self.market - ago_ns, event)
-
-    def beats(self, *but: str) -> None:
-        self.beat += 1
-        for actor in ACTORS:
-            if actor not in but:
-                beat = Heartbeat(actor=actor, epoch=7, beat=self.beat, schema="", seq={})
-                self.say(actor, beat)
-
-    def risk(self, **changes: object) -> None:
-        usual = RiskState(
-            halt_no=1, level=RiskLevel.ACTIVE, cause="", since_ns=NOW - HOUR, equity=50_000 * USD,
-            floor=48_000 * USD, kill_level=48_400 * USD, headroom=900 * USD, open_risk=50 * USD,
-            trading_day="2026-11-18", next_rule="drawdown",
-        )  # fmt: skip
-        self.say("risk_governor", msgspec.structs.replace(usual, **changes))
-
-    def venue(self, state: VenueState = VenueState.READY, **more: object) -> None:
-        self.say("order_router", VenueStatus(no=1, state=state, **more))
-
-    def quote(self, contract: str = MNQ, bid: int = 99_000) -> None:
-        quote = Quote(
-            contract=contract, bid=bid, ask=bid + 1, venue_ns=self.market, recv_ns=self.market
-        )
-        self.say("market_data_gateway", quote)
-
-    def position(self, lots: int, protected: int | None = None, since: int = 0) -> None:
-        covered = abs(lots) if protected is None else protected
-        self.say(
-            "order_router",
-            PositionUpdate(
-                no=1, contract=MNQ, position=lots, cost=lots * 99_000, protected=covered,
-                unprotected_since_ns=since,
-            ),
-        )  # fmt: skip
-
-    def healthy(self, *but: str) -> None:
-        """Everything that is said at least once a second, once."""
-        self.beats(*but)
-        if "risk_governor" not in but:
-            self.risk()
-        if "order_router" not in but:
-            self.venue()
-        if "market_data_gateway" not in but:
-            self.quote()
-
-    def start(self) -> None:
-        session = SessionPhase(
-            trading_day="2026-11-18", phase=Phase.OPEN, flat_by_ns=NOW + 4 * HOUR,
-            reopens_ns=NOW + 6 * HOUR,
-        )  # fmt: skip
-        self.say("market_data_gateway", session)
-        self.say("market_data_gateway", FeedStatus(state=FeedState.UP, since_ns=NOW))
-        self.healthy()
-
-    def order(self, state: OrderState, number: int = 1, **more: object) -> None:
-        self.no += 1
-        update = OrderUpdate(
-            no=self.no, tag=f"t1.trend.a.{number}.0", intent_id=f"trend.1.{number}", sleeve="trend",
-            contract=MNQ, side=Side.BUY, size=1, filled=0, state=state, purpose=Purpose.ENTRY,
-            type=OrderType.LIMIT, limit_price=99_000,
-        )  # fmt: skip
-        self.say("order_router", msgspec.structs.replace(update, **more))
-
-    def fill(self, trade_id: int, source: str = "order_router", **more: object) -> None:
-        fill = Fill(
-            no=1, trade_id=trade_id, venue_order_id=5, tag="t", intent_id="trend.1.1",
-            sleeve="trend", contract=MNQ, side=Side.BUY, size=2, price=99_000, fee=1_220_000,
-            purpose=Purpose.ENTRY, venue_ns=NOW,
-        )  # fmt: skip
-        self.say(source, msgspec.structs.replace(fill, **more))
-
-    def texts(self) -> str:
-        return "\n".join(reason.text for reason in verdict(self.board).reasons)
+from tests.exporter_stage import ACTORS, MNQ, NOW, SETTINGS, Watch
 
 
 @pytest.fixture
@@ -159,141 +47,6 @@ def watch() -> Watch:
     found = Watch()
     found.start()
     return found
-
-
-# -- the verdict -------------------------------------------------------------------------------
-
-
-def test_before_anybody_speaks_it_is_stale_not_safe() -> None:
-    watch = Watch()
-    assert verdict(watch.board).level == "STALE"
-    assert "risk_governor was never heard" in watch.texts()
-    seen = snapshot(watch.board)
-    assert seen.safety.floor_distance is None
-    assert seen.safety.stale
-    assert seen.router_silent
-    assert [row.net_dollars for row in seen.sleeves] == [None] * 4
-
-
-def test_all_fresh_and_flat_is_safe(watch: Watch) -> None:
-    assert verdict(watch.board).level == "SAFE"
-    assert unready(watch.board) == []
-
-
-def test_with_a_covered_position_it_is_still_safe(watch: Watch) -> None:
-    watch.position(1)
-    assert verdict(watch.board).level == "SAFE"
-
-
-def test_freshness_ends_at_the_settings_limit_to_the_tenth(watch: Watch) -> None:
-    watch.wait(3.0)
-    assert verdict(watch.board).level == "SAFE"
-    watch.wait(0.1)
-    assert verdict(watch.board).level == "STALE"
-
-
-def test_stale_after_is_a_setting_that_works() -> None:
-    patient = Watch()
-    patient.board.settings = load(env={"TSQ__METRICS_EXPORTER__STALE_AFTER_REAL_S": "30"})
-    patient.start()
-    patient.wait(20)
-    assert verdict(patient.board).level == "SAFE"
-
-
-STORIES: list[tuple[str, Callable[[Watch], None], str, str]] = [
-    ("governor silent, flat", lambda w: (w.wait(4), w.healthy("risk_governor")), "STALE",
-     "risk_governor silent for 4 s"),
-    ("governor silent, open", lambda w: (w.position(1), w.wait(4), w.healthy("risk_governor")),
-     "DANGER", "risk_governor silent for 4 s with a position open"),
-    ("router silent, open", lambda w: (w.position(1), w.wait(4), w.healthy("order_router")),
-     "DANGER", "order_router silent"),
-    ("gateway silent, flat", lambda w: (w.wait(4), w.healthy("market_data_gateway")), "STALE",
-     "market_data_gateway silent"),
-    ("sentinel silent, flat", lambda w: (w.wait(4), w.healthy("sentinel")), "WATCH",
-     "sentinel silent for 4 s: no second guardian"),
-    ("sentinel silent, open", lambda w: (w.position(1), w.wait(4), w.healthy("sentinel")),
-     "DANGER", "no second guardian"),
-    ("halted and flat", lambda w: w.risk(level=RiskLevel.HALTED, cause="daily loss"), "WATCH",
-     "halted: daily loss"),
-    ("halted and open",
-     lambda w: (w.position(1), w.risk(level=RiskLevel.HALTED, cause="daily loss")), "DANGER",
-     "a position is still open"),
-    ("flattening", lambda w: w.risk(level=RiskLevel.FLATTENING, cause="operator"), "WATCH",
-     "flattening: operator"),
-    ("exits only", lambda w: w.risk(level=RiskLevel.REDUCE_ONLY, cause="reconcile"), "WATCH",
-     "exits only: reconcile"),
-    ("paused", lambda w: w.risk(paused=True), "WATCH", "paused by the operator"),
-    ("near", lambda w: w.risk(headroom=149 * USD), "WATCH", "headroom is down to $149.00"),
-    ("no headroom, open", lambda w: (w.position(1), w.risk(headroom=0)), "DANGER",
-     "no headroom left"),
-    ("below the floor", lambda w: w.risk(equity=47_999 * USD), "DANGER", "the firm's floor"),
-    ("open risk above cap", lambda w: w.risk(open_risk=121 * USD), "DANGER",
-     "open risk $121.00 is above its cap $120"),
-    ("just naked", lambda w: w.position(2, 1, w.market), "WATCH", "1 of 2 without a stop"),
-    ("long naked", lambda w: w.position(2, 0, w.market - 4 * SECOND), "DANGER",
-     "MNQZ6: 2 of 2 without a stop for 4 s"),
-    ("quarantine", lambda w: (w.position(1), w.venue(VenueState.QUARANTINE, reason="1 or 2")),
-     "DANGER", "venue quarantine: 1 or 2"),
-    ("venue down, flat", lambda w: w.venue(VenueState.DOWN), "WATCH", "venue down"),
-    ("disarmed", lambda w: w.venue(VenueState.DISARMED), "WATCH", "nothing is sent"),
-    ("unknown order", lambda w: w.venue(unknown_orders=1), "WATCH",
-     "1 order with unknown outcome"),
-    ("unknown orders, open", lambda w: (w.position(1), w.venue(unknown_orders=2)), "DANGER",
-     "2 orders with unknown outcome"),
-    ("feed frozen", lambda w: w.say("market_data_gateway",
-     FeedStatus(state=FeedState.FROZEN, since_ns=NOW, reason="silence")), "WATCH",
-     "market feed frozen: silence"),
-    ("quote old, open", lambda w: (w.position(1), w.wait(3.2), w.beats(), w.risk(), w.venue()),
-     "DANGER", "MNQZ6: position open, quote 3 s old"),
-    ("asked to flatten", lambda w: w.board.observe_files(FlattenFile("r", "why", "tsq")), "WATCH",
-     "flatten asked by tsq (why): nobody has begun"),
-    ("flatten by sentinel",
-     lambda w: w.board.observe_files(FlattenFile("r", "why", "tsq", "CLOSING", "sentinel")),
-     "WATCH", "sentinel at it (closing)"),
-    ("near the flat-by time", lambda w: (w.position(1), w.wait(4 * 3600 - 900), w.healthy()),
-     "WATCH", "a position is open 15 min before the flat-by time"),
-    ("past the flat-by time", lambda w: (w.position(1), w.wait(4 * 3600), w.healthy()),
-     "DANGER", "past the time to be flat"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("story", "level", "text"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES]
-)
-def test_every_state_has_its_word(
-    watch: Watch, story: Callable[[Watch], None], level: str, text: str
-) -> None:
-    story(watch)
-    found = verdict(watch.board)
-    assert found.level == level, watch.texts()
-    assert text in watch.texts()
-    assert found.reasons[0].level == level, "worst first"
-
-
-def test_a_stuck_flatten_is_danger(watch: Watch) -> None:
-    stuck = FlattenProgress(
-        no=1, halt_no=1, scope=Scope.ACCOUNT, stage=FlattenStage.STUCK, cause="x", detail="closed"
-    )
-    watch.say("order_router", stuck)
-    assert verdict(watch.board).level == "DANGER"
-
-
-@pytest.mark.parametrize(
-    ("story", "reason"),
-    [
-        (lambda w: (w.wait(4), w.healthy("sentinel")), "sentinel silent for 4 s"),
-        (lambda w: w.venue(VenueState.DISARMED), "venue: DISARMED"),
-        (lambda w: w.say("market_data_gateway", FeedStatus(state=FeedState.DOWN, since_ns=0)),
-         "market feed: DOWN"),
-        (lambda w: (w.wait(4), w.beats(), w.venue()), "risk numbers: 4.0 s old"),
-        (lambda w: (w.wait(4), w.beats(), w.risk()), "venue state: 4.0 s old"),
-    ],
-)  # fmt: skip
-def test_readiness_needs_every_guardian(
-    watch: Watch, story: Callable[[Watch], None], reason: str
-) -> None:
-    story(watch)
-    assert unready(watch.board) == [reason]
 
 
 # -- ages --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from services.metrics_exporter.state import FlattenFile
 from shared.runtime import paths
 from shared.runtime.exits import Exit, Fatal
 from shared.settings import load
-from tests.test_exporter_board import NOW, Watch
+from tests.exporter_stage import NOW, Watch
 
 pytestmark = pytest.mark.slow
 

@@ -27,7 +27,7 @@ from shared.events import (
     Side,
     VetoRule,
 )
-from tests.test_exporter_board import MNQ, NOW, Watch
+from tests.exporter_stage import MNQ, NOW, Watch
 
 LABELS = ("sleeve", "contract", "actor", "reason")
 
