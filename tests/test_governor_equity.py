@@ -6,10 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.risk_governor.answers import follow_approved
 from services.risk_governor.equity import account
 from shared.contracts import product_of
 from shared.domain.rules.loss import day_is_lost, is_touched
-from shared.events import Flatten, RiskLevel, RiskState, Scope
+from shared.events import (
+    Flatten,
+    OrderApproved,
+    OrderState,
+    OrderType,
+    Purpose,
+    RiskLevel,
+    RiskState,
+    Scope,
+    Side,
+)
 from tests.governor_stage import BUY, ES, MES, MNQ, NQ, PRICES, SELL, Stage, dollars, wide
 
 
@@ -213,3 +224,79 @@ def test_a_quiet_quote_says_nothing_and_a_new_position_draws_a_new_band() -> Non
     stage.quote(MNQ, 83_000)
     assert stage.said == []
     assert marks[MNQ].lo == before
+
+
+# -- what nobody knows, and how far it is ----------------------------------------------------------
+
+
+def test_an_order_of_unknown_outcome_counts_as_filled_at_its_worst() -> None:
+    """Bought at the ask and two ticks of slippage, if at all; its fees wait in the allowance."""
+    stage = Stage(wide(daily_loss=500)).opened()
+    stage.prices[MNQ] = 84_000
+    order = stage.ask("trend", BUY)
+    stage.update(order, OrderState.UNKNOWN)
+    assert stage.state().session_net == -dollars("1.50")  # 84,003 against a bid of 84,000
+    assert stage.state().worst_equity == dollars(50_000) - dollars("1.50") - dollars("2.22")
+    stage.quote(MNQ, 84_100)
+    assert stage.state().session_net == 0, "unfilled is worse than a gain nobody proved"
+    stage.quote(MNQ, 84_003 - 995)  # 497.50 and 2.22
+    assert stage.level() is RiskLevel.ACTIVE
+    assert stage.said == []
+    stage.quote(MNQ, 84_003 - 996)
+    assert "daily loss" in stage.state().cause
+
+
+def test_an_approved_order_counts_at_the_next_quote_although_that_lies_in_the_old_band() -> None:
+    """Its fees and slippage (2.22) may be all that was left before the line."""
+    stage = Stage(wide(daily_loss=500)).opened()
+    stage.bought("trend")
+    stage.quote(MNQ, 84_001 - 992)  # 496.00 + 1.22 + 2.00
+    stage.quote(MNQ, 84_001 - 993)
+    assert stage.level() is RiskLevel.ACTIVE
+    mind = stage.governor.mind
+    order = OrderApproved(
+        intent_id="trend.7.99", sleeve="trend", incarnation=7, contract=MNQ, side=BUY, size=1,
+        type=OrderType.MARKET, purpose=Purpose.ENTRY, tag="t", halt_no=1, deadline_real_ns=1 << 60,
+    )  # fmt: skip
+    follow_approved(mind, order, reducing=False)
+    stage.quote(MNQ, 84_001 - 992)
+    assert stage.level() is RiskLevel.FLATTENING
+
+
+def test_an_order_proven_absent_costs_nothing_any_more() -> None:
+    stage = Stage(wide()).opened()
+    order = stage.ask("trend", BUY)
+    stage.update(order, OrderState.UNKNOWN)
+    assert stage.state().session_net < 0
+    stage.update(order, OrderState.ABSENT)
+    assert stage.state().session_net == 0
+    assert stage.state().worst_equity == dollars(50_000)
+
+
+def test_an_unknown_exit_gains_nothing_that_may_not_be_there() -> None:
+    stage = Stage(wide()).opened()
+    stage.bought("trend")  # at 84,001
+    sale = stage.ask_exit("trend", SELL, type=OrderType.LIMIT, limit_price=84_010)
+    stage.update(sale, OrderState.UNKNOWN)
+    stage.quote(MNQ, 84_200)
+    assert stage.state().session_net == dollars(4) - dollars("1.22")  # 84,010 less the spread
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_the_room_names_the_very_price_at_which_the_next_rule_acts(side: Side) -> None:
+    stage = Stage(wide(session_cap=100)).opened()
+    stage.bought("trend", 2, side)
+    stage.quote(MNQ, 84_010, 84_011)
+    state = stage.state()
+    assert state.next_rule == "session_cap"
+    (room,) = [one for one in state.rooms if one.contract == MNQ]
+    assert room.rule == "session_cap"
+    assert room.ticks == -(-state.headroom // dollars(1))  # two contracts, half a dollar each
+    assert room.contracts == state.headroom // dollars("22.22")  # 40 + 2 ticks and both fees
+    (other,) = [one for one in state.rooms if one.contract == MES]
+    assert (other.ticks, other.price) == (0, 0)
+    bid = room.price if side is BUY else room.price - 1
+    stage.quote(MNQ, bid + side, bid + side + 1)
+    assert stage.level() is RiskLevel.ACTIVE
+    stage.quote(MNQ, bid, bid + 1)
+    assert stage.level() is RiskLevel.FLATTENING

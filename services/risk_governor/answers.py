@@ -15,6 +15,7 @@ from msgspec import structs
 from services.risk_governor.conduct import print_of
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.elsewhere import tell_others
+from services.risk_governor.equity import unbox
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
@@ -87,6 +88,7 @@ def approve(
 def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:
     """Count an approved order as an exposure until the router says what became of it."""
     mind.forget(approved.contract)
+    unbox(mind)
     mind.state.orders[approved.intent_id] = Order(
         intent_id=approved.intent_id,
         sleeve=approved.sleeve,

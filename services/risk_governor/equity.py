@@ -283,6 +283,12 @@ def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros]) -> None:
         mark.hi = min(high + _ticks(share, rise * tick), high + _ticks(up, fall * tick))
 
 
+def unbox(mind: Mind) -> None:
+    """Let the next quote of anything be judged: what it would cost to leave has grown."""
+    for mark in mind.state.marks.values():
+        mark.lo, mark.hi = FAR, -FAR
+
+
 def _ticks(room: Micros, per_tick: Micros) -> Ticks:
     """How far a price may move without using up a room."""
     return (room - 1) // per_tick if per_tick else FAR

@@ -58,13 +58,15 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
         order.limit_price = update.limit_price
     if update.stop_price is not None:
         order.stop_price = update.stop_price
-    order.worst_price = _worst_price(mind, order)
+    before, order.worst_price = order.worst_price, _worst_price(mind, order)
     if _over(mind, order):
         del state.orders[key]
     if update.sleeve:
         mind.out.append(update)
         say_book(mind, update.sleeve, update.contract)
     ask_again(mind, now_ns, update.contract)
+    if order.worst_price != before:
+        judge_account(mind, now_ns)
 
 
 def _worst_price(mind: Mind, order: Order) -> Ticks | None:
