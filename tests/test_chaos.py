@@ -36,7 +36,7 @@ def test_a_campaign_tells_a_broken_seed_and_how_to_play_it_again(
     campaign.tell_failure(played, 30)
     shown = capsys.readouterr().out
     assert "seed 7 BROKE a promise" in shown
-    assert "Accidents(" in shown
+    assert "accidents(" in shown
     assert "python -m scripts.campaign --seeds 1 --from 7 --seconds 30" in shown
     assert "broken: 7" in campaign.summary([played], 1.0)
 
