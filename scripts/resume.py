@@ -1,4 +1,6 @@
-"""`tsq resume`: end a halt made by an operator; a rule's halt ends by its own rule only."""
+"""`tsq resume`: end a halt made by an operator (a rule's ends by its own rule only), or say what is
+to become of a quarantine.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,16 @@ from scripts.operator_command import add_cause, command
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_cause(parser)
-    parser.add_argument("--sleeve", default="", help="resume this sleeve alone")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--sleeve", default="", help="resume this sleeve alone")
+    what.add_argument(
+        "--adopt", action="store_true", help="in quarantine: take the venue's positions over"
+    )
+    what.add_argument(
+        "--wait", action="store_true", help="in quarantine: do not flatten while I look at it"
+    )
 
 
 def run(args: argparse.Namespace) -> Exit:
-    return command(args, "resume", sleeve=args.sleeve)
+    verb = "adopt" if args.adopt else "wait" if args.wait else "resume"
+    return command(args, verb, sleeve=args.sleeve)

@@ -599,6 +599,25 @@ class Armed(Event, frozen=True, kw_only=True):
     by: str
 
 
+class Choice(Enum):
+    ADOPT = "ADOPT"  # the venue is right: book what differs, as made by hand where nobody owns it
+    WAIT = "WAIT"  # a person is looking: for a while nothing is flattened by itself
+
+
+class DifferenceChoice(Event, frozen=True, kw_only=True):
+    """What a person wants done about a quarantine (the third choice is a flatten).
+
+    `difference`: what differed when they were asked; a router that sees another one by now does
+    nothing. `wait_s`: real seconds, for WAIT.
+    """
+
+    choice: Choice
+    difference: str
+    by: str
+    cause: str
+    wait_s: int = 0
+
+
 # -- order router ----------------------------------------------------------------------------------
 
 
@@ -739,7 +758,7 @@ PUBLIC: tuple[type[Event], ...] = (
     Heartbeat, Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
     OrderIntent, ModifyIntent, CancelIntent, SleeveStatus,
     OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-    AuthorityGranted, Armed,
+    AuthorityGranted, Armed, DifferenceChoice,
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
 )  # fmt: skip
 """Everything that may cross the bus."""

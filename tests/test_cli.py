@@ -23,7 +23,18 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from scripts import cli, console, doctor, down, flatten, logs, status, supervise, up
+from scripts import (
+    cli,
+    console,
+    doctor,
+    down,
+    flatten,
+    logs,
+    operator_command,
+    status,
+    supervise,
+    up,
+)
 from scripts import journal as journal_verb
 from scripts import replay as replay_verb
 from scripts.console import Exit, read_progress
@@ -163,6 +174,25 @@ def test_a_silent_governor_is_never_taken_for_consent(tsq: Tsq, verb: str) -> No
     answer = tsq(verb)
     assert answer.code == Exit.UNSAFE
     assert "did not answer" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [((), "resume"), (("--adopt",), "adopt"), (("--wait",), "wait"), (("--sleeve", "x"), "resume")],
+)
+def test_resume_says_what_is_to_become_of_a_quarantine(
+    tsq: Tsq, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], verb: str
+) -> None:
+    asked: list[str] = []
+
+    def answers(_var: Path, verb: str, _arguments: dict[str, str]) -> dict[str, object]:
+        asked.append(verb)
+        return {"done": True, "text": "so it is"}
+
+    monkeypatch.setattr(operator_command, "ask_governor", answers)
+    assert tsq("resume", *words).code == Exit.OK
+    assert asked == [verb]
+    assert tsq("resume", "--adopt", "--wait").code == Exit.USAGE
 
 
 def test_only_the_account_of_the_settings_can_be_armed(tsq: Tsq) -> None:

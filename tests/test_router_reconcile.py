@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from services.order_router import tags
 from services.order_router import words as w
@@ -304,8 +305,9 @@ def test_a_difference_is_believed_only_when_it_stays(bench: Bench) -> None:
 def test_a_user_event_between_the_reads_begins_the_count_anew(bench: Bench) -> None:
     differ(bench, 1)
     bench.run(10.5)
-    for _ in range(8):
-        bench.tell(w.PositionSeen(row=bench.venue._position(M2K)))
+    for number in range(8):
+        row = replace(bench.venue._position(MNQ), lots=number % 2)
+        bench.tell(w.PositionSeen(row=row))
         bench.run(0.75)
     assert bench.status().state is VenueState.READY
 

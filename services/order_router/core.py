@@ -1,14 +1,15 @@
 """The order router: the only one who talks to the venue about orders, and never without approval.
 
 Subscribes to the governor: OrderApproved, ModifyApproved, CancelApproved, Flatten, RiskState,
-Armed. Its port brings the venue's answers, hub events and reads. Publishes what became of every
-approval and of every order, fill and position; the venue's word makes them, nothing else.
+Armed, DifferenceChoice. Its port brings the venue's answers, hub events and reads. Publishes what
+became of every approval and of every order, fill and position; the venue's word makes them, nothing
+else.
 
 Each event is handled in two halves. First it is *folded*: memory is brought up to date with what is
 now known. Then the desk is *settled*: exits, flattens, protection and reads look at the memory and
 do what is missing. The second half never asks what the event was, so it does the right thing after
 any crash, gap or reordering. Parts: fold and trades (what the venue shows), outbox (what we ask),
-exits, protection, flatten, reconcile.
+exits, protection, flatten, reconcile, difference.
 
 Without approval, and with the cause in the journal, it sends exactly three things: protective
 stops, closes of a flatten, cancels.
@@ -21,7 +22,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.order_router import exits, flatten, outbox, protection, reconcile
+from services.order_router import difference, exits, flatten, outbox, protection, reconcile
 from services.order_router.desk import Desk
 from services.order_router.fold import see_order
 from services.order_router.life import GOVERNOR, Life
@@ -53,6 +54,7 @@ from shared.events import (
     Armed,
     CancelApproved,
     ClockJump,
+    DifferenceChoice,
     Event,
     Fill,
     Flatten,
@@ -101,6 +103,7 @@ class Router:
                 Flatten,
                 RiskState,
                 Armed,
+                DifferenceChoice,
             )
         }
         self.watches: Mapping[str, float] = {
@@ -118,6 +121,7 @@ class Router:
             Flatten: self._on_flatten,
             RiskState: self._on_risk_state,
             Armed: self._on_armed,
+            DifferenceChoice: self._on_choice,
             Started: self.life.on_started,
             Pulse: self.life.on_pulse,
             ClockJump: self.life.on_clock_jump,
@@ -218,6 +222,9 @@ class Router:
     def _on_armed(self, event: Armed) -> None:
         if event.account == self.settings.venue.account:
             self.desk.state.armed_until_ns = event.until_ns
+
+    def _on_choice(self, event: DifferenceChoice) -> None:
+        difference.choose(self.desk, event)
 
     def _on_flatten_requested(self, word: FlattenRequested) -> None:
         """By hand, perhaps with the governor dead: from here on only newer approvals count."""

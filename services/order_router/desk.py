@@ -96,6 +96,8 @@ class Desk:
             state.done[order.key] = order
             if order.purpose is Purpose.NET_STOP and order.state is OrderState.REJECTED:
                 self.book(order.contract).stop_trouble = True
+            if order.purpose is Purpose.STOP_LOSS and order.state is not OrderState.FILLED:
+                self.book(order.contract).leg_gone = True
         while len(state.done) > DONE_MAX:
             old = state.done.pop(next(iter(state.done)))
             state.by_id.pop(old.venue_id, None)

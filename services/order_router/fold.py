@@ -70,6 +70,8 @@ def see_order(desk: Desk, row: OrderRow, begin: int = 0) -> None:
     old = (order.state, order.filled, order.size, order.limit_price, order.stop_price)
     desk.link(order, row.order_id)
     order.seen = state.step
+    if row.filled > order.filled:
+        desk.book(order.contract).news = state.step
     if _is_newer(order, row, begin):
         order.changed = order.changed and row.updated_ns <= order.updated_ns
         order.updated_ns, order.size = row.updated_ns, row.size

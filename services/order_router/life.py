@@ -97,6 +97,7 @@ class Life:
                 book.close.ended_real_ns = 0
         state.owed = {key: (0, 0) for key in state.owed}
         state.closed_real_ns = state.quarantine_real_ns = state.status_real_ns = 0
+        state.attended_real_ns = 0
         state.difference, state.differences = "", 0
 
     def on_pulse(self, event: Pulse) -> None:

@@ -144,6 +144,9 @@ class Book(Struct):
     told: tuple[Lots, int, Lots, Nanos] = (0, 0, 0, 0)
     stop_trouble: bool = False  # the venue refused our stop: the market is beyond it
     close: Close | None = None
+    news: int = 0  # step of the last thing heard that bears on the position
+    inherited: tuple[Lots, Ticks] = (0, 0)  # (lots, price) taken over without a Fill
+    leg_gone: bool = False  # a stop of a bracket went away without filling
 
     @property
     def lots(self) -> Lots:
@@ -172,12 +175,13 @@ class Reading(Struct):
 
 
 class ReadDone(Struct):
-    """What the last complete read showed."""
+    """What the last complete read showed. `averages`: entry prices of its positions."""
 
     begin: int
     begin_real_ns: Nanos
     positions: dict[str, Lots]
     live: dict[str, int]  # keys of live orders listed
+    averages: dict[str, Ticks] = {}
 
 
 class Saga(Struct):
@@ -247,9 +251,11 @@ class State(Struct):
     user_step: int = 0
     difference: str = ""
     differences: int = 0
-    difference_step: int = 0
+    difference_step: int = 0  # in which the last read that showed it was said
+    difference_real_ns: Nanos = 0  # when the last read that counted was said
     inherited: bool = False
     quarantine_real_ns: Nanos = 0
+    attended_real_ns: Nanos = 0  # until then a person looks after the quarantine
     stopping: bool = False
     status: tuple[VenueState, int, str] | None = None
     status_real_ns: Nanos = 0

@@ -101,8 +101,8 @@ def _wanted(desk: Desk, book: Book) -> Lots:
     need = abs(ours(book))
     if not need:
         return 0
-    allowed_s = desk.settings.risk_governor.unprotected_real_s * GRACE
-    if book.bracketed and book.bare_real_ns and not desk.real_after(book.bare_real_ns, allowed_s):
+    since_ns = book.bare_real_ns
+    if book.bracketed and since_ns and not desk.real_after(since_ns, _grace_s(desk, book)):
         kept = [o for o in _net_stops(desk, book) if opposing(o, book) and not o.cancel]
         return sum(o.left for o in kept)
     legs = sum(
@@ -111,6 +111,16 @@ def _wanted(desk: Desk, book: Book) -> Lots:
         if o.purpose is Purpose.STOP_LOSS and o.state in RESTING and opposing(o, book)
     )
     return max(0, need - legs)
+
+
+def _grace_s(desk: Desk, book: Book) -> float:
+    """For how long the legs of a bracket are waited for. One that went away does not come back:
+    after an exit of ours at once (the venue may drop the group with it), else after the moment in
+    which its sibling's fill would show.
+    """
+    if not book.leg_gone:
+        return desk.settings.risk_governor.unprotected_real_s * GRACE
+    return 0.0 if book.moved_by is Purpose.EXIT else SWEEP_S
 
 
 def _net_stops(desk: Desk, book: Book) -> list[Order]:

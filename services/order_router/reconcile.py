@@ -6,9 +6,7 @@ believe live that it does not list are looked for in a read with history; what t
 either is UNKNOWN, and ABSENT only after two such reads far enough apart, both begun after the
 connection of its request had ended.
 
-Positions are compared with the fold of all trades. A difference must survive three reads a second
-apart with no event of ours between them before it is believed; then the router is in QUARANTINE,
-which blocks entries only, and left alone for a minute it ends in a flatten.
+Positions are then compared with the fold of all trades (`difference.py`).
 
 At a fresh start there is no fold: the positions found are taken over as made by hand (nobody here
 knows better), said in `Reconciled.difference`, and keep the router in quarantine until they are
@@ -17,7 +15,7 @@ gone.
 
 from __future__ import annotations
 
-from services.order_router import flatten
+from services.order_router import difference
 from services.order_router.desk import Desk
 from services.order_router.fold import OVER, happen, see_order
 from services.order_router.memory import HUMAN, NEVER, Booked, Order, ReadDone, Reading
@@ -25,8 +23,8 @@ from services.order_router.trades import OVERLAP_NS, forget_old, retry_waiting, 
 from services.order_router.words import Books, ReadBooks, Unread
 from shared.contracts import UnknownContract, product_of
 from shared.domain.orders import Happening
-from shared.events import AccountUpdate, OrderState, Reconciled, Scope
-from shared.units import MINUTE, SECOND, Lots, Nanos
+from shared.events import AccountUpdate, OrderState
+from shared.units import MINUTE, SECOND, Lots, Nanos, Ticks
 from shared.venue.translate import AccountRow, PositionRow
 
 HISTORY_NS: Nanos = 2 * MINUTE  # before the oldest order looked for
@@ -35,11 +33,8 @@ REST_NS: Nanos = SECOND // 2
 READS_MAX = 2  # under way at once
 ACCOUNT_EVERY = 3  # periodic reads; the hub tells the account's changes too
 LOOK_AFTER_S = 0.5  # the hub's chance to settle what a request left open
-SURVIVES = 3
-UNATTENDED_S = 60.0
 TRADES_OWED_S = 0.5
 OWED_LOOKS = 6  # then the comparison of positions has the word
-INHERITED = "inherited at a fresh start, counted as made by hand: "
 
 
 def begin(desk: Desk) -> None:
@@ -136,13 +131,17 @@ def on_books(desk: Desk, books: Books) -> None:
     state.trades_read_ns = max(state.trades_read_ns, reading.begin_ns)
     forget_old(desk)
     state.read = ReadDone(
-        begin=reading.begin, begin_real_ns=reading.begin_real_ns, positions=positions, live=live
+        begin=reading.begin,
+        begin_real_ns=reading.begin_real_ns,
+        positions=positions,
+        live=live,
+        averages={row.contract: _average(row) for row in books.positions},
     )
     _stream_from(desk, reading, positions)
     _missing(desk, reading, live)
     first = not state.reconciled
-    if _compare(desk, positions) and (first or reading.periodic):
-        _tell(desk)
+    if difference.compare(desk, reading, positions) and (first or reading.periodic):
+        difference.tell(desk)
 
 
 def on_unread(desk: Desk, unread: Unread) -> None:
@@ -177,17 +176,20 @@ def _take_base(desk: Desk, reading: Reading, books: Books) -> bool:
 
 
 def _inherit(desk: Desk, row: PositionRow) -> None:
-    book = desk.book(row.contract)
-    try:
-        tick_nanos = product_of(row.contract).tick_nanos
-    except UnknownContract:
-        tick_nanos = 0  # it can be closed, not valued
-    average = row.average_nanos // tick_nanos if tick_nanos else 0
+    book, average = desk.book(row.contract), _average(row)
     book.position.apply(row.lots, average)
     book.shares[HUMAN] = row.lots
-    book.last_price = average
+    book.last_price, book.inherited = average, (row.lots, average)
     desk.state.inherited = True
     desk.touch(row.contract)
+
+
+def _average(row: PositionRow) -> Ticks:
+    """A position's entry price; 0 for a product we do not know: it can be closed, not valued."""
+    try:
+        return row.average_nanos // product_of(row.contract).tick_nanos
+    except UnknownContract:
+        return 0
 
 
 def _stream_from(desk: Desk, reading: Reading, positions: dict[str, Lots]) -> None:
@@ -230,67 +232,6 @@ def _prove_absent(desk: Desk, order: Order, reading: Reading) -> None:
     else:
         left_ns = order.absent_real_ns + int(apart_s * SECOND) - desk.state.real_ns
         desk.read_soon(max(left_ns, 0))
-
-
-# -- positions -----------------------------------------------------------------------------------
-
-
-def _compare(desk: Desk, positions: dict[str, Lots]) -> bool:
-    """Believe a difference only when it stays. Returns whether what is known is certain enough to
-    be told with a periodic read.
-    """
-    state = desk.state
-    contracts = sorted({*positions, *state.books})
-    parts = [
-        f"{contract}: books {desk.book(contract).lots:+d}, venue {positions.get(contract, 0):+d}"
-        for contract in contracts
-        if desk.book(contract).lots != positions.get(contract, 0)
-    ]
-    if not parts:
-        state.difference, state.differences = "", 0
-        by_hand = any(book.shares.get(HUMAN) for book in state.books.values())
-        state.inherited = state.inherited and by_hand
-        state.reconciled = True
-        if state.quarantine_real_ns:
-            state.quarantine_real_ns = 0
-            _tell(desk)
-            return False
-        return True
-    disturbed = state.user_step > state.difference_step
-    first = not state.differences or disturbed
-    state.differences = 1 if first else state.differences + 1
-    state.difference_step = state.step
-    state.difference = "; ".join(parts)
-    desk.read_soon(AGAIN_NS)
-    if state.differences >= SURVIVES and not state.quarantine_real_ns:
-        state.quarantine_real_ns = state.real_ns or 1
-        state.reconciled = True
-        _tell(desk)
-        return False
-    return bool(state.quarantine_real_ns)
-
-
-def _tell(desk: Desk) -> None:
-    """The complete comparison: what is not listed here does not exist."""
-    state = desk.state
-    difference = state.difference if state.quarantine_real_ns else ""
-    if state.inherited:
-        by_hand = ", ".join(
-            f"{c} {book.shares[HUMAN]:+d}"
-            for c, book in state.books.items()
-            if HUMAN in book.shares
-        )
-        difference = "; ".join(part for part in (difference, INHERITED + by_hand) if part)
-    desk.say(
-        Reconciled(
-            no=desk.number(),
-            as_of_ns=desk.now_ns,
-            live=tuple(o.intent_id or o.tag or o.key for o in state.orders.values()),
-            positions=tuple((c, book.lots) for c, book in state.books.items() if book.lots),
-            balance=state.balance,
-            difference=difference,
-        )
-    )
 
 
 def see_account(desk: Desk, row: AccountRow) -> None:
@@ -350,7 +291,6 @@ def pulse(desk: Desk) -> None:
         if desk.real_after(book.differs_real_ns, TRADES_OWED_S):
             book.differs_real_ns = state.real_ns
             desk.read_soon()
-    if desk.real_after(state.quarantine_real_ns, UNATTENDED_S):
-        flatten.start(desk, Scope.ACCOUNT, f"quarantine: {state.difference}", human=True)
+    difference.pulse(desk)
     if not state.up and (state.orders or any(book.lots for book in state.books.values())):
         desk.read_soon(AGAIN_NS)

@@ -4,6 +4,7 @@ person.
 
 from __future__ import annotations
 
+from services.order_router import difference
 from services.order_router.desk import Desk
 from shared.events import OrderState, VenueState, VenueStatus
 from shared.units import SECOND, Nanos
@@ -36,10 +37,8 @@ class Status:
             return VenueState.DOWN, state.reason
         if not state.reconciled:
             return VenueState.RECONCILING, ""
-        if state.quarantine_real_ns:
-            return VenueState.QUARANTINE, state.difference
-        if state.inherited:
-            return VenueState.QUARANTINE, "positions made by hand were found; flatten them first"
+        if state.quarantine_real_ns or state.inherited:
+            return VenueState.QUARANTINE, difference.words(self.desk)
         if not self.armed():
             return VenueState.DISARMED, "tsq arm ACCOUNT_NAME"
         return VenueState.READY, "" if state.can_trade else "the venue says: may not trade"

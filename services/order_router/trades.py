@@ -17,7 +17,7 @@ from services.order_router.fold import show, stranger
 from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order
 from shared.domain.orders import Happening, shown
 from shared.events import Fill, OrderType, Purpose, Side
-from shared.units import MINUTE, Lots, Micros, Nanos
+from shared.units import MINUTE, Lots, Micros, Nanos, Ticks
 from shared.venue.translate import PositionRow, TradeRow
 
 OVERLAP_NS: Nanos = 2 * MINUTE
@@ -52,7 +52,7 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
     if order is None:
         if row.trade_id not in state.waiting:
             state.waiting[row.trade_id] = row
-            state.waiting_step = state.step
+            state.waiting_step = desk.book(row.contract).news = state.step
         return
     _count(desk, order, row)
 
@@ -83,7 +83,7 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
         parts=parts,
     )
     if order.bracketed:
-        book.bracketed = True
+        book.bracketed, book.leg_gone = True, False
     if order.sleeve not in (HUMAN, ROUTER):
         book.owner = order.sleeve
     for index, part in enumerate(parts):
@@ -150,9 +150,10 @@ def _apply(desk: Desk, book: Book, price: int, part: tuple[str, Lots, Micros]) -
     if not book.shares[holder]:
         del book.shares[holder]
     book.position.apply(signed, price)
-    book.last_price, book.acted = price, desk.state.step
+    book.last_price = price
+    book.acted = book.news = desk.state.step
     if not book.lots:
-        book.bracketed = False
+        book.bracketed = book.leg_gone = False
         book.flat_real_ns = desk.state.real_ns
     assert sum(book.shares.values()) == book.lots, "Invariant: the shares are the position"
 
@@ -199,23 +200,42 @@ def _reverse(desk: Desk, trade_id: int, booked: Booked, row: TradeRow) -> None:
     desk.touch(booked.contract)
 
 
-def correct(desk: Desk, contract: str, lots: Lots) -> None:
+def correct(desk: Desk, contract: str, lots: Lots, price: Ticks = 0) -> None:
     """Take over the venue's position where no trade explains the difference, visibly: a Fill named
-    as a correction, at the last price known, booked to the contract's sleeve and then by hand.
+    as a correction, at `price` (else the last one known), booked to the contract's sleeve and then
+    by hand.
     """
     book = desk.book(contract)
     off = lots - book.lots
     if not off:
         return
+    order, row = _made_up(desk, contract, off, price or book.last_price)
+    for index, part in enumerate(_parts(order, book, row)):
+        _apply(desk, book, row.price, part)
+        _say_made_up(desk, order, row, trade_id=row.trade_id - index, part=part)
+    desk.touch(contract)
+
+
+def tell_inherited(desk: Desk, book: Book) -> None:
+    """The Fill of what was taken over at a fresh start: the books have it, nobody was told."""
+    (lots, price), book.inherited = book.inherited, (0, 0)
+    if lots:
+        order, row = _made_up(desk, book.contract, lots, price)
+        _say_made_up(desk, order, row, trade_id=row.trade_id, part=(HUMAN, lots, 0))
+
+
+def _made_up(desk: Desk, contract: str, lots: Lots, price: Ticks) -> tuple[Order, TradeRow]:
+    """The order and the trade that would explain `lots`; its ids are no venue's."""
     number = desk.number()
+    side = Side.BUY if lots > 0 else Side.SELL
     row = TradeRow(
         trade_id=-CORRECTION_IDS - 2 * number,
         account_id=desk.state.account_id,
         order_id=0,
         contract=contract,
-        side=Side.BUY if off > 0 else Side.SELL,
-        size=abs(off),
-        price=book.last_price,
+        side=side,
+        size=abs(lots),
+        price=price,
         fee=0,
         profit=None,
         venue_ns=desk.now_ns,
@@ -226,19 +246,21 @@ def correct(desk: Desk, contract: str, lots: Lots) -> None:
         intent_id="",
         sleeve=HUMAN,
         contract=contract,
-        side=row.side,
+        side=side,
         size=row.size,
         type=OrderType.MARKET,
         purpose=Purpose.HUMAN,
     )
-    for index, part in enumerate(_parts(order, book, row)):
-        trade_id = row.trade_id - index
-        desk.state.trades[-trade_id] = Booked(
-            key="", contract=contract, price=row.price, venue_ns=desk.now_ns, parts=(part,)
-        )
-        _apply(desk, book, row.price, part)
-        _say_fill(desk, order, row, trade_id=trade_id, part=part)
-    desk.touch(contract)
+    return order, row
+
+
+def _say_made_up(
+    desk: Desk, order: Order, row: TradeRow, *, trade_id: int, part: tuple[str, Lots, Micros]
+) -> None:
+    desk.state.trades[-trade_id] = Booked(
+        key="", contract=row.contract, price=row.price, venue_ns=row.venue_ns, parts=(part,)
+    )
+    _say_fill(desk, order, row, trade_id=trade_id, part=part)
 
 
 def see_position(desk: Desk, row: PositionRow) -> None:
@@ -248,7 +270,7 @@ def see_position(desk: Desk, row: PositionRow) -> None:
         return
     book = desk.book(row.contract)
     if book.stream != row.lots:
-        book.acted = state.step
+        book.acted = book.news = state.step
     book.stream, book.stream_step = row.lots, state.step
     if state.based and row.lots != book.lots:
         book.differs_real_ns = book.differs_real_ns or state.real_ns

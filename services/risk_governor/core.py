@@ -51,6 +51,7 @@ from shared.events import (
     CancelIntent,
     ClockJump,
     ContractListed,
+    DifferenceChoice,
     Event,
     FeedStatus,
     Fill,
@@ -96,7 +97,7 @@ class Governor:
 
     publishes: ClassVar[tuple[type[Event], ...]] = (
         OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-        AuthorityGranted, Armed, OrderUpdate, Fill,
+        AuthorityGranted, Armed, DifferenceChoice, OrderUpdate, Fill,
     )  # fmt: skip
     words: ClassVar[tuple[type[Word], ...]] = WORDS
 

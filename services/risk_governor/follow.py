@@ -209,7 +209,7 @@ def on_account(mind: Mind, now_ns: Nanos, update: AccountUpdate) -> None:
 
 def on_venue(mind: Mind, now_ns: Nanos, status: VenueStatus) -> None:
     mind.state.router_no = status.no
-    mind.state.venue = status.state
+    mind.state.venue, mind.state.venue_reason = status.state, status.reason
 
 
 def on_reconciled(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:

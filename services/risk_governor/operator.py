@@ -29,8 +29,11 @@ from services.risk_governor.words import (
     Outcome,
     Verb,
 )
-from shared.events import Armed
-from shared.units import Nanos
+from shared.events import Armed, Choice, DifferenceChoice, VenueState
+from shared.units import SECOND, Nanos
+
+ATTENDED_S: Final = 600
+"""How long a quarantine that a person looks at is left alone; then it counts as unattended."""
 
 
 class Refused(Exception):
@@ -144,6 +147,33 @@ def start(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     return f"the pause ended; still {mind.state.level.value}: {held}" if held else "started"
 
 
+def adopt(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    return f"the router takes over: {_choose(mind, command, Choice.ADOPT)}"
+
+
+def wait(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    what = _choose(mind, command, Choice.WAIT)
+    mind.state.difference_until_ns = now_ns + ATTENDED_S * SECOND
+    return f"not flattened by itself for {ATTENDED_S // 60} minutes: {what}"
+
+
+def _choose(mind: Mind, command: OperatorCommand, choice: Choice) -> str:
+    """Tell the router; the difference as we know it, which is what the person was shown."""
+    state = mind.state
+    if state.venue is not VenueState.QUARANTINE:
+        raise Refused("books and venue do not differ")
+    mind.out.append(
+        DifferenceChoice(
+            choice=choice,
+            difference=state.venue_reason,
+            by=command.who,
+            cause=command.cause,
+            wait_s=ATTENDED_S,
+        )
+    )
+    return state.venue_reason
+
+
 def arm(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     today = mind.today(now_ns)
     if mind.settings.simulated():
@@ -175,4 +205,6 @@ COMMANDS: Final[dict[Verb, Callable[[Mind, Nanos, OperatorCommand], str]]] = {
     Verb.FLATTEN: flatten,
     Verb.ARM: arm,
     Verb.DISARM: disarm,
+    Verb.ADOPT: adopt,
+    Verb.WAIT: wait,
 }

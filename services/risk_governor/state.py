@@ -234,6 +234,7 @@ class State(Struct, kw_only=True):
     gate_day: str = ""
     gate_phase: Phase | None = None
     venue: VenueState | None = None
+    venue_reason: str = ""
     can_trade: bool = True
     simulated: bool = True
     reconciled_ns: Nanos = 0
@@ -252,6 +253,7 @@ class State(Struct, kw_only=True):
     conduct: dict[str, Conduct] = {}
     disk_mb: int | None = None  # free, as last told in this life
     others: OthersHold | None = None  # as last told in this life
+    difference_until_ns: Nanos = 0  # a person looks at it: no flatten before
     we_hold: tuple[Holding, ...] = ()  # as last told to the other governors
 
 

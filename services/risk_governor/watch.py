@@ -160,7 +160,7 @@ def watch_disk(mind: Mind, now_ns: Nanos) -> None:
 def watch_difference(mind: Mind, now_ns: Nanos) -> None:
     """Books and venue that stay apart end in a flat account, the one state both agree on."""
     held = mind.state.latches.get(DIFFERENCE)
-    if held is None or held.flattens:
+    if held is None or held.flattens or now_ns < mind.state.difference_until_ns:
         return
     if now_ns - held.since_ns > mind.limits.difference_ns:
         latch(mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}", flatten=True)

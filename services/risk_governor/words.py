@@ -25,6 +25,8 @@ class Verb(Enum):
     FLATTEN = "flatten"
     ARM = "arm"
     DISARM = "disarm"
+    ADOPT = "adopt"  # of a quarantine: take the venue's positions over
+    WAIT = "wait"  # of a quarantine: a person is looking
 
 
 class OperatorCommand(Word, frozen=True, kw_only=True):
