@@ -105,10 +105,10 @@ class SourcePort:
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)  # connections
         (self.folder / "source.began").write_text(str(time.monotonic_ns()))
-        for n in range(1, self.messages + 1):
-            host.relay(quote(n))
-            if n % PIECE == 0:
-                await asyncio.sleep(0)
+        for first in range(1, self.messages + 1, PIECE):
+            last = min(first + PIECE, self.messages + 1)
+            host.relay(*map(quote, range(first, last)))
+            await asyncio.sleep(0)
         await asyncio.Event().wait()
 
     def handle(self, word: Word) -> None:

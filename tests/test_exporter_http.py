@@ -40,7 +40,7 @@ class Room:
     def inject(self, word: Any) -> None:
         raise AssertionError("the board hears no private words")
 
-    def relay(self, tick: Any) -> None:
+    def relay(self, *ticks: Any) -> None:
         raise AssertionError("the exporter relays nothing")
 
     def note(self, text: str) -> None:

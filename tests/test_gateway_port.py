@@ -73,9 +73,10 @@ class GatewayHost:
         self.told.append(word)
         self.tell(word)
 
-    def relay(self, tick: Event) -> None:
-        self.ticks.append(tick)
-        self.tell(tick)
+    def relay(self, *ticks: Event) -> None:
+        self.ticks.extend(ticks)
+        for tick in ticks:
+            self.tell(tick)
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -47,7 +47,7 @@ class House:
                 if isinstance(said, Word):
                     self.port.handle(said)
 
-    def relay(self, tick: object) -> None:
+    def relay(self, *ticks: object) -> None:
         raise AssertionError("a governor relays nothing")
 
     def note(self, text: str) -> None:

@@ -54,7 +54,7 @@ class PortHost:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def relay(self, tick: object) -> None:
+    def relay(self, *ticks: object) -> None:
         raise AssertionError("the router relays nothing")
 
     def fail(self, why: str, code: int) -> None:

@@ -94,15 +94,14 @@ class Listener:
         self.hearing = Hearing(root, HEARD, marks or {}, flush=self.flush, gap=self.gaps.append)
 
     def flush(self) -> None:
-        for item in self.hearing.batch:
-            self.told.append((item.epoch, item.seq))
-            if item.event is not None:
-                self.events.append(item.event)
+        for _, epoch, seq, _, event in self.hearing.batch:
+            self.told.append((epoch, seq))
+            if event is not None:
+                self.events.append(event)
         self.hearing.batch.clear()
 
     def take(self, *frames: bytes) -> None:
-        for frame in frames:
-            self.hearing.take(frame)
+        self.hearing.take(frames)
         self.flush()
 
 
@@ -231,7 +230,7 @@ def test_several_speakers_are_merged_by_time_at_the_start(tmp_path: Path) -> Non
     kinds = {"feed": {"Bar": Bar}, "other": {"Bar": Bar}}
 
     def flush() -> None:
-        told.extend(f"{item.ear.lane} {item.seq}" for item in hearing.batch)
+        told.extend(f"{ear.lane} {seq}" for ear, _, seq, _, _ in hearing.batch)
         hearing.batch.clear()
 
     hearing = Hearing(tmp_path, kinds, {}, flush=flush, gap=lambda _gap: None)
@@ -249,8 +248,8 @@ def test_a_mark_never_runs_ahead_of_what_was_taken(tmp_path: Path) -> None:
     heard = {"feed": 0, "other": 0}
 
     def flush() -> None:
-        for item in hearing.batch:
-            heard[item.ear.lane] = item.seq
+        for ear, _, seq, _, _ in hearing.batch:
+            heard[ear.lane] = seq
         hearing.batch.clear()
         assert {lane: mark.seq for lane, mark in hearing.marks().items()} == heard
 

@@ -129,7 +129,7 @@ class Stage:
         self.told.append(word)
         self.tell(word)
 
-    def relay(self, tick: Any) -> None:
+    def relay(self, *ticks: Any) -> None:
         raise AssertionError("the sentinel relays nothing")
 
     def note(self, text: str) -> None:

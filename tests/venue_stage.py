@@ -81,7 +81,7 @@ class StageHost:
             Answer(call_id=word.call_id, response=response, delay_ns=self.delay_ns)  # type: ignore[arg-type]
         )
 
-    def relay(self, tick: Event) -> None:
+    def relay(self, *ticks: Event) -> None:
         raise AssertionError("the simulator relays nothing")
 
     def note(self, text: str) -> None:

@@ -27,6 +27,7 @@ from services.market_data_gateway.words import (
     Subscribed,
 )
 from shared.core import Word
+from shared.events import Event
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
 from shared.venue import words
@@ -130,15 +131,16 @@ class GatewayPort:
         host = self._host
         assert host is not None, "Invariant: the session runs within `run`"
         recv_ns = host.now_ns()
+        heard: list[Event] = []
         for target, args in events:
             if target == words.LOGOUT:
                 self._logged_out("the venue sent GatewayLogout")
                 continue
             ticks, rejects = self._filter.take(target, args, recv_ns)
-            for tick in ticks:
-                host.relay(tick)
+            heard += ticks
             for reject in rejects:
                 self._count(reject)
+        host.relay(*heard)
 
     def _on_state(self, state: HubState, why: str) -> None:
         host = self._host

@@ -32,7 +32,7 @@ from shared.events import (
 from shared.runtime import journal, lanes, paths, pulse, records, wire
 from shared.runtime.bus import Bus
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.hearing import Hearing, Item
+from shared.runtime.hearing import Hearing, spans_of
 from shared.runtime.host import ProcessHost
 from shared.runtime.journal import Corrupt, JournalUnwritable
 from shared.runtime.lock import Lock
@@ -212,18 +212,10 @@ class Actor(ProcessHost):
             return
         heard = batch[:]
         batch.clear()
-        spans: list[int] = []
-        wanted = False
-        for ear, epoch, seq, _, event in heard:
-            if spans and spans[-1] == seq - 1 and spans[-4] == ear.number and spans[-3] == epoch:
-                spans[-1] = seq
-            else:
-                spans += (ear.number, epoch, seq, seq)
-            wanted = wanted or event is not None
-        if not wanted:
+        if not any(item[4] is not None for item in heard):
             return
         now_ns = self._last_ns = self.now_ns()
-        self.mouth.write(records.PREFIX[records.HEARD] + _encode((now_ns, spans)))
+        self.mouth.write(records.PREFIX[records.HEARD] + _encode((now_ns, spans_of(heard))))
         on = self.core.on
         for ear, epoch, seq, _, event in heard:
             if event is not None:
@@ -247,17 +239,18 @@ class Actor(ProcessHost):
         if type(event) is Stopping:
             self.heard_stopping()
 
-    def relay(self, tick: Event) -> None:
-        """Store a tick once, publish it, and let the own core hear it in its turn."""
-        if self._ended.is_set():
+    def relay(self, *ticks: Event) -> None:
+        """Store ticks once, publish them, and let the own core hear them in their turn."""
+        if self._ended.is_set() or not ticks:
             return
         now_ns = self.now_ns()
         try:
-            seq = self.mouth.relay(now_ns, tick)
+            first = self.mouth.relay(now_ns, ticks)
         except JournalUnwritable as error:
             self.fail(f"{error}.", Exit.DISK)
             return
-        self._inbox.append(Item(self.hearing.ears[self._ticks], self.epoch, seq, now_ns, tick))
+        ear, epoch = self.hearing.ears[self._ticks], self.epoch
+        self._inbox.extend((ear, epoch, seq, now_ns, tick) for seq, tick in enumerate(ticks, first))
         self._schedule()
 
     # -- remembering -------------------------------------------------------------------------------

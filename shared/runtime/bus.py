@@ -24,6 +24,9 @@ PEER_PING_MS: Final = 500
 PEER_DEAD_MS: Final = 1_500
 LOOK_AGAIN_S: Final = 0.05
 _DRAIN: Final = 10_000  # frames taken from one socket before the other things get their turn
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_send: Final[Callable[[Any, bytes, int], Any]] = zmq.backend.Socket.send
+"""Without the argument checks around it, which cost more than the sending."""
 
 
 class Bus:
@@ -35,6 +38,7 @@ class Bus:
         self._subs: dict[bool, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_frame: Callable[[bytes], None] = _ignore
+        self._on_tick: Callable[[bytes], None] = _ignore
         self._on_drained: Callable[[], None] = _nothing
         self._timer: asyncio.TimerHandle | None = None
 
@@ -49,8 +53,10 @@ class Bus:
         socket.bind(f"ipc://{path}")
         self._pubs[lane] = socket
 
-    def publish(self, lane: str, frame: bytes) -> None:
-        self._pubs[lane].send(frame, zmq.NOBLOCK)
+    def publish(self, lane: str, *frames: bytes) -> None:
+        socket = self._pubs[lane]
+        for frame in frames:
+            _send(socket, frame, _NOBLOCK)
 
     # -- hearing -----------------------------------------------------------------------------------
 
@@ -66,29 +72,37 @@ class Bus:
             socket.subscribe(topic + b"\0" if topic else b"")
         socket.connect(f"ipc://{paths.socket_path(self._run, lane)}")
 
-    def listen(self, on_frame: Callable[[bytes], None], on_drained: Callable[[], None]) -> None:
-        """From now on: `on_frame` for each, `on_drained` after each round that brought some."""
+    def listen(
+        self,
+        on_frame: Callable[[bytes], None],
+        on_tick: Callable[[bytes], None],
+        on_drained: Callable[[], None],
+    ) -> None:
+        """From now on: `on_frame` for each of a main lane and `on_tick` for each of a tick lane,
+        `on_drained` after each round that brought some.
+        """
         self._loop = asyncio.get_running_loop()
-        self._on_frame, self._on_drained = on_frame, on_drained
-        for socket in self._subs.values():
-            self._loop.add_reader(socket.getsockopt(zmq.FD), self._readable, socket)
+        self._on_frame, self._on_tick, self._on_drained = on_frame, on_tick, on_drained
+        for ticks, socket in self._subs.items():
+            descriptor = socket.getsockopt(zmq.FD)
+            self._loop.add_reader(descriptor, self._readable, socket, ticks)
         self._look_again()
 
     def drain(self) -> None:
         """Take what is waiting now."""
         if self._loop is not None:
-            for socket in self._subs.values():
-                self._readable(socket)
+            for ticks, socket in self._subs.items():
+                self._readable(socket, ticks)
 
-    def _readable(self, socket: Any) -> None:
-        receive, take, again = socket.recv, self._on_frame, zmq.NOBLOCK
+    def _readable(self, socket: Any, ticks: bool) -> None:
+        receive, take, again = socket.recv, self._on_tick if ticks else self._on_frame, _NOBLOCK
         count = 0
         try:
             while count < _DRAIN:
                 take(receive(again))
                 count += 1
             assert self._loop is not None, "only a listening bus is read"
-            self._loop.call_soon(self._readable, socket)
+            self._loop.call_soon(self._readable, socket, ticks)
         except zmq.Again:
             pass
         if count:

@@ -111,7 +111,7 @@ class ProcessHost:
         self._inbox.append(word)
         self._schedule()
 
-    def relay(self, tick: Event) -> None:
+    def relay(self, *ticks: Event) -> None:
         raise AssertionError(f"{self.name} does not relay market data")
 
     def note(self, text: str) -> None:
@@ -157,7 +157,7 @@ class ProcessHost:
                 return
             self._live = True
             if self.bus is not None:
-                self.bus.listen(self._take, self._drained)
+                self.bus.listen(self._take, self._inbox.append, self._drained)
             self._pulse()
             if self._stopping:
                 self._inbox.append(Stopping(reason="asked while starting"))
@@ -223,16 +223,21 @@ class ProcessHost:
 
     def _work_off(self) -> None:
         inbox, hearing = self._inbox, self.hearing
-        take = hearing.take
+        frames: list[bytes] = []  # in a row
         for _ in range(min(len(inbox), BUDGET)):
             item = inbox.popleft()
             if type(item) is bytes:
-                take(item)
-            elif type(item) is Item:
-                hearing.own_tick(item.ear, item)
+                frames.append(item)
+                continue
+            if frames:
+                hearing.take(frames)
+                frames.clear()
+            if type(item) is tuple:
+                hearing.own_tick(item)
             else:
                 self.flush()
                 self.tell(item)  # type: ignore[arg-type]
+        hearing.take(frames)
         self.flush()
         if inbox:
             self._schedule()

@@ -9,7 +9,7 @@ its record would dwarf all others, which the core says again whenever it hears t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -121,15 +121,24 @@ class Mouth:
             return changed
         return True
 
-    def relay(self, now_ns: int, tick: Event) -> int:
-        """Store a tick once and publish it; returns its number. Raises JournalUnwritable."""
-        kind = type(tick)
-        assert kind in TICKS, f"{self._actor} relays no {kind.__name__}"
+    def relay(self, now_ns: int, ticks: Sequence[Event]) -> int:
+        """Store ticks in one write and then publish them; returns the number of the first. Raises
+        JournalUnwritable.
+        """
         assert self.bus is not None, "whoever relays has a bus"
-        body = self._seal(self._ticks, kind.__name__, (now_ns, "", tick))
-        self._recorder.write_tick(records.PREFIX[records.SAID] + body)
-        self.bus.publish(self._ticks, wire.frame(kind, body))
-        return self.seq[self._ticks]
+        lane, said = self._ticks, records.PREFIX[records.SAID]
+        first = self.seq.get(lane, 0) + 1
+        recorded: list[bytes] = []
+        frames: list[bytes] = []
+        for tick in ticks:
+            kind = type(tick)
+            assert kind in TICKS, f"{self._actor} relays no {kind.__name__}"
+            body = self._seal(lane, kind.__name__, (now_ns, "", tick))
+            recorded.append(said + body)
+            frames.append(wire.frame(kind, body))
+        self._recorder.write_ticks(*recorded)
+        self.bus.publish(lane, *frames)
+        return first
 
     def write(self, *recorded: bytes) -> bool:
         """False when the disk takes no more and our core may have reducing acts left to do.

@@ -27,8 +27,10 @@ class Host(Protocol):
     def inject(self, word: Word) -> None:
         """Something happened outside: journalled, then told to the core."""
 
-    def relay(self, tick: Event) -> None:
-        """A market tick (Quote, Trade, Depth): stored once, published, told to the own core."""
+    def relay(self, *ticks: Event) -> None:
+        """Market ticks (Quote, Trade, Depth): stored once, published, told to the own core. What
+        came together is handed over together, for it is stored in one write.
+        """
 
     def note(self, text: str) -> None:
         """A short word on our condition for the heartbeat (`hub down`); shown, never acted on."""

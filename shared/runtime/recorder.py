@@ -101,8 +101,8 @@ class Recorder:
     def write(self, *recorded: bytes) -> None:
         self._files[self._pins.actor].append(*recorded)
 
-    def write_tick(self, recorded: bytes) -> None:
-        self._files[lanes.ticks_lane(self._pins.actor)].append(recorded)
+    def write_ticks(self, *recorded: bytes) -> None:
+        self._files[lanes.ticks_lane(self._pins.actor)].append(*recorded)
 
     def sync(self) -> None:
         self._files[self._pins.actor].sync()

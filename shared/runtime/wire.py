@@ -47,7 +47,8 @@ _head: Final = msgspec.msgpack.Decoder(Envelope[Raw]).decode
 _tag: Final = msgspec.msgpack.Decoder(_Tag).decode
 
 TOPICS: Final[dict[type[Event], bytes]] = {kind: kind.__name__.encode() for kind in PUBLIC}
-HEARTBEAT: Final = TOPICS[Heartbeat] + b"\0"
+_HEADS: Final = {kind: topic + b"\0" for kind, topic in TOPICS.items()}
+HEARTBEAT: Final = _HEADS[Heartbeat]
 
 
 def body(envelope: tuple[str, int, int, int, int, str, Event]) -> bytes:
@@ -56,7 +57,7 @@ def body(envelope: tuple[str, int, int, int, int, str, Event]) -> bytes:
 
 
 def frame(kind: type[Event], encoded: bytes) -> bytes:
-    return TOPICS[kind] + b"\0" + encoded
+    return _HEADS[kind] + encoded
 
 
 def head(encoded: bytes) -> Envelope[Raw]:
