@@ -16,6 +16,7 @@ from scripts.console import Exit
 BENCHES: Final = {
     "recovery": ("scripts.bench_recovery", "from SIGKILL to useful, with a full day of journal"),
     "latency": ("scripts.bench_latency", "from a quote to the bytes of the order it led to"),
+    "risk": ("scripts.bench_risk", "a quote and an intent through all rules of the governor"),
     "bus": ("scripts.bench_bus", "lossless messages a second to six hearers, beside bare pyzmq"),
 }
 

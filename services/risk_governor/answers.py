@@ -29,6 +29,8 @@ from shared.events import (
 from shared.units import Lots, Nanos
 
 Intent = OrderIntent | ModifyIntent | CancelIntent
+DIGITS_MAX: Final = 18  # of a number in an intent id: what 64 bits hold
+SAID_MAX: Final = 1 << 62  # a number in a veto is cut to this: it is far beyond every limit
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,16 +38,24 @@ DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 def number_of_id(intent_id: str) -> tuple[int, int]:
     """(counter, incarnation) of an intent id `<sleeve>.<incarnation>.<n>`; (-1, -1) otherwise."""
     parts = intent_id.rsplit(".", 2)
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
-        return -1, -1
-    return int(parts[2]), int(parts[1])
+    if len(parts) == 3 and _is_number(parts[1]) and _is_number(parts[2]):
+        return int(parts[2]), int(parts[1])
+    return -1, -1
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
 
 
 def number_of(intent: Intent) -> int:
     """The counter in an intent's id; -1 when the id is not this sleeve's and incarnation's."""
-    number, incarnation = number_of_id(intent.intent_id)
-    ours = intent.intent_id.startswith(intent.sleeve + ".") and incarnation == intent.incarnation
-    return number if ours else -1
+    return _number(intent.intent_id, intent.sleeve, intent.incarnation)
+
+
+@lru_cache(maxsize=64)
+def _number(intent_id: str, sleeve: str, incarnation: int) -> int:
+    number, named = number_of_id(intent_id)
+    return number if named == incarnation and intent_id.startswith(sleeve + ".") else -1
 
 
 def approve(
@@ -124,7 +134,8 @@ def veto(
     """Say no, with what was known about the order, and remember it for a repetition."""
     said = _vetoed(mind, intent, refusal, largest)
     if draft is not None:
-        said = structs.replace(said, inputs=draft.inputs(mind))
+        inputs = {name: _said(number) for name, number in draft.inputs().items()}
+        said = structs.replace(said, inputs=inputs)
     answer(mind, intent, said)
 
 
@@ -145,11 +156,16 @@ def _vetoed(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots) -> Orde
         sleeve=intent.sleeve,
         contract=contract,
         rule=rule,
-        limit=limit,
-        actual=actual,
+        limit=_said(limit),
+        actual=_said(actual),
         largest=largest,
         detail=detail,
     )
+
+
+def _said(number: int) -> int:
+    """A number as the wire can carry it."""
+    return max(-SAID_MAX, min(SAID_MAX, number))
 
 
 def answer(mind: Mind, intent: Intent, said: Answer) -> None:

@@ -6,9 +6,9 @@ The settlement is the price at which the trading day was taken over: the exchang
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.state import Mark, Mind, Order
+from services.risk_governor.state import Mark, Mind
 from shared.domain.rules.windows import WHOLE, in_limit_zone
-from shared.events import OrderType, VetoRule
+from shared.events import VetoRule
 from shared.units import Nanos, Ticks
 
 
@@ -38,9 +38,12 @@ def market_is_calm(mind: Mind, draft: Draft) -> Refusal | None:
 def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Neither the market nor the order's own prices may lie near the exchange's price limit."""
     mark, given = quoted(draft), mind.limits.given.pretrade
-    settle = mark.settle or mark.bid
-    for price in (mark.bid, mark.ask, draft.limit_price, draft.stop_price):
-        if price is not None and in_limit_zone(price, settle, given.limit_bp, given.limit_zone_bp):
+    settle, low, high = mark.settle or mark.bid, mark.bid, mark.ask
+    for price in (draft.limit_price, draft.stop_price):
+        if price is not None:
+            low, high = (price, high) if price < low else (low, max(high, price))
+    for price in (low, high):
+        if in_limit_zone(price, settle, given.limit_bp, given.limit_zone_bp):
             away = abs(price - settle) * WHOLE // settle
             limit = given.limit_bp - given.limit_zone_bp
             return VetoRule.PRICE_LIMIT, limit, away, f"settled at {settle}"
@@ -50,17 +53,17 @@ def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
 def order_meets_no_own(mind: Mind, draft: Draft) -> Refusal | None:
     """No order of ours reaches a resting one of ours, nor opens one month against another."""
     side = draft.side
-    for contract, one in draft.found.items():
-        if one.kind is draft.kind and contract != draft.contract:
-            against = one.sides()[1 if side > 0 else 0]
-            if against:
+    if draft.others.same:
+        for contract, one in draft.found.items():
+            against = one.short if side > 0 else one.long
+            if against and one.kind is draft.kind and contract != draft.contract:
                 return VetoRule.SELF_MATCH, 0, against, f"{contract} is on the other side"
-    if not draft.own.worker:
+    if not draft.own.resting:
         return None
     reach = reached_by(mind, draft)
-    for order in mind.state.orders.values():
-        if order.contract == draft.contract and rests_within(order, -side, reach):
-            return VetoRule.SELF_MATCH, order.limit_price or 0, reach, order.intent_id
+    for other, price, intent_id in draft.own.resting:
+        if other != side and (price - reach) * side <= 0:
+            return VetoRule.SELF_MATCH, price, reach, intent_id
     return None
 
 
@@ -71,14 +74,6 @@ def reached_by(mind: Mind, draft: Draft) -> Ticks:
     mark = quoted(draft)
     price = draft.stop_price or (mark.ask if draft.side > 0 else mark.bid)
     return price + draft.side * mind.limits.given.slippage_ticks
-
-
-def rests_within(order: Order, side: int, reach: Ticks) -> bool:
-    """Whether a live limit order on `side` would trade with one that reaches so far."""
-    price = order.limit_price
-    if price is None or order.side != side or order.type is not OrderType.LIMIT:
-        return False
-    return (reach - price) * side <= 0 and order.leaves() > 0
 
 
 def watch_market(mind: Mind, now_ns: Nanos) -> None:
@@ -109,7 +104,7 @@ def in_zone(mind: Mind, contract: str) -> bool:
 
 
 def type_is_allowed(mind: Mind, draft: Draft) -> Refusal | None:
-    if draft.type.value in mind.limits.given.pretrade.order_types:
+    if draft.type in mind.limits.order_types:
         return None
     return VetoRule.ORDER_TYPE, 0, 0, draft.type.value
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.equity import QUIET, kill, lines
-from services.risk_governor.exposure import tenths
 from services.risk_governor.latches import in_recovery
-from services.risk_governor.state import Mind
+from services.risk_governor.state import Line, Mind
 from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.loss import is_touched
 from shared.events import VetoRule
@@ -24,20 +23,16 @@ def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of one product: this contract at worst, and any other month of it."""
-    after, root = draft.lots_after(), draft.kind
-    limit = mind.limits.position_of(root.root)
-    for contract, one in draft.found.items():
-        if one.kind is root and contract != draft.contract:
-            after += one.worst
+    with_it = draft.after()
+    after = draft.others.same + (with_it.long if draft.side > 0 else with_it.short)
+    limit = mind.limits.position_of(draft.kind.root)
     return (VetoRule.POSITION, limit, after, "") if after > limit else None
 
 
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Ours, or the firm's of today where its scaling plan allows less."""
-    cap, own = mind.limits.given.account_position_tenths, draft.own
-    limit = smaller_cap(cap, mind.state.cap_tenths)
-    more = max(own.sides(draft.side, draft.size)) - own.worst
-    after = tenths(draft.found) + more * draft.kind.mini_tenths
+    limit = smaller_cap(mind.limits.given.account_position_tenths, mind.state.cap_tenths)
+    after = draft.others.tenths + draft.after().worst * draft.kind.mini_tenths
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None
 
 
@@ -49,7 +44,7 @@ def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
-    limit, risk = mind.limits.open_risk, draft.open_risk(mind)
+    limit, risk = mind.limits.open_risk, draft.after().open_risk
     return (VetoRule.OPEN_RISK, limit, risk, "") if risk > limit else None
 
 
@@ -57,22 +52,28 @@ def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """The session's net if every stop filled at its worst, against every line that would close
     something; the exit fee of what is held is counted twice, cheaply on the safe side."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    after = draft.account.session_net - draft.worst_loss(mind)
-    for line in lines(mind):
-        if is_touched(after, line.at) and not line.gain and line.key not in QUIET:
-            return VetoRule.DAILY_LOSS, -line.at, -after, line.key
-    return None
+    after, line = draft.account.session_net - draft.after().worst_loss, first_line(mind)
+    return (VetoRule.DAILY_LOSS, -line.at, -after, line.key) if is_touched(after, line.at) else None
+
+
+def first_line(mind: Mind) -> Line:
+    """The line of loss that would close something first; found once for each drawing of them."""
+    drawn = lines(mind)
+    if mind.first_line is None or mind.first_line[0] is not drawn:
+        closing = [line for line in drawn if not line.gain and line.key not in QUIET]
+        mind.first_line = drawn, max(closing, key=lambda line: line.at)
+    return mind.first_line[1]
 
 
 def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the level of the drawdown kill."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    level, after = kill(mind), draft.account.equity - draft.worst_loss(mind)
+    level, after = kill(mind), draft.account.equity - draft.after().worst_loss
     return (VetoRule.DRAWDOWN, level, after, "") if is_touched(after, level) else None
 
 
 def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the firm's floor."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    floor, after = mind.state.floor, draft.account.equity - draft.worst_loss(mind)
+    floor, after = mind.state.floor, draft.account.equity - draft.after().worst_loss
     return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

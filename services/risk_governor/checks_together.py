@@ -84,21 +84,13 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
     move_bp = mind.limits.given.pretrade.stress_bp.get(group, 0)
     if not move_bp:
         return VetoRule.GROUP_STRESS, limit, FAR, f"no stress is set for {group or 'this product'}"
-    long = short = 0
-    marks = mind.state.marks
-    for contract, one in draft.found.items():
-        if one.kind.group == group and contract != draft.contract:
-            mark = marks.get(contract)
-            if mark is None:
-                return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {contract}"
-            worth = mark.ask * one.kind.tick_micros
-            long += one.long * worth
-            short += one.short * worth
-    mark = draft.mark
+    others, after, mark = draft.others, draft.after(), draft.mark
+    if others.unpriced:
+        return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {others.unpriced}"
     assert mark is not None, "Invariant: the quote is fresh before sizes are judged"
     worth = mark.ask * draft.kind.tick_micros
-    up, down = draft.own.sides(draft.side, draft.size)
-    loss = max(long + up * worth, short + down * worth) * move_bp // WHOLE
+    long, short = others.long_worth + after.long * worth, others.short_worth + after.short * worth
+    loss = (long if long > short else short) * move_bp // WHOLE
     return (VetoRule.GROUP_STRESS, limit, loss, group) if loss > limit else None
 
 

@@ -23,9 +23,12 @@ def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
-    today = mind.today(draft.now_ns)
+    today, state = mind.today(draft.now_ns), mind.state
     if today is None:
         return VetoRule.SESSION, 0, 0, "time lies outside the calendar"
+    open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
+    if open_now and state.gate_phase is Phase.OPEN and state.gate_day == today.day:
+        return None
     phase = mind.phase(draft.now_ns)
     if phase is not Phase.OPEN:
         past = draft.now_ns - today.no_entries_ns
@@ -49,6 +52,8 @@ def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
 
 def peers_are_alive(mind: Mind, draft: Draft) -> Refusal | None:
     silent, given = mind.state.silent, mind.limits.given
+    if not silent:
+        return None
     for peer, allowed_s in (
         (ROUTER, given.router_silence_real_s),
         (SENTINEL, given.sentinel_silence_real_s),

@@ -21,7 +21,9 @@ import msgspec
 
 from services.risk_governor import follow, habits, intents, latches, levels, operator, watch
 from services.risk_governor.answers import follow_approved, number_of_id, remember
+from services.risk_governor.exposure import exposures
 from services.risk_governor.limits import tighter
+from services.risk_governor.sanity import is_sane
 from services.risk_governor.state import (
     CLOSING,
     GATEWAY,
@@ -161,8 +163,12 @@ class Governor:
         else:
             contract = getattr(event, "contract", "")
             self.mind.forget(contract)  # before, for what the handler itself asks
-            handler(now_ns, event)
+            if is_sane(event):
+                handler(now_ns, event)
+            else:
+                follow.differ(self.mind, now_ns, f"{kind.__name__} with numbers nobody can have")
             self.mind.forget(contract)
+            exposures(self.mind)  # counted now, so that no wish has to wait for it
         return self._said(now_ns)
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:

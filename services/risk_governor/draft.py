@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.risk_governor.equity import Account
-from services.risk_governor.exposure import cost_of, exposures, nothing_of
+from services.risk_governor.exposure import Exposure, cost_of, exposures, nothing_of
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import Mind, Order, product
+from shared.contracts import Product
 from shared.events import OrderIntent, VetoRule
 from shared.units import Lots, Micros, Nanos, Ticks
 
@@ -23,9 +24,9 @@ class Draft:
     """An order as it would be, with what the rules need to know about it, looked up once."""
 
     __slots__ = (
-        "_after", "_others", "account", "conduct", "contract", "each", "found", "kind",
-        "limit_price", "mark", "now_ns", "own", "purpose", "side", "size", "sleeve", "stop_given",
-        "stop_price", "type",
+        "_after", "account", "conduct", "contract", "each", "found", "kind", "limit_price", "mark",
+        "now_ns", "others", "own", "purpose", "side", "size", "sleeve", "stop_given", "stop_price",
+        "type",
     )  # fmt: skip
 
     def __init__(
@@ -50,53 +51,71 @@ class Draft:
         self.each: Micros = cost_of(mind.limits, contract, wish.stop_loss_ticks)
         self.conduct = conduct_of(mind, wish.sleeve)
         self.account: Account | None = None
-        self._others: tuple[Micros, Micros] | None = None
-        self._after: tuple[Lots, Micros, Micros] | None = None
+        self.others = Others(self.found, contract, self.kind)
+        self._after: After | None = None
 
-    def open_risk(self, mind: Mind) -> Micros:
-        """The account's open risk with this order in it: every stop filled with usual slippage."""
-        return self._reckoned(mind)[1]
-
-    def worst_loss(self, mind: Mind) -> Micros:
-        """Open risk, and every contract that could be held leaves the exit allowance farther on."""
-        return self._reckoned(mind)[2]
-
-    def _reckoned(self, mind: Mind) -> tuple[Lots, Micros, Micros]:
-        """(size, open risk, worst loss), asked by several rules, reckoned once per size."""
-        if self._after is not None and self._after[0] == self.size:
-            return self._after
-        if self._others is None:
-            risk = beyond = 0
-            for contract, one in self.found.items():
-                if contract != self.contract:
-                    risk += one.at_risk
-                    beyond += one.beyond
-            self._others = (risk, beyond)
-        risk, beyond = self._others
-        own = self.own
-        risk += own.risk(self.side, self.size, self.each)
-        beyond += max(own.sides(self.side, self.size)) * own.tick
-        self._after = (self.size, risk, risk + beyond)
+    def after(self) -> After:
+        """What it would be with this order in it, at its present size; reckoned once per size."""
+        if self._after is None or self._after.size != self.size:
+            self._after = After(self)
         return self._after
 
-    def inputs(self, mind: Mind) -> dict[str, int]:
+    def inputs(self) -> dict[str, int]:
         """What the rules knew, by name; `..._usd` are micro-dollars. For the veto's reader."""
         known = {"position": self.own.position, "buys": self.own.buys, "sells": self.own.sells}
         if self.mark is not None:
             known |= {"bid": self.mark.bid, "ask": self.mark.ask}
-        known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.worst_loss(mind)}
+        known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.after().worst_loss}
         if self.account is not None:
             known |= {
                 "equity_usd": self.account.equity,
                 "session_net_usd": self.account.session_net,
-                "floor_usd": mind.state.floor,
             }
         return known
 
-    def lots_after(self) -> Lots:
-        """Contracts at worst on the order's own side, with it."""
-        long, short = self.own.sides(self.side, self.size)
-        return long if self.side > 0 else short
+
+class Others:
+    """All other contracts together: contracts at their worst, what they risk, what they weigh."""
+
+    __slots__ = ("beyond", "long_worth", "risk", "same", "short_worth", "tenths", "unpriced")
+
+    def __init__(self, found: dict[str, Exposure], contract: str, kind: Product) -> None:
+        self.risk: Micros = 0
+        self.beyond: Micros = 0  # what leaving an allowance farther on costs
+        self.tenths = 0
+        self.same: Lots = 0  # of the same product in other months
+        self.long_worth: Micros = 0  # of the same group, at the ask
+        self.short_worth: Micros = 0
+        self.unpriced = ""  # a contract of the group without a quote
+        for name, one in found.items():
+            if name == contract or not one.worst:
+                continue
+            self.risk += one.at_risk
+            self.beyond += one.beyond
+            self.tenths += one.worst * one.kind.mini_tenths
+            if one.kind is kind:
+                self.same += one.worst
+            if one.kind.group == kind.group:
+                worth = one.ask * one.kind.tick_micros
+                self.long_worth += one.long * worth
+                self.short_worth += one.short * worth
+                if one.ask <= 0:
+                    self.unpriced = name
+
+
+class After:
+    """The order's own contract and the account with it in them."""
+
+    __slots__ = ("long", "open_risk", "short", "size", "worst", "worst_loss")
+
+    def __init__(self, draft: Draft) -> None:
+        own, others = draft.own, draft.others
+        self.size = draft.size
+        self.long, self.short = own.sides(draft.side, draft.size)
+        self.worst: Lots = self.long if self.long > self.short else self.short
+        risk: Micros = others.risk + own.risk(draft.side, draft.size, draft.each)
+        self.open_risk = risk  # every stop filled with the usual slippage
+        self.worst_loss: Micros = risk + others.beyond + self.worst * own.tick  # and leaves farther
 
 
 Check = Callable[[Mind, Draft], Refusal | None]

@@ -123,9 +123,8 @@ def part_of(
     return net, size * leave
 
 
-def unknown_loss(order: Order, left: Lots, mark: Mark | None, kind: Product) -> Micros:
+def unknown_loss(order: Order, left: Lots, mark: Mark, kind: Product) -> Micros:
     """What an order of unknown outcome may have lost already, filled at its worst."""
-    assert mark is not None, "Invariant: the quote is usable"
     assert order.worst_price is not None, "Invariant: its outcome is unknown"
     away = (order.worst_price - mark_of(mark, order.side)) * order.side
     return max(0, away) * left * kind.tick_micros

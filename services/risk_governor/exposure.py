@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from services.risk_governor.equity import Account, exit_ticks, part_of, unknown_loss
 from services.risk_governor.limits import Limits
-from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
+from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
 from shared.domain.ledger import HUMAN
 from shared.domain.rules.sizing import entry_cost, exposure, held_cost
-from shared.events import OrderState, Purpose
+from shared.events import OrderState, OrderType, Purpose
 from shared.units import Lots, Micros, Ticks
 
 Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
@@ -29,12 +29,15 @@ class Exposure:
     `beyond` is what `worst` costs to leave an allowance farther on, `tick` that of one contract;
     `net` (None: no usable quote) and `leaving` are its part of the account, as `equity` counts it.
     `bid` and `ask` are the quote all of it was counted at; `worker` the sleeve of the first live
-    order; `unknown` counts orders of unknown outcome.
+    order; `unknown` counts orders of unknown outcome; `resting` are limit orders of any purpose
+    (side, price, intent id), `stops` those that protect, `doubtful` those that may have filled,
+    `opening` what leaving those that open would cost.
     """
 
     __slots__ = (
-        "ask", "at_risk", "beyond", "bid", "bought", "buys", "contract", "held", "kind", "leaving",
-        "long", "net", "position", "sells", "short", "sold", "tick", "unknown", "worker", "worst",
+        "ask", "at_risk", "beyond", "bid", "bought", "buys", "contract", "doubtful", "held", "kind",
+        "leaving", "long", "net", "opening", "position", "resting", "sells", "short", "sold",
+        "stops", "tick", "unknown", "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, position: Lots) -> None:
@@ -52,6 +55,10 @@ class Exposure:
         self.ask: Ticks = 0
         self.worker = ""
         self.unknown = 0
+        self.opening: Micros = 0
+        self.doubtful: list[Order] = []
+        self.stops: list[Order] = []
+        self.resting: list[tuple[int, Ticks, str]] = []
         self.long: Lots = 0
         self.short: Lots = 0
         self.tick: Micros = 0
@@ -131,10 +138,11 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
             stale[order.contract] = None
     marks = mind.state.marks
     for contract, one in found.items():
-        if one.position or one.unknown:
+        if one.worst or one.unknown:
             mark = marks.get(contract)
-            if mark is None or mark.bid != one.bid or mark.ask != one.ask:
-                stale[contract] = None
+            moved = mark is None or mark.bid != one.bid or mark.ask != one.ask
+            if moved and contract not in stale:
+                value(mind, one)
     if not stale:
         return found
     for contract in stale:
@@ -149,49 +157,60 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
 
 def exposure_of(mind: Mind, contract: str) -> Exposure | None:
     """One contract counted from the books and its orders; None when it was never traded today."""
-    state = mind.state
-    desk, mark = state.ledger.desks.get(contract), state.marks.get(contract)
-    one = nothing_of(mind, contract)
+    desk, one = mind.state.ledger.desks.get(contract), nothing_of(mind, contract)
     if desk is not None:
         one.position = desk.account.position.lots
-        one.net, one.leaving = part_of(desk.account, mark, one.kind, one.tick)
-    if mark is not None:
-        one.bid, one.ask = mark.bid, mark.ask
-    stops = _add_orders(mind, one, mark)
-    if one.position:
-        one.held = held_risk(mind, contract, one.position, stops)
-    elif not one.worker and desk is None:
+    _add_orders(mind, one)
+    if desk is None and not one.worker:
         return None
     one.long, one.short = one.sides()
     one.worst = one.long if one.long > one.short else one.short
     one.beyond = one.worst * one.tick
-    if one.worst:
-        one.at_risk = FAR if one.kind is STRANGE else one.risk()
+    value(mind, one)
     return one
 
 
-def _add_orders(mind: Mind, one: Exposure, mark: Mark | None) -> list[Order]:
-    """Count every live order of a contract; its working stops are returned."""
-    limits, kind, contract = mind.limits, one.kind, one.contract
+def value(mind: Mind, one: Exposure) -> None:
+    """Everything about a contract that hangs on its quote."""
+    state, kind = mind.state, one.kind
+    desk, mark = state.ledger.desks.get(one.contract), state.marks.get(one.contract)
     usable = mark is not None and mark.usable()
+    one.bid, one.ask = (mark.bid, mark.ask) if mark is not None and usable else (0, 0)
+    one.net, one.leaving = 0, one.opening
+    if desk is not None:
+        one.net, leaving = part_of(desk.account, mark, kind, one.tick)
+        one.leaving += leaving
+    for order in one.doubtful:
+        if one.net is None or mark is None or not usable:
+            one.net = None
+            break
+        one.net -= unknown_loss(order, order.leaves(), mark, kind)
+    if one.position:
+        one.held = held_risk(mind, one, one.stops)
+    if one.worst:
+        one.at_risk = FAR if kind is STRANGE else one.risk()
+
+
+def _add_orders(mind: Mind, one: Exposure) -> None:
+    """Count every live order of a contract."""
+    limits, kind, contract = mind.limits, one.kind, one.contract
     entered = entry_cost(0, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
-    stops: list[Order] = []
     for order in mind.state.orders.values():
         left = order.leaves() if order.contract == contract else 0
         if not left:
             continue
         if order.opens():
-            one.leaving += left * entered
+            one.opening += left * entered
         if order.worst_price is not None:
-            lost = unknown_loss(order, left, mark, kind) if usable else None
-            one.net = None if one.net is None or lost is None else one.net - lost
+            one.doubtful.append(order)
         one.worker = one.worker or order.sleeve or HUMAN
         one.unknown += order.state is OrderState.UNKNOWN
+        if order.type is OrderType.LIMIT and order.limit_price is not None:
+            one.resting.append((order.side, order.limit_price, order.intent_id))
         if not order.protects:
             one.add(order.side, left, cost_of(limits, contract, order.stop_loss_ticks))
         elif order.stop_price is not None and order.state is not OrderState.SUSPENDED:
-            stops.append(order)
-    return stops
+            one.stops.append(order)
 
 
 def account_kept(mind: Mind, found: dict[str, Exposure]) -> Account | None:
@@ -216,14 +235,13 @@ def nothing_of(mind: Mind, contract: str) -> Exposure:
     return one
 
 
-def held_risk(mind: Mind, contract: str, position: Lots, stops: list[Order]) -> Micros:
+def held_risk(mind: Mind, one: Exposure, stops: list[Order]) -> Micros:
     """Loss from the mark of what is held under its working stops, the farthest counted first."""
-    limits, kind = mind.limits.given, product(contract)
-    mark = mind.state.marks.get(contract)
+    limits, kind, position = mind.limits.given, one.kind, one.position
     sign = 1 if position > 0 else -1
     distances: list[tuple[Ticks, Lots]] = []
-    if mark is not None and mark.usable():
-        price = min(mark.bid, mark.ask) if sign > 0 else max(mark.bid, mark.ask)
+    if one.bid > 0 and one.ask > 0:
+        price = min(one.bid, one.ask) if sign > 0 else max(one.bid, one.ask)
         distances = [
             ((price - order.stop_price) * sign, order.leaves())
             for order in stops

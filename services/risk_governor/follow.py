@@ -177,7 +177,7 @@ def on_position(mind: Mind, now_ns: Nanos, update: PositionUpdate) -> None:
     state.router_no = update.no
     ours = state.ledger.position(update.contract)
     if ours != update.position:
-        _differ(mind, now_ns, f"{update.contract}: router {update.position}, books {ours}")
+        differ(mind, now_ns, f"{update.contract}: router {update.position}, books {ours}")
     _watch_protection(mind, update.contract, protected=update.protected)
 
 
@@ -225,7 +225,7 @@ def on_reconciled(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
         state.ledger.write_off()  # the venue proved flat; the latch has named what differed
         ours = {}
     if proof.difference or theirs != ours:
-        _differ(mind, now_ns, proof.difference or f"router {theirs}, books {ours}")
+        differ(mind, now_ns, proof.difference or f"router {theirs}, books {ours}")
     else:
         state.reconciled_ns = proof.as_of_ns
         unlatch(mind, DIFFERENCE)
@@ -259,7 +259,7 @@ def _release(mind: Mind, proof: Reconciled) -> None:
             say_book(mind, sleeve, contract)
 
 
-def _differ(mind: Mind, now_ns: Nanos, what: str) -> None:
+def differ(mind: Mind, now_ns: Nanos, what: str) -> None:
     latch(mind, now_ns, DIFFERENCE, f"books and venue differ: {what}")
 
 

@@ -48,6 +48,7 @@ from shared.events import (
 from shared.units import Lots, Nanos
 
 TAG_LENGTH_MAX: Final = 60  # the venue appends to it
+TAG_MORE: Final = 5  # a tag is at most so much longer than its intent's id
 NEEDS: Final = {  # type -> (limit price given, stop price given)
     OrderType.MARKET: (False, False),
     OrderType.LIMIT: (True, False),
@@ -73,15 +74,16 @@ def misshapen(intent: OrderIntent) -> str:
         return "a quote rests at a limit"
     if not (0 <= intent.least <= intent.size and 1 <= intent.size < FAR):
         return f"size {intent.size}, at least {intent.least}"
-    prices = (
+    for price in (
         intent.limit_price, intent.stop_price, intent.stop_loss_ticks, intent.take_profit_ticks,
-    )  # fmt: skip
-    for name, value in zip(PRICES, prices, strict=True):
-        if value is not None and not 0 < value < FAR:
-            return f"{name} {value}"
+    ):  # fmt: skip
+        if price is not None and not 0 < price < FAR:
+            return next(f"{name} {price}" for name in PRICES if getattr(intent, name) == price)
     if product_named(intent.contract) is None:
         return f"unknown contract {intent.contract}"
-    return "" if len(tag_of(intent)) <= TAG_LENGTH_MAX else "the order's tag would be too long"
+    if len(intent.intent_id) + TAG_MORE > TAG_LENGTH_MAX < len(tag_of(intent)):
+        return "the order's tag would be too long"
+    return ""
 
 
 def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
@@ -149,6 +151,8 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
 def room_of(mind: Mind, intent: OrderIntent) -> Lots:
     """How many contracts this wish may close."""
     held = mind.state.ledger.held(intent.sleeve, intent.contract)
+    if held * intent.side >= 0:
+        return 0
     closing = mind.closing_lots(intent.sleeve, intent.contract, intent.side)
     return exit_room(held, intent.side, closing)
 
@@ -229,7 +233,7 @@ def _wrong_prices(order: Order, intent: ModifyIntent) -> str:
         ("limit_price", intent.limit_price, order.limit_price),
         ("stop_price", intent.stop_price, order.stop_price),
     ):
-        if new is not None and (new < 1 or old is None):
+        if new is not None and (not 0 < new < FAR or old is None):
             return f"{name} {new} for an order whose {name} is {old}"
     if intent.limit_price is None and intent.stop_price is None:
         return "changes nothing"

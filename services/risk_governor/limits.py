@@ -18,6 +18,7 @@ from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.day import share_of, smaller_limit
 from shared.domain.rules.inside import contradiction, daily_limit
 from shared.domain.rules.pack import RulePack
+from shared.events import OrderType
 from shared.sections import RiskGovernor
 from shared.units import SECOND, USD, Lots, Micros, Nanos
 from shared.venue.times import time_ns
@@ -115,6 +116,7 @@ class Limits:
         self.blind_ns = int(given.blind_grace_s * SECOND)
         self.difference_ns = int(given.difference_grace_s * SECOND)
         asked = given.pretrade
+        self.order_types = tuple(OrderType(name) for name in asked.order_types)
         self.repeat_ns = int(asked.repeat_s * SECOND)
         self.hold_ns = int(asked.hold_s * SECOND)
         self.skew_ns = int(asked.clock_skew_s * SECOND)

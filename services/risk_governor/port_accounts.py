@@ -50,6 +50,7 @@ class SharedAccounts:
             self._lock = open(self._own.with_suffix(".lock"), "ab")  # noqa: SIM115 - held for life
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            self.close()
             self._trouble = f"{self._own}: {error.strerror}; is another governor on this account?"
 
     def close(self) -> None:

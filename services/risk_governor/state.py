@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from services.risk_governor.conduct import Conduct
 from services.risk_governor.limits import Limits, Values
+from services.risk_governor.sanity import TICKS_MAX
 from services.risk_governor.words import Holding, OthersHold
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
@@ -87,7 +88,7 @@ class Mark(Struct):
     day: str = ""
 
     def usable(self) -> bool:
-        return self.bid > 0 and self.ask > 0
+        return 0 < self.bid < TICKS_MAX and 0 < self.ask < TICKS_MAX
 
 
 class Order(Struct):
@@ -264,6 +265,7 @@ class Mind:
         self.settings = settings
         self.limits = Limits(settings.risk_governor, settings.rules())
         self.lines: tuple[Line, ...] = ()  # drawn by `equity` ...
+        self.first_line: tuple[tuple[Line, ...], Line] | None = None  # see `checks_size`
         self.drawn: tuple[object, ...] = ()  # ... for these numbers
         self.calendar: Calendar = calendar(settings.session)
         self.state = State(ledger=Ledger())
