@@ -211,3 +211,11 @@ def test_an_exit_is_explained_as_one(tmp_path: Path, capsys: pytest.CaptureFixtu
     write(tmp_path, "risk_governor", [(BASE, answer)])
     out = tsq(capsys, "risk", "why", answer.intent_id, "--var", str(tmp_path))[1]
     assert "only closes what is held" in out
+
+
+def test_the_bench_of_the_governor_tells_medians(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = tsq(capsys, "bench", "risk", "--rounds", "100", "--json")
+    assert code == Exit.OK
+    found = json.loads(out)
+    assert found["orders"] == 10
+    assert found["intent"]["p50_us"] > found["quote"]["p50_us"] > 0
