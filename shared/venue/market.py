@@ -27,14 +27,26 @@ from shared.venue.words import DepthPayload, QuotePayload, TapePayload
 
 LEVELS_MAX: Final = 500  # a side; the worst beyond it are forgotten
 ROWS_MAX: Final = 5_000  # elements of one event; snapshots seen had a few hundred
-_BID: Final = (DepthKind.BID, DepthKind.BEST_BID, DepthKind.NEW_BEST_BID)
-_ASK: Final = (DepthKind.ASK, DepthKind.BEST_ASK, DepthKind.NEW_BEST_ASK)
-_BEST: Final = (
-    DepthKind.BEST_BID,
-    DepthKind.BEST_ASK,
-    DepthKind.NEW_BEST_BID,
-    DepthKind.NEW_BEST_ASK,
+_SIGN: Final[dict[int, int]] = {
+    int(DepthKind.BID): 1,
+    int(DepthKind.BEST_BID): 1,
+    int(DepthKind.NEW_BEST_BID): 1,
+    int(DepthKind.ASK): -1,
+    int(DepthKind.BEST_ASK): -1,
+    int(DepthKind.NEW_BEST_ASK): -1,
+}
+_BEST: Final = frozenset(
+    map(
+        int,
+        (
+            DepthKind.BEST_BID,
+            DepthKind.BEST_ASK,
+            DepthKind.NEW_BEST_BID,
+            DepthKind.NEW_BEST_ASK,
+        ),
+    )
 )
+_RESET: Final = int(DepthKind.RESET)
 
 P = TypeVar("P", QuotePayload, TapePayload, DepthPayload)
 
@@ -170,6 +182,7 @@ class DepthBook:
 
     def __init__(self, contract: str) -> None:
         self.contract = contract
+        self._volume = f"{contract} depth volume"  # for complaints
         self.venue_ns: Nanos = 0
         self._bids: dict[Ticks, Lots] = {}
         self._asks: dict[Ticks, Lots] = {}
@@ -190,33 +203,38 @@ class DepthBook:
 
     def fold_rows(self, payloads: Iterable[DepthPayload]) -> bool:
         """The same for decoded rows."""
+        changed, told = False, None
         try:
-            changed = [self._one(payload) for payload in payloads]
+            for payload in payloads:
+                if payload.timestamp != told:  # one event, one time: read it once
+                    told = payload.timestamp
+                    self.venue_ns = time_ns(told, f"{self.contract} depth timestamp")
+                changed = self._one(payload) or changed
         except ValueError:
             self.reset()
             raise
-        return any(changed)
+        return changed
 
     def _one(self, payload: DepthPayload) -> bool:
-        self.venue_ns = time_ns(payload.timestamp, f"{self.contract} depth timestamp")
-        if payload.type == DepthKind.RESET:
+        if payload.type == _RESET:
             self.reset()
             return True
-        if payload.type not in _BID and payload.type not in _ASK:
+        sign = _SIGN.get(payload.type)
+        if sign is None:
             return False  # prints, session highs and lows: other events tell them
         price = ticks_of(payload.price, self.contract, "depth price")
-        size = lots_of(payload.volume, f"{self.contract} depth volume")
-        sign = 1 if payload.type in _BID else -1
+        size = lots_of(payload.volume, self._volume)
         own, other = (self._bids, self._asks) if sign == 1 else (self._asks, self._bids)
-        if payload.type in _BEST and size:
-            _drop(own, [level for level in own if (level - price) * sign > 0])
-        if size:
-            _drop(other, [level for level in other if (level - price) * sign <= 0])
-            own[price] = size
-            if len(own) > LEVELS_MAX:
-                del own[min(own) if sign == 1 else max(own)]
-        else:
+        if not size:
             own.pop(price, None)
+            return True
+        if other and (min(other) <= price if sign == 1 else max(other) >= price):
+            _drop(other, [level for level in other if (level - price) * sign <= 0])
+        if payload.type in _BEST:
+            _drop(own, [level for level in own if (level - price) * sign > 0])
+        own[price] = size
+        if len(own) > LEVELS_MAX:
+            del own[min(own) if sign == 1 else max(own)]
         return True
 
     def size_at(self, side: Side, price: Ticks) -> Lots:
