@@ -20,7 +20,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from services.stage_checks import Checks, play
+from services.stage_checks import Checks
+from services.stage_play import play
 from shared.lab.accidents import Accidents
 from shared.units import SECOND
 
@@ -32,6 +33,7 @@ class Played(Struct, frozen=True):
     """What one seed came to. `failure`: where and what broke, empty when nothing did."""
 
     seed: int
+    ticks: int
     events: int
     steps: int
     kills: int
@@ -52,11 +54,12 @@ def play_seed(seed: int, seconds: int) -> Played:
     world = checks.world
     return Played(
         seed=seed,
+        ticks=world.ticks if world else 0,
         events=world.decisions if world else 0,
         steps=world.steps if world else 0,
         kills=world.kills if world else 0,
         fills=len(checks.fills),
-        bare_s=checks.bare_ns_max / SECOND,
+        bare_s=checks.bare.ns_max / SECOND,
         took_s=time.monotonic() - began,
         failure=failure,
     )
@@ -109,11 +112,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("campaign", description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first (default 1)")
-    parser.add_argument("--seconds", type=int, default=60, help="of accidents (default 60)")
+    parser.add_argument(
+        "--seconds", type=int, default=0, help="of accidents (default: the seed's own)"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
     asked = parser.parse_args(words)
-    if min(asked.seeds, asked.seconds, asked.jobs) < 1:
-        parser.error("--seeds, --seconds and --jobs are at least 1")
+    if min(asked.seeds, asked.jobs) < 1 or asked.seconds < 0:
+        parser.error("--seeds and --jobs are at least 1, --seconds is not below 0")
     return campaign(range(asked.first, asked.first + asked.seeds), asked.seconds, asked.jobs)
 
 

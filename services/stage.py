@@ -36,13 +36,13 @@ LOOK_NS = 12 * SECOND  # the router looks at the venue about every ten
 FAULTS = (
     (sim.FaultKind.FREEZE_MARKET, 8_000),
     (sim.FaultKind.LOSE_ANSWER, 3),
-    (sim.FaultKind.LOSE_USER_EVENT, 5),
-    (sim.FaultKind.DOUBLE_USER_EVENT, 5),
     (sim.FaultKind.REJECT_ORDER, 3),
     (sim.FaultKind.DELAY_ANSWERS, 2_000),
     (sim.FaultKind.HALT_MARKET, 5_000),
 )
-"""What the simulator does wrong on request, and how much of it at most."""
+"""What the simulator does wrong on request, and how much of it at most. User events are lost and
+doubled on their way (`hub_lost`, `hub_duplicate`), where the checks can still see them.
+"""
 SPACE_MB = 100_000  # free on the stage's disk
 
 

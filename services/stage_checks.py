@@ -1,24 +1,25 @@
 """What must hold in every World, whatever went wrong: checked from the public events and the venue.
 
 Nothing here asks the code under test how it is doing. Events are taken from the bus as a stranger
-would hear them; the truth about orders, positions and cash is the simulator's own. What is cheap is
-checked at every event, the rest after a calm and a flatten. Tests, `scripts/campaign.py` and the
-story of a day share it.
+would hear them, requests as their bytes leave; the truth about orders, positions and cash is the
+simulator's own. What is cheap is checked at every event, the rest after a calm and a flatten
+(`stage_play.py`). Tests and `scripts/campaign.py` share it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
 
 from services.order_router.words import ModifyOrder, PlaceOrder
-from services.risk_governor.words import OperatorCommand, Verb
+from services.sentinel.state import ROUTER
 from services.simulator.words import TruthReport, UserPush
-from services.stage import VenueStage, cast_world
-from services.stage_watch import VenueWatch
+from services.stage import VenueStage
+from services.stage_client import Exchange
+from services.stage_watch import Apart, VenueWatch
 from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.events import (
+    TICKS,
     Event,
     Fill,
     Flatten,
@@ -34,23 +35,22 @@ from shared.events import (
     Scope,
     SleeveBook,
 )
-from shared.lab.accidents import Accidents
 from shared.lab.world import World
-from shared.runtime.flatten_files import Request
 from shared.settings import Settings, load
-from shared.units import SECOND
+from shared.units import SECOND, Nanos
+from shared.venue import words as wire
+from shared.venue.answers import ENDPOINT_OF
 from shared.venue.codes import LIVE_STATUSES
-from shared.venue.times import time_ns
 
 UNPROTECTED_NS_MAX = 45 * SECOND  # whatever goes wrong, if only not for ever
 UNPROTECTED_FAIR_NS = 2 * SECOND  # nothing ever went wrong between the router and the venue
 UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
+APART_FAIR_NS = 2 * SECOND  # books and the venue, when nothing ever went wrong
+APART_AFTER_NS = 30 * SECOND  # since the last of it was over: three looks at the venue
 DELAYS = 8  # requests and events one after another, each of the longest delay
-ROUTER = "order_router"
+GOVERNOR = "risk_governor"
 OPENERS = (Purpose.ENTRY, Purpose.QUOTE)
 ANSWERS = (OrderState.SENT, OrderState.REFUSED)
-CALM_S = 40
-FLAT_S = 60
 
 
 def settings_of(**overrides: str) -> Settings:
@@ -67,24 +67,37 @@ class Checks:
         self.fills: dict[int, Fill] = {}
         self.positions: dict[str, int] = {}
         self.books: dict[tuple[str, str], int] = {}
-        self.bare_since: dict[str, int] = {}
-        self.bare_ns_max = 0
         self.halt_no = 0
         self.level = RiskLevel.ACTIVE
         self.stages: dict[tuple[Scope, str, str], FlattenStage] = {}
         self.halts: list[tuple[int, int]] = [(0, -1)]  # (number on the governor's lane, halt_no)
-        self.kinds: Counter[str] = Counter()
-        self.asked: set[str] = set()
-        self.watch = VenueWatch(settings_of().risk_governor.position, self._unprotected)
+        self.kinds: Counter[tuple[str, type[Event]]] = Counter()
+        self.asked: dict[str, tuple[int, PlaceOrder]] = {}  # tag -> the router's life, and the wish
+        self.left: set[str] = set()  # tags whose bytes have left
+        self.unrecorded: set[str] = set()  # asked on a full disk: the next life knows of none
+        self.bare = Apart(self._unprotected)
+        self.apart = Apart(self._differs)
+        self.watch = VenueWatch(settings_of().risk_governor.position, self.bare)
         self.world: World | None = None
 
     def attend(self, world: World) -> None:
-        """Hear also what the cores tell their ports."""
+        """Hear also what the cores tell their ports, and what leaves the computer."""
         self.world = world
         world.overhear = self.overheard
+        self.stage.line.leaving = self.leaving
+
+    @property
+    def stage(self) -> VenueStage:
+        assert self.world is not None, "attend a world first"
+        assert isinstance(self.world.stage, VenueStage)
+        return self.world.stage
+
+    # -- on the bus --------------------------------------------------------------------------------
 
     def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
-        self.kinds[f"{lane} {type(event).__name__}"] += 1
+        self.kinds[lane, type(event)] += 1
+        if isinstance(event, TICKS):
+            return
         match event:
             case OrderApproved():
                 assert event.intent_id not in self.approved, f"approved twice: {event}"
@@ -103,10 +116,12 @@ class Checks:
                 self._fill(event)
             case FlattenProgress():
                 self.stages[event.scope, event.contract, event.cause] = event.stage
-            case PositionUpdate():
-                self._position(now_ns, event)
+            case PositionUpdate(contract=contract, position=position):
+                self.positions[contract] = position
+                self._compare(now_ns, contract)
             case SleeveBook(sleeve=sleeve, contract=contract, position=position):
                 self.books[sleeve, contract] = position
+                self._compare(now_ns, contract)
 
     def _opens_halted(self, approved: OrderApproved) -> bool:
         """Whether something that could only open is approved while all is closed."""
@@ -114,33 +129,47 @@ class Checks:
         closed = self.level in (RiskLevel.HALTED, RiskLevel.FLATTENING)
         return closed and approved.purpose in OPENERS and held * approved.side >= 0
 
+    def _answer(self, update: OrderUpdate) -> None:
+        approved = self.approved.get(update.intent_id)
+        if approved is None or update.tag != approved.tag:
+            return
+        if update.tag in self.unrecorded:  # found at the venue, or answered as if never sent
+            self.answers.setdefault(update.intent_id, update.state)
+            return
+        assert (update.side, update.contract) == (approved.side, approved.contract)
+        assert update.size <= approved.size, "larger than approved"
+        before = self.answers.setdefault(update.intent_id, update.state)
+        assert before in ANSWERS, f"begins without an answer: {update}"
+        assert before is not OrderState.REFUSED or before is update.state, f"refused, then {update}"
+
+    def _fill(self, fill: Fill) -> None:
+        if fill.voided:
+            assert fill.trade_id in self.fills, "voided a fill that was never booked"
+            del self.fills[fill.trade_id]
+            return
+        assert fill.trade_id not in self.fills, f"booked twice: {fill}"
+        self.fills[fill.trade_id] = fill
+
+    # -- to the ports ------------------------------------------------------------------------------
+
     def overheard(self, actor: str, now_ns: int, word: Word) -> None:
         """A word to a port, as it goes on record."""
         if actor == "simulator":
             if isinstance(word, UserPush):
-                self.watch.pushed(now_ns, word)
+                contract = self.watch.pushed(now_ns, word)
+                if contract:
+                    self._compare(now_ns, contract)
         elif isinstance(word, PlaceOrder):
             assert word.tag not in self.asked, f"asked for twice: {word}"
-            self.asked.add(word.tag)
+            assert self.world is not None, "attend a world first"
+            router = self.world.players[ROUTER]
+            self.asked[word.tag] = (router.epoch, word)
+            if router.spoiled:
+                self.unrecorded.add(word.tag)
             self._not_void(word)
             self._one_exit(word)
         elif isinstance(word, ModifyOrder):
             self._not_void(word)
-
-    def _unprotected(self, since_ns: int, until_ns: int) -> None:
-        """A position had no whole stop: for longer than accidents excuse?"""
-        assert self.world is not None, "attend a world first"
-        stage, players = self.world.stage, self.world.players
-        assert isinstance(stage, VenueStage)
-        if not players[ROUTER].up:
-            return  # closed by a stop or a limit of its own, with nobody there
-        excuse_ns = max(stage.trouble_ns, players[ROUTER].back_ns, players["simulator"].back_ns)
-        bound_ns = UNPROTECTED_AFTER_NS if excuse_ns else UNPROTECTED_FAIR_NS
-        bound_ns += DELAYS * stage.slowest_ns
-        bare_ns = until_ns - max(since_ns, excuse_ns)
-        assert bare_ns <= bound_ns, (
-            f"unprotected for {bare_ns / SECOND:.2f} s, {bound_ns / SECOND:.2f} allowed"
-        )
 
     def _one_exit(self, word: PlaceOrder) -> None:
         """No exit is asked for while another of its contract works."""
@@ -157,41 +186,104 @@ class Checks:
     def _not_void(self, word: PlaceOrder | ModifyOrder) -> None:
         """What was approved before a halt is not begun once the router has heard of the halt."""
         assert self.world is not None, "attend a world first"
-        heard = self.world.players[ROUTER].heard.get("risk_governor", 0)
+        heard = self.world.players[ROUTER].heard.get(GOVERNOR, 0)
         known = max(number for seq, number in self.halts if seq <= heard)
         assert word.halt_no < 0 or word.halt_no >= known, f"halt {known} was heard before {word}"
 
-    def _answer(self, update: OrderUpdate) -> None:
-        approved = self.approved.get(update.intent_id)
-        if approved is None or update.tag != approved.tag:
+    # -- out of the house --------------------------------------------------------------------------
+
+    def leaving(self, now_ns: Nanos, exchange: Exchange) -> None:
+        """The bytes of a request leave the computer."""
+        request, world = exchange.request, self.world
+        assert world is not None, "attend a world first"
+        if not ENDPOINT_OF[type(request)].mutates:
             return
-        assert (update.side, update.contract) == (approved.side, approved.contract)
-        assert update.size <= approved.size, "larger than approved"
-        before = self.answers.setdefault(update.intent_id, update.state)
-        assert before in ANSWERS, f"begins without an answer: {update}"
-        assert before is not OrderState.REFUSED or before is update.state, f"refused, then {update}"
-
-    def _fill(self, fill: Fill) -> None:
-        if fill.voided:
-            assert fill.trade_id in self.fills, "voided a fill that was never booked"
-            del self.fills[fill.trade_id]
+        gripped = self.stage.sentinel.gripped
+        routers = exchange.client is self.stage.router.asker.client
+        assert gripped != routers, f"two pairs of hands: {request} while the lock is the other's"
+        if not isinstance(request, wire.PlaceOrder):
             return
-        assert fill.trade_id not in self.fills, f"booked twice: {fill}"
-        self.fills[fill.trade_id] = fill
+        tag = request.custom_tag or ""
+        assert tag in self.asked, f"nobody decided {request}"
+        life, word = self.asked[tag]
+        assert tag not in self.left, f"sent twice: {request}"
+        self.left.add(tag)
+        assert life == world.players[ROUTER].epoch, f"of another life: {request}"
+        self._not_void(word)
+        real_ns = now_ns - world.start_ns + SECOND
+        assert not word.deadline_real_ns or real_ns <= word.deadline_real_ns, f"expired: {word}"
+        approved = self.by_tag.get(tag)
+        assert approved or tag.startswith("t1.router."), f"nobody approved {tag}"
+        if approved:
+            wide = request.size <= approved.size and request.contract_id == approved.contract
+            assert wide, f"more than approved: {request}"
 
-    def _position(self, now_ns: int, update: PositionUpdate) -> None:
-        self.positions[update.contract] = update.position
-        since = self.bare_since.pop(update.contract, 0)
-        if since:
-            self.bare_ns_max = max(self.bare_ns_max, now_ns - since)
-        if update.position and update.unprotected_since_ns:
-            self.bare_since[update.contract] = since or now_ns
+    # -- in time -----------------------------------------------------------------------------------
 
-    # -- at the end -------------------------------------------------------------------------------
+    def second(self, now_ns: Nanos) -> None:
+        """What stands for too long is found while it stands."""
+        self.bare.ask(now_ns)
+        self.apart.ask(now_ns)
 
-    def judge(self, world: World) -> None:
+    def _compare(self, now_ns: Nanos, contract: str) -> None:
+        """The router's and the governor's books beside the venue's."""
+        lots = self.watch.lots.get(contract, 0)
+        self.apart.note(now_ns, ROUTER + contract, agrees=self.positions.get(contract, 0) == lots)
+        total = sum(held for (_, name), held in self.books.items() if name == contract)
+        self.apart.note(now_ns, GOVERNOR + contract, agrees=total == lots)
+
+    def _excuse(self, *actors: str) -> Nanos | None:
+        """Until when accidents explain what is wrong; None while somebody cannot know better."""
+        assert self.world is not None, "attend a world first"
+        players = [self.world.players[name] for name in (*actors, "simulator")]
+        for player in players:
+            frozen = player.thaw_ns > self.world.now_ns
+            if not player.up or player.spoiled or frozen:
+                return None
+        return max(self.stage.trouble_ns, *(player.back_ns for player in players))
+
+    def _unprotected(self, contract: str, since_ns: Nanos, until_ns: Nanos) -> None:
+        """A position had no whole stop: for longer than accidents excuse?"""
+        assert self.world is not None, "attend a world first"
+        excuse_ns = self._excuse(ROUTER)
+        if excuse_ns is None:
+            return
+        bound_ns = UNPROTECTED_AFTER_NS if excuse_ns else UNPROTECTED_FAIR_NS
+        self._bound(f"{contract} unprotected", max(since_ns, excuse_ns), until_ns, bound_ns)
+
+    def _differs(self, name: str, since_ns: Nanos, until_ns: Nanos) -> None:
+        """A book differed from the venue's: for longer than accidents excuse?"""
+        excuse_ns = self._excuse(ROUTER, GOVERNOR)
+        if excuse_ns is None:
+            return
+        assert self.world is not None, "attend a world first"
+        weather = self.world.accidents
+        lossy = weather.bus_loss or weather.bus_delay_ns_max or weather.clog
+        bound_ns = APART_AFTER_NS if excuse_ns or lossy else APART_FAIR_NS
+        self._bound(f"{name} differs from the venue", max(since_ns, excuse_ns), until_ns, bound_ns)
+
+    def _bound(self, what: str, since_ns: Nanos, until_ns: Nanos, bound_ns: Nanos) -> None:
+        bound_ns += DELAYS * self.stage.slowest_ns
+        assert until_ns - since_ns <= bound_ns, (
+            f"{what} for {(until_ns - since_ns) / SECOND:.2f} s, {bound_ns / SECOND:.2f} allowed"
+        )
+
+    # -- at the end --------------------------------------------------------------------------------
+
+    def settled(self) -> bool:
+        """Whether all seems over, so that it is worth judging."""
+        return not (
+            self.watch.live
+            or any(self.watch.lots.values())
+            or any(self.positions.values())
+            or any(self.books.values())
+            or any(stage is not FlattenStage.FLAT for stage in self.stages.values())
+            or len(self.answers) < len(self.approved)
+        )
+
+    def judge(self) -> None:
         """After the calm and a flatten: every book equals the venue's."""
-        truth = truth_of(world)
+        truth = self.stage.truth()
         assert truth.tags_refused == 0, "a tag was used twice"
         assert truth.balance_micros == truth.start_micros + truth.profit_micros - truth.fees_micros
         held = {row.contract: row.lots for row in truth.positions if row.lots}
@@ -211,9 +303,13 @@ class Checks:
             assert intent_id in self.answers, f"{intent_id} was never answered"
         unfinished = [key for key, stage in self.stages.items() if stage is not FlattenStage.FLAT]
         assert not unfinished, f"never ended: {unfinished}"
-        bare_ns = max(self.bare_ns_max, self.watch.bare_ns_max)
+        bare_ns = self.bare.ns_max
         assert bare_ns <= UNPROTECTED_NS_MAX, f"unprotected for {bare_ns / SECOND:.1f} s"
-        for player in world.players.values():
+
+    def replay(self) -> None:
+        """Every actor, run again from its last snapshot, says and remembers the same."""
+        assert self.world is not None, "attend a world first"
+        for player in self.world.players.values():
             player.recover()
 
     def cash(self) -> int:
@@ -233,65 +329,3 @@ class Checks:
         for tag in ours:
             root = tag.removesuffix("-SL").removesuffix("-TP")
             assert root in self.by_tag or root.startswith("t1.router."), f"nobody approved {tag}"
-
-
-def truth_of(world: World) -> TruthReport:
-    stage = world.stage
-    assert isinstance(stage, VenueStage)
-    return stage.truth()
-
-
-def play(
-    seed: int,
-    accidents: Accidents,
-    seconds: int,
-    *,
-    settings: Settings | None = None,
-    checks: Checks | None = None,
-) -> Checks:
-    """A rough time, a calm, a flatten by the operator, and the judgement."""
-    settings, checks = settings or settings_of(), checks or Checks()
-    start_ns = time_ns(settings.simulator.start, "start")
-    world = cast_world(settings, start_ns, seed=seed, accidents=accidents, said=checks.said)
-    checks.attend(world)
-    stage = world.stage
-    assert isinstance(stage, VenueStage)
-    person = Person(world, seed, accidents.operator)
-    for _ in range(seconds):
-        world.run(world.now_ns + SECOND)
-        person.second()
-    world.accidents = stage.accidents = Accidents()
-    world.run(world.now_ns + CALM_S * SECOND)
-    person.ask(Verb.FLATTEN)
-    world.run(world.now_ns + FLAT_S * SECOND)
-    checks.judge(world)
-    return checks
-
-
-class Person:
-    """Somebody who flattens, halts and resumes, at the governor or by the request file."""
-
-    def __init__(self, world: World, seed: int, rate: float) -> None:
-        self.world, self.dice, self.rate = world, Random(seed ^ 0xB055), rate
-        self.count = 0
-
-    def second(self) -> None:
-        if not self.rate or self.dice.random() >= self.rate:
-            return
-        verb = self.dice.choice((Verb.FLATTEN, Verb.HALT, None, *[Verb.RESUME] * 5))
-        if verb is None:
-            self.leave_request()
-        else:
-            self.ask(verb)
-
-    def ask(self, verb: Verb) -> None:
-        self.count += 1
-        command = OperatorCommand(command_id=self.count, verb=verb, who="test", cause="a person")
-        self.world.inject("risk_governor", command)
-
-    def leave_request(self) -> None:
-        """A `flatten.request`: router, governor and sentinel see it each for itself."""
-        self.count += 1
-        name = f"file-{self.count}"
-        assert isinstance(self.world.stage, VenueStage)
-        self.world.stage.files.leave(Request(name, "by file", "test"))

@@ -149,7 +149,7 @@ class Line:
         self.stage = stage
         self.calls: dict[int, tuple[Exchange, Then]] = {}
         self.count = 0
-        self.leaving: Callable[[Nanos, Body], None] | None = None
+        self.leaving: Callable[[Nanos, Exchange], None] | None = None
         """Told each request whose bytes leave us, whatever becomes of it."""
 
     def ask(self, exchange: Exchange, then: Then) -> None:
@@ -161,7 +161,7 @@ class Line:
             self._later(stage.delay(), then, NotSent("no connection"))
         else:
             if self.leaving:
-                self.leaving(stage.world.now_ns, exchange.request)
+                self.leaving(stage.world.now_ns, exchange)
             self._travel(exchange, then)
 
     def _travel(self, exchange: Exchange, then: Then) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from services.sleeves.base import Sleeve
 from services.stage import cast_world
-from services.stage_checks import Checks, settings_of, truth_of
+from services.stage_checks import Checks, settings_of
+from services.stage_play import truth_of
 from shared.events import (
     Bar,
     Event,

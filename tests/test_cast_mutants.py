@@ -27,7 +27,8 @@ from services.risk_governor import intents
 from services.risk_governor.state import Mind
 from services.sleeves import desk as sleeves
 from services.sleeves.base import Sleeve
-from services.stage_checks import play, settings_of
+from services.stage_checks import settings_of
+from services.stage_play import play
 from shared.domain.orders import Happening
 from shared.events import Bar, OrderApproved
 from shared.lab.accidents import Accidents

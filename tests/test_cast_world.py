@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from services.stage_checks import play
+from services.stage_play import play
 from shared.lab.accidents import Accidents
 
 

@@ -451,6 +451,24 @@ def test_a_partial_exit_is_an_order_and_the_legs_are_cut_to_size(bench: Bench) -
     bench.check_agreed()
 
 
+def test_a_stop_that_cannot_be_cut_goes_only_when_another_stands(bench: Bench) -> None:
+    """The venue refuses sizes of open legs: the position is covered at every moment all the same.
+    Found by a World whose sleeves leave in parts.
+    """
+    bench.enter(size=3)
+    bench.run(0.5)
+    bench.venue.refuse_changes = 10
+    bench.exit(Side.SELL, 1)
+    for _ in range(60):
+        bench.run(0.05)
+        stops = sum(o.size for o in bench.resting() if o.type.value == "STOP")
+        assert stops >= bench.lots(), "uncovered"
+    assert bench.lots() == 2
+    assert [o.size for o in bench.resting() if o.type.value == "STOP"] == [2]
+    bench.venue.refuse_changes = 0
+    bench.check_agreed()
+
+
 def test_an_exit_is_never_larger_than_the_position(bench: Bench) -> None:
     bench.quote(Side.BUY, 20_000, 1)
     bench.run(0.5)

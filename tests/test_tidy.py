@@ -67,6 +67,7 @@ EDGE_FILES = {
     "services/stage_router.py",
     "services/stage_sentinel.py",
     "services/stage_checks.py",
+    "services/stage_play.py",
 }
 """Files outside `shared/runtime` that may touch clocks, sockets or files, each for its reason."""
 
@@ -94,7 +95,7 @@ BANNED_IN_CORES = {
 }
 COMPOSITION = {
     "cast", "stage", "stage_client", "stage_router", "stage_gateway", "stage_sentinel",
-    "stage_checks", "stage_watch",
+    "stage_busy", "stage_checks", "stage_play", "stage_watch",
 }  # fmt: skip
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
 

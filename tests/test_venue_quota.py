@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.units import SECOND
 from shared.venue.outcome import Reserve
-from shared.venue.quota import SHARES, Quota, quota_of
+from shared.venue.quota import KEPT, SHARES, Quota, quota_of
 
 COMMON = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
 
@@ -78,3 +78,16 @@ def test_a_rehearsal_at_ten_times_the_speed_has_ten_times_the_minutes() -> None:
     assert quota.take(Reserve.TRADING, 0)
     assert not quota.take(Reserve.TRADING, 5 * SECOND)
     assert quota.take(Reserve.TRADING, 6 * SECOND)
+
+
+def test_trading_stops_while_safety_can_still_answer_every_fill() -> None:
+    """Safety has spent its own share and lives on what trading leaves: trading leaves it thirty.
+    Found by a World of quoters whose stops stayed at home for want of budget.
+    """
+    quota = Quota()
+    for number in range(60 + 24 + 60):
+        assert quota.take(Reserve.SAFETY, number)
+    assert quota.left(Reserve.SAFETY, 200) == KEPT
+    assert quota.left(Reserve.TRADING, 200) == 0
+    assert not quota.take(Reserve.TRADING, 200)
+    assert quota.take(Reserve.SAFETY, 200)

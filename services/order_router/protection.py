@@ -105,12 +105,24 @@ def _wanted(desk: Desk, book: Book) -> Lots:
     if book.bracketed and since_ns and not desk.real_after(since_ns, _grace_s(desk, book)):
         kept = [o for o in _net_stops(desk, book) if opposing(o, book) and not o.cancel]
         return sum(o.left for o in kept)
-    legs = sum(
-        o.left
-        for o in desk.live(book.contract)
-        if o.purpose is Purpose.STOP_LOSS and o.state in RESTING and opposing(o, book)
-    )
-    return max(0, need - legs)
+    leaving = _too_large(desk, book)
+    stays = [o for o in _legs(desk, book, Purpose.STOP_LOSS) if o not in leaving]
+    return max(0, need - sum(o.left for o in stays))
+
+
+def _too_large(desk: Desk, book: Book) -> list[Order]:
+    """Stops of brackets that cover more than the position and that the venue will not cut: they
+    have to go, and not before another stop stands.
+    """
+    excess = _excess(desk, book, Purpose.STOP_LOSS)
+    legs = _legs(desk, book, Purpose.STOP_LOSS) if excess else []
+    return [leg for leg in legs if leg.unchangeable and leg.left > excess]
+
+
+def _is_rearmed(desk: Desk, book: Book, lots: Lots) -> bool:
+    """Whether the net stop covers `lots` at the venue."""
+    stops = [o for o in _net_stops(desk, book) if o.state in RESTING and opposing(o, book)]
+    return sum(o.left for o in stops if not o.cancel) >= lots
 
 
 def _grace_s(desk: Desk, book: Book) -> float:
@@ -259,8 +271,10 @@ def _cut(desk: Desk, book: Book, purpose: Purpose, excess: Lots) -> None:
         if not leg.still:
             excess -= leg.left
         elif leg.left <= excess or leg.unchangeable:
+            stop = purpose is Purpose.STOP_LOSS and leg.left > excess
+            if not stop or _is_rearmed(desk, book, leg.left - excess):
+                want_cancel(desk, leg, "it covers more than the position")
             excess -= leg.left
-            want_cancel(desk, leg, "it covers more than the position")
         else:
             change(desk, leg, size=leg.size - excess)
             return

@@ -178,7 +178,8 @@ class World:
         changed, fresh = False, player.epoch == 0
         unsaid: tuple[Event, ...] = ()
         if not fresh:
-            changed = self._happens(self.accidents.changed)
+            here = player.name not in self.stage.elsewhere
+            changed = here and self._happens(self.accidents.changed)
             unsaid = player.recover(changed=changed)
         player.up, player.epoch, player.thaw_ns = True, player.epoch + 1, 0
         player.back_ns = 0 if fresh else self.now_ns
@@ -187,6 +188,8 @@ class World:
         self.stage.started(player.name, player.epoch, self.now_ns)
         self._speak(player, unsaid)
         self.tell(player, Started(epoch=player.epoch, fresh=fresh, changed=changed))
+        for lane in player.takes:
+            self.bus.catch_up(player, lane)
         if not fresh and self._happens(self.accidents.storm):
             self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))
 
@@ -308,10 +311,12 @@ class World:
 
     def _die(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
         """The end of a process: after all was done, or recorded and nobody told, or not even
-        recorded, or not even heard.
+        recorded, or not even heard. Journals elsewhere are not ours to tear.
         """
-        if self._happens(self.accidents.torn) and player.tear(event):
-            pass
+        if player.name in self.stage.elsewhere:
+            self._speak(player, said, heard=self.dice.random() < 0.5)
+        elif self._happens(self.accidents.torn) and player.tear(event):
+            pass  # nothing of it ever was
         elif not (self._happens(self.accidents.unsaid) and player.lose_record(said)):
             self._speak(player, said, heard=self.dice.random() < 0.5)
         self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))

@@ -25,6 +25,10 @@ SHARES: Final[Mapping[Reserve, int]] = {
     Reserve.TRADING: 90,
     Reserve.HISTORY: 45,
 }
+KEPT: Final = 30
+"""Trading stops while so many are left in the common pot: every order that works may still fill,
+and a fill needs its stop placed and removed, also when safety has used up its own share.
+"""
 _COMMON: Final = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
 
 
@@ -43,10 +47,14 @@ class Quota:
     def left(self, reserve: Reserve, now: Nanos) -> int:
         """Requests `reserve` may still send at once."""
         own = self._shares[reserve] - self._count(reserve, now)
-        if reserve is not Reserve.SAFETY:
-            common = sum(self._shares[one] - self._count(one, now) for one in _COMMON)
-            return max(0, min(own, common) if reserve in _COMMON else own)
-        return max(0, sum(self._shares[one] - self._count(one, now) for one in _COMMON))
+        if reserve not in _COMMON:
+            return max(0, own)
+        common = sum(self._shares[one] - self._count(one, now) for one in _COMMON)
+        if reserve is Reserve.SAFETY:
+            return max(0, common)
+        if reserve is Reserve.TRADING:
+            common -= min(KEPT, self._shares[Reserve.SAFETY])
+        return max(0, min(own, common))
 
     def take(self, reserve: Reserve, now: Nanos) -> bool:
         """Spend one request; False, and nothing spent, when none is left."""

@@ -1,0 +1,130 @@
+"""Sleeves that trade all the time, for Worlds: what a day of the real ones does, within seconds.
+
+The house's sleeves wait for their moment, and a World of fifteen seconds would mostly watch them
+wait. These enter, add, leave in parts, trail, change and withdraw one after the other, by nothing
+but a count, so that every kind of order is under way while things go wrong. They know nothing about
+markets and are never composed into a cast that trades.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from services.sleeves.base import Sleeve
+from shared.events import Quote
+from shared.settings import Settings, load
+
+EVERY = 6  # quotes between two ideas
+FAR = 40  # ticks of a stop and a target
+NEAR = 6
+
+
+class Counted(Struct):
+    """All they remember."""
+
+    count: int = 0
+
+    def idea(self, ideas: int) -> int:
+        """The next of so many ideas; -1 while it is not yet time for one."""
+        self.count += 1
+        return self.count // EVERY % ideas if self.count % EVERY == 0 else -1
+
+
+class Busy(Sleeve):
+    """Entries with brackets, and every way to leave again."""
+
+    contracts_max = 3
+    State = Counted
+    state: Counted
+
+    def on_quote(self, quote: Quote) -> None:
+        idea = self.state.idea(8)
+        if idea < 0:
+            return
+        if self.idle:
+            self._enter(idea, quote)
+        elif not self.position:
+            self._change_mind(idea, quote)
+        elif idea in (0, 5):
+            self.close("enough")
+        elif idea == 2:
+            self._leave_in_part(quote)
+        elif idea in (3, 6):
+            self.trail(quote.bid - NEAR if self.position > 0 else quote.ask + NEAR)
+
+    def _enter(self, idea: int, quote: Quote) -> None:
+        stop, target = (FAR, FAR) if idea % 3 else (NEAR, NEAR)
+        if idea in (1, 2):
+            self.buy(2, sl_ticks=stop, tp_ticks=target, least=1, reason="up")
+        elif idea in (4, 5):
+            self.sell(1, sl_ticks=stop, tp_ticks=target, reason="down")
+        elif idea == 6:
+            self.buy(1, limit=quote.bid, sl_ticks=stop, tp_ticks=target, reason="wait below")
+        elif idea == 7:
+            self.sell(1, stop=quote.bid - 2, sl_ticks=stop, tp_ticks=target, reason="break")
+
+    def _change_mind(self, idea: int, quote: Quote) -> None:
+        for order in self.working:
+            if idea % 2:
+                self.cancel(order.intent_id, "too long")
+            elif order.limit_price is not None:
+                self.modify(order.intent_id, limit=quote.bid, reason="follow")
+
+    def _leave_in_part(self, quote: Quote) -> None:
+        if self.position > 1:
+            self.sell(1, limit=quote.bid, reason="half")
+        elif self.position == 1:
+            self.sell(1, limit=quote.ask + 1, reason="patiently")
+
+
+class BusyQuoter(Sleeve):
+    """Quotes at the touch, and moves them at every chance."""
+
+    contracts_max = 2
+    State = Counted
+    state: Counted
+
+    def on_quote(self, quote: Quote) -> None:
+        idea = self.state.idea(7)
+        if idea < 0:
+            return
+        if idea == 6:
+            self.quote(None, None, reason="pause")
+        else:
+            bid = quote.bid if self.position < self.contracts_max else None
+            ask = quote.ask if self.position > -self.contracts_max else None
+            self.quote(bid, ask, size=1, reason="touch")
+
+
+HERE = "services.stage_busy"
+BUSY = {
+    "TSQ__SLEEVES__TREND__IMPLEMENTATION": f"{HERE}:Busy",
+    "TSQ__SLEEVES__MEAN_REVERSION__IMPLEMENTATION": f"{HERE}:Busy",
+    "TSQ__SLEEVES__MARKET_MAKER__IMPLEMENTATION": f"{HERE}:BusyQuoter",
+    "TSQ__SLEEVES__TAIL_HEDGE__IMPLEMENTATION": f"{HERE}:BusyQuoter",
+    "TSQ__RISK_GOVERNOR__TRADES_PER_DAY": "10000",
+    "TSQ__RISK_GOVERNOR__LOSS_STREAK": "1000",
+    "TSQ__RISK_GOVERNOR__SLEEVE_LOSS": "0",
+    "TSQ__RISK_GOVERNOR__QUOTED_PER_DAY": "10000",
+    "TSQ__RISK_GOVERNOR__ORDERS_PER_WINDOW": "1000",
+    "TSQ__RISK_GOVERNOR__OPEN_RISK": "1000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__ACCOUNT_ORDERS_PER_WINDOW": "1000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__STRESS_LOSS": "100000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__REPEAT_S": "0",
+    "TSQ__RISK_GOVERNOR__PRETRADE__MESSAGES_FREE": "100000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__FILLS_PER_WINDOW": "1000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__CONTRACTS_PER_DAY": "10000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__HOLD_TRIPS": "10000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__BIRTHS": "1000",
+}
+"""Settings under which the busy ones are let do what they do."""
+
+
+def settings_for(seed: int) -> Settings:
+    """The cast of a seed: in one of four the house's own sleeves, else the busy ones."""
+    return load(env={} if seed % 4 == 0 else BUSY)
+
+
+def rough_s_for(seed: int) -> int:
+    """How long a seed's accidents last: the house's sleeves take their time."""
+    return 40 if seed % 4 == 0 else 12
