@@ -62,7 +62,9 @@ def begin(start: str, **overrides: str) -> tuple[World, Day, int, Settings]:
     settings = settings_of(TSQ__SIMULATOR__START=start, **overrides)
     start_ns = time_ns(start, "start")
     day = Day()
-    return cast_world(settings, start_ns, seed=5, said=day.said), day, start_ns, settings
+    world = cast_world(settings, start_ns, seed=5, said=day.said)
+    day.attend(world)
+    return world, day, start_ns, settings
 
 
 def test_the_countdown_ends_flat_before_the_firms_time() -> None:

@@ -451,6 +451,25 @@ def test_a_partial_exit_is_an_order_and_the_legs_are_cut_to_size(bench: Bench) -
     bench.check_agreed()
 
 
+def test_what_never_got_an_answer_does_not_keep_a_flatten_from_its_end(bench: Bench) -> None:
+    """On a full disk an entry stays at home and nobody says so; the router must not wait for ever,
+    since it ends (and comes back with a record) only once it may. Found by a World with full disks.
+    """
+    entry = bench.enter()
+    bench.requests.clear()
+    bench.run(1)
+    assert bench.state(entry.intent_id) is S.SENT
+    bench.run(60)
+    assert bench.state(entry.intent_id) is S.ABSENT
+    assert bench.router.may_stop()
+
+
+def test_what_a_full_disk_must_not_hold_back_can_open_nothing() -> None:
+    reducing = {kind for kind in Router.words if getattr(kind, "reducing", False)}
+    assert {w.ReadBooks, w.CloseContract, w.CancelOrder, w.PlaceReducing} <= reducing
+    assert not reducing & {w.PlaceOrder, w.ModifyOrder}
+
+
 def test_a_stop_that_cannot_be_cut_goes_only_when_another_stands(bench: Bench) -> None:
     """The venue refuses sizes of open legs: the position is covered at every moment all the same.
     Found by a World whose sleeves leave in parts.

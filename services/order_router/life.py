@@ -106,6 +106,7 @@ class Life:
         state.real_ns = max(state.real_ns, event.real_ns)
         if first:
             self._first_pulse()
+        outbox.give_up_waiting(desk)
         reconcile.pulse(desk)
         if state.silent:
             protection.openers_go(desk, "the governor is silent")

@@ -28,6 +28,7 @@ from shared.events import OrderApproved, OrderState, OrderType, OrderUpdate, Pur
 from shared.units import Lots, Nanos, Ticks
 
 CANCELLABLE = RESTING | {OrderState.SUSPENDED}
+ANSWER_S_MAX = 30.0  # real seconds; the port's own patience with the venue is a sixth of it
 
 
 # -- approvals -----------------------------------------------------------------------------------
@@ -186,6 +187,17 @@ def on_place_answer(desk: Desk, answer: PlaceAnswer) -> None:
         case Outcome.UNKNOWN:
             _ended(desk, order)
             happen(desk, order, Happening.LOST, answer.text)
+
+
+def give_up_waiting(desk: Desk) -> None:
+    """An order without an answer for far longer than any request takes has an unknown outcome: on a
+    full disk it never left, and nobody will ever say so.
+    """
+    for order in list(desk.state.orders.values()):
+        waits = order.state is OrderState.SENT and not order.via
+        if waits and desk.real_after(order.sent_real_ns, ANSWER_S_MAX):
+            _ended(desk, order)
+            happen(desk, order, Happening.LOST, f"no answer for {ANSWER_S_MAX:g} s")
 
 
 def _ended(desk: Desk, order: Order) -> None:

@@ -4,8 +4,9 @@ Every request the core says is answered by exactly one word, whatever happens to
 the core needs no timer to learn that nothing will come. The exception is a process that dies: the
 runtime tells `Started`, and what had no answer by then has an unknown outcome.
 
-`reducing` marks the acts that can only make the account safer. The runtime lets those through even
-when the journal cannot be written (law 4).
+`reducing` marks the acts that can only make the account safer, and the questions without which a
+flatten could not be proven. The runtime lets those through even when the journal cannot be written
+(law 4).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Outcome(Enum):
 class Join(Word, frozen=True, kw_only=True):
     """Trade this account: open the user hub for it. Answered by `Link`, again and again."""
 
+    reducing: ClassVar[bool] = True
     account_id: int
     name: str
 
@@ -41,12 +43,14 @@ class Join(Word, frozen=True, kw_only=True):
 class Reconnect(Word, frozen=True, kw_only=True):
     """Drop every connection and every order still waiting to leave; begin anew."""
 
+    reducing: ClassVar[bool] = True
     reason: str
 
 
 class KnowHalt(Word, frozen=True, kw_only=True):
     """The newest halt number: a waiting order approved under an older one must not leave."""
 
+    reducing: ClassVar[bool] = True
     halt_no: int
 
 
@@ -117,6 +121,7 @@ class ReadBooks(Word, frozen=True, kw_only=True):
     ones). `account`: the account record too. `urgent`: may use the reserve of the request quota.
     """
 
+    reducing: ClassVar[bool] = True
     read_id: int
     trades_since_ns: Nanos
     since_ns: Nanos = 0

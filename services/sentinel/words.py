@@ -3,11 +3,14 @@
 The core knows the world only through these, so a replayed journal shows why it acted. Orders and
 positions are what the venue's REST answered, reduced to what the decision needs: which orders are
 live, whether they can open anything, and how many lots are held.
+
+All it says is `reducing`: it opens nothing, so a full disk does not end it in the middle of an act.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -118,12 +121,14 @@ class Answered(Word, frozen=True, kw_only=True):
 class Read(Word, frozen=True, kw_only=True):
     """Ask the venue for live orders, then positions; answered by Books or Unreadable, always."""
 
+    reducing: ClassVar[bool] = True
     no: int
 
 
 class Seize(Word, frozen=True, kw_only=True):
     """Kill the router, take its lock. `request_id`: also latch a flatten.request of ours."""
 
+    reducing: ClassVar[bool] = True
     request_id: str
     cause: str
 
@@ -131,6 +136,7 @@ class Seize(Word, frozen=True, kw_only=True):
 class Cancel(Word, frozen=True, kw_only=True):
     """Cancel one order; answered by Answered, always."""
 
+    reducing: ClassVar[bool] = True
     no: int
     order_id: int
 
@@ -138,6 +144,7 @@ class Cancel(Word, frozen=True, kw_only=True):
 class Close(Word, frozen=True, kw_only=True):
     """closeContract, sized by the venue; answered by Answered, always."""
 
+    reducing: ClassVar[bool] = True
     no: int
     contract: str
 
@@ -145,6 +152,7 @@ class Close(Word, frozen=True, kw_only=True):
 class Report(Word, frozen=True, kw_only=True):
     """Write `flatten.progress`; `beat` grows."""
 
+    reducing: ClassVar[bool] = True
     request_id: str
     stage: str
     beat: int
@@ -154,6 +162,7 @@ class Report(Word, frozen=True, kw_only=True):
 class Release(Word, frozen=True, kw_only=True):
     """Give the lock back. `flat`: proven, so the request `request_id` is removed first."""
 
+    reducing: ClassVar[bool] = True
     request_id: str
     flat: bool
 
@@ -161,12 +170,15 @@ class Release(Word, frozen=True, kw_only=True):
 class Say(Word, frozen=True, kw_only=True):
     """A sentence for the log; `loud` ones are for a person, now."""
 
+    reducing: ClassVar[bool] = True
     text: str
     loud: bool = False
 
 
 class Leave(Word, frozen=True, kw_only=True):
     """Asked to stop, and nothing of ours is left to do."""
+
+    reducing: ClassVar[bool] = True
 
 
 WORDS: tuple[type[Word], ...] = (
