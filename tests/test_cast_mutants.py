@@ -105,10 +105,11 @@ def approve_under_a_halt(patch: Patch) -> None:
 def forget_what_was_under_way(patch: Patch) -> None:
     happen = life.happen
 
-    def never_lost(desk: Desk, order: Any, happening: Happening, why: str) -> bool:
+    def never_lost(desk: Desk, order: Any, happening: Happening, why: str = "") -> bool:
         return happening is not Happening.LOST and happen(desk, order, happening, why)
 
-    patch.setattr(life, "happen", never_lost)
+    for module in (life, outbox):
+        patch.setattr(module, "happen", never_lost)
 
 
 class Impatient(Sleeve):
