@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +16,13 @@ import pytest
 from services.risk_governor import port as ports
 from services.risk_governor.core import Governor
 from services.risk_governor.port import GovernorPort
-from services.risk_governor.words import FlattenRequested, SentinelBack, SentinelSilent
+from services.risk_governor.words import (
+    DiskSpace,
+    FlattenRequested,
+    OthersHold,
+    SentinelBack,
+    SentinelSilent,
+)
 from shared.core import Word
 from shared.events import RiskLevel
 from shared.runtime import flatten_files, paths
@@ -35,13 +42,15 @@ class House:
         self.core = Governor(settings())
         self.port = GovernorPort(settings(sentinel_silence_real_s=0.3))
         self.told: list[Word] = []
+        self.found: list[Word] = []  # by itself: space and other accounts, at every start
         self.deaf = False
 
     def now_ns(self) -> int:
         return OPENING
 
     def inject(self, word: Word) -> None:
-        self.told.append(word)
+        found = isinstance(word, DiskSpace | OthersHold)
+        (self.found if found else self.told).append(word)
         if not self.deaf:
             for said in self.core.on(OPENING, word):
                 if isinstance(said, Word):
@@ -265,4 +274,15 @@ def test_the_sentinel_lives_while_its_file_changes(tmp_path: Path) -> None:
         assert house.told[2] == SentinelBack()
 
     paths.heartbeat_path(tmp_path, "sentinel").write_bytes(b"old")
+    with_house(tmp_path, act)
+
+
+def test_free_space_and_other_accounts_are_told_at_the_start(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        await house.until(lambda: len(house.found) == 2)
+        space = [word.free_mb for word in house.found if isinstance(word, DiskSpace)]
+        assert len(space) == 1
+        assert abs(space[0] - shutil.disk_usage(tmp_path).free // 2**20) < 1_000
+        assert OthersHold() in house.found, "on the simulator nothing is shared"
+
     with_house(tmp_path, act)
