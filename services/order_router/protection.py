@@ -103,6 +103,7 @@ def _wanted(desk: Desk, book: Book) -> Lots:
         return 0
     since_ns = book.bare_real_ns
     if book.bracketed and since_ns and not desk.real_after(since_ns, _grace_s(desk, book)):
+        _look_for_legs(desk, book)
         kept = [o for o in _net_stops(desk, book) if opposing(o, book) and not o.cancel]
         return sum(o.left for o in kept)
     leaving = _too_large(desk, book)
@@ -123,6 +124,16 @@ def _is_rearmed(desk: Desk, book: Book, lots: Lots) -> bool:
     """Whether the net stop covers `lots` at the venue."""
     stops = [o for o in _net_stops(desk, book) if o.state in RESTING and opposing(o, book)]
     return sum(o.left for o in stops if not o.cancel) >= lots
+
+
+def _look_for_legs(desk: Desk, book: Book) -> None:
+    """Legs that are late may be open and only their news be lost: asked once, before a second stop
+    is placed beside them.
+    """
+    read = desk.state.read
+    asked = read is not None and read.begin >= book.acted
+    if not asked and desk.real_after(book.bare_real_ns, SWEEP_S):
+        desk.read_soon(after=book.acted)
 
 
 def _grace_s(desk: Desk, book: Book) -> float:
