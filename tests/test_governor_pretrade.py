@@ -626,5 +626,14 @@ def test_a_person_brings_a_switched_off_sleeve_back() -> None:
     passed(stage.quote_order(BUY, 24_000))
 
 
+def test_what_an_order_is_asked_is_not_loosened_within_a_day_either() -> None:
+    stage = Stage(settings(contracts_per_day=50, disk_low_mb=900)).opened()
+    looser = Governor(settings(contracts_per_day=200, disk_low_mb=100, spread_ticks=5))
+    looser.restore(stage.governor.snapshot())
+    asked = looser.mind.limits.given.pretrade
+    assert (asked.contracts_per_day, asked.disk_low_mb, asked.spread_ticks) == (50, 900, 5)
+    assert "contracts_per_day stays 50" in looser.mind.limits.kept
+
+
 def test_the_defaults_let_an_ordinary_order_pass() -> None:
     passed(Stage(settings()).opened().ask("trend", BUY))
