@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts import counterfactual
+from scripts import counterfactual, risk_lines
 from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from shared.domain.rules.book import BOOK
 from shared.domain.rules.explain import sentence, spoken
+from shared.events import RiskLevel
 from shared.runtime import journal, paths
 from shared.runtime.journal import Corrupt
 from shared.runtime.replay import cat
@@ -169,30 +170,9 @@ def vetoes(args: argparse.Namespace, root: Path) -> Exit:
 
 
 def show(args: argparse.Namespace) -> Exit:
-    found = ask_governor(var_of(args), "status", {"who": who(), "cause": "tsq risk show"})
-    state = found.get("state", {})
-    report(args, "\n".join(shown(state)), state)
-    return Exit.OK if state.get("level") == "ACTIVE" else Exit.REFUSED
-
-
-def shown(state: dict[str, Any]) -> list[str]:
-    """The governor's state as lines: level, money, latches with what ends them, rooms."""
-    usd = {key: spoken("usd", state.get(key, 0)) for key in (
-        "equity", "session_net", "open_risk", "headroom", "floor", "kill_level",
-    )}  # fmt: skip
-    paused = " (paused)" if state.get("paused") else ""
-    lines = [
-        f"{state.get('level', 'UNKNOWN')}{paused} {state.get('cause', '')}".rstrip(),
-        f"equity {usd['equity']}, session {usd['session_net']}, open risk {usd['open_risk']}",
-        f"headroom {usd['headroom']} to {state.get('next_rule') or 'the next level'};"
-        f" kill at {usd['kill_level']}, floor at {usd['floor']}",
-    ]
-    for held in state.get("latches", ()):
-        key = held["key"].partition(":")[0]
-        name = BOOK[key].name if key in BOOK else key
-        lines.append(f"latch {held['key']} ({name}): {held['cause']}; ends with {held['clears']}")
-    lines += [
-        f"room {one['contract']}: {one['ticks']} ticks to {one['rule']}, {one['contracts']} more"
-        for one in state.get("rooms", ())
-    ]
-    return lines
+    answer = ask_governor(var_of(args), "status", {"who": who(), "cause": "tsq risk show"})
+    state = risk_lines.state_in(answer)
+    if state is None:
+        raise CommandError(f"no state in the governor's answer: {answer}", Exit.UNSAFE)
+    report(args, "\n".join(risk_lines.shown(state)), answer["state"])
+    return Exit.OK if state.level is RiskLevel.ACTIVE else Exit.REFUSED

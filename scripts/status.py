@@ -1,4 +1,8 @@
-"""`tsq status`: each process as supervisord and its heartbeat see it; is the account safe?"""
+"""`tsq status`: each process as supervisord and its heartbeat see it; is the account safe?
+
+Exit code 5 while the account is not: DANGER, or an alarm for a person. The governor itself is asked
+too, so that an alarm is heard without the page.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,15 @@ from typing import Any
 
 from msgspec import structs
 
-from scripts.console import CommandError, Exit, ask_governor, report, var_of
+from scripts.console import Exit, report, var_of
+from scripts.risk_lines import headroom_line, held_lines, risk_of
 from scripts.supervise import Program, programs
+from shared.domain.rules.telling import alarms, all_held
 from shared.runtime.heartbeats import read_heartbeats
 from shared.settings import Settings, load
 
 STALE_S = 3.0
+DANGER = "DANGER"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +39,17 @@ def run(args: argparse.Namespace) -> Exit:
     safety = verdict_of(settings) if face == "RUNNING" else {}  # else the answer is a stranger's
     lines = [line_of(program, beats) for program in found] or ["nothing runs here"]
     lines.append(safety_line(safety))
-    held = latches_of(var)
-    lines += [latch_line(one) for one in held]
+    state = risk_of(var)
+    lines += [] if state is None else [headroom_line(state), *held_lines(state)]
     rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
-    report(args, "\n".join(lines), {"processes": rows, "safety": safety, "latches": held})
+    alarmed = [] if state is None else alarms(state)
+    held = [] if state is None else [structs.asdict(one) for one in all_held(state)]
+    report(
+        args, "\n".join([*(f"*** {text} ***" for text in alarmed), *lines]),
+        {"processes": rows, "safety": safety, "latches": held, "alarms": alarmed},
+    )  # fmt: skip
+    if alarmed or safety.get("level") == DANGER:
+        return Exit.UNSAFE
     well = found and all(program.state == "RUNNING" for program in found)
     return Exit.OK if well else Exit.CHECK_FAILED
 
@@ -46,25 +60,6 @@ def safety_line(verdict: dict[str, Any]) -> str:
         return "safety: UNKNOWN, the exporter does not answer"
     reasons = "".join(f"\n  {one['level']:<7} {one['text']}" for one in verdict.get("reasons", ()))
     return f"safety: {verdict.get('level', 'UNKNOWN')}{reasons}"
-
-
-def latches_of(var: Path) -> list[dict[str, Any]]:
-    """What the governor itself says it holds; nothing while it does not answer."""
-    try:
-        found = ask_governor(var, "status", {}).get("state", {}).get("latches", [])
-    except CommandError:
-        return []
-    return list(found)
-
-
-def latch_line(one: dict[str, Any]) -> str:
-    """One latch: what it makes of its scope, why, who tripped it since when, what ends it."""
-    whom = one["sleeve"] or "account"
-    since = time.strftime("%H:%M:%SZ", time.gmtime(one["since_ns"] / 1e9))
-    return (
-        f"holds {whom}: {one['level']} by {one['owner']} since {since}: {one['cause']}"
-        f" (clears: {one['clears']})"
-    )
 
 
 def line_of(program: Program, beats: dict[str, dict[str, Any]]) -> str:

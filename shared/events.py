@@ -489,6 +489,7 @@ class RiskLatch(Struct, frozen=True, kw_only=True):
     """One reason behind the governor's level: what, whom it binds, who tripped it, what ends it.
 
     `level` is what it alone would make of its scope; ACTIVE: it is news and forbids nothing.
+    `alarm`: a person must look at once.
     """
 
     key: str
@@ -501,6 +502,7 @@ class RiskLatch(Struct, frozen=True, kw_only=True):
     until_ns: Nanos = 0
     sleeve: str = ""
     flattens: bool = False
+    alarm: bool = False
 
 
 class Room(Struct, frozen=True, kw_only=True):
@@ -515,6 +517,41 @@ class Room(Struct, frozen=True, kw_only=True):
     ticks: Ticks
     price: Ticks
     contracts: Lots
+
+
+class RiskLayer(Struct, frozen=True, kw_only=True):
+    """How far the account is from one line of the day, micro-dollars.
+
+    `at`: the session's net at which the rule acts, what leaving costs counted where the rule counts
+    it. `room`: what may still be lost (for a line of profit: won) until then.
+    """
+
+    rule: str
+    at: Micros
+    room: Micros
+    gain: bool = False
+
+
+class FirmStanding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the firm counts of the account's finished days, micro-dollars; 0: there is no such rule.
+
+    Days are those since the last payout. `best_percent`: the best day's share of the profit.
+    """
+
+    rules: str  # the pack
+    profit: Micros = 0
+    needed: Micros = 0  # profit that passes the account, the best day's share met
+    best_day: Micros = 0
+    best_percent: int = 0
+    best_percent_below: int = 0  # where the firm wants that share
+    winning_day: Micros = 0  # net from which on a day is a winning one
+    winning_days: int = 0
+    winning_days_needed: int = 0
+    traded_days: int = 0
+    traded_days_needed: int = 0
+    payable: Micros = 0
+    floor_after: Micros = 0  # the floor once a payout is booked
+    pays: bool = False  # whether this account has payouts
 
 
 class RiskState(Event, frozen=True, kw_only=True):
@@ -551,6 +588,8 @@ class RiskState(Event, frozen=True, kw_only=True):
     budgets: tuple[tuple[str, Micros], ...] = ()  # each sleeve's slice of the distance to the floor
     payable: Micros = 0  # what a payout may be asked for; 0: none
     winning_days: int = 0  # since the last payout
+    layers: tuple[RiskLayer, ...] = ()  # every line of the day, gravest first
+    firm: FirmStanding | None = None  # None until a balance is known
 
 
 class WorkingOrder(Struct, frozen=True, kw_only=True):

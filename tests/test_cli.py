@@ -31,6 +31,8 @@ from scripts import (
     flatten,
     logs,
     operator_command,
+    risk,
+    risk_lines,
     status,
     supervise,
     up,
@@ -41,11 +43,21 @@ from scripts.console import Exit, read_progress
 from scripts.rehearsal import free_port
 from scripts.supervise import Program
 from services.metrics_exporter.verdict import Reason, Verdict
-from shared.events import Heartbeat
+from shared.events import (
+    FirmStanding,
+    Heartbeat,
+    RiskLatch,
+    RiskLayer,
+    RiskLevel,
+    RiskState,
+    Room,
+    Scope,
+)
 from shared.runtime import paths, pulse, records
 from shared.runtime.journal import Journal
 from shared.runtime.replay import Difference, Report
 from shared.settings import REPO
+from shared.units import SECOND, USD
 
 USER, KEY = "marker-user-3141", "marker-key-59265"
 VERBS = tuple(cli.VERBS)
@@ -213,20 +225,99 @@ def test_status_of_nothing_is_a_failed_check_and_asks_no_stranger(
     assert "nothing runs here" in answer.out
     assert "safety: UNKNOWN" in answer.out
     assert "SAFE" not in answer.out
-    assert tsq("status", "--json").json == {"processes": [], "safety": {}, "latches": []}
+    assert tsq("status", "--json").json == {
+        "processes": [], "safety": {}, "latches": [], "alarms": [],
+    }  # fmt: skip
+
+
+def a_state(**changes: object) -> RiskState:
+    usual = RiskState(
+        halt_no=1, level=RiskLevel.ACTIVE, cause="", since_ns=0, equity=50_000 * USD,
+        headroom=120 * USD, session_net=-50 * USD, next_rule="session_cap",
+    )  # fmt: skip
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_latch(**changes: object) -> RiskLatch:
+    usual = RiskLatch(
+        key="sleeve:trend", cause="lost its limit", level=RiskLevel.HALTED, scope=Scope.SLEEVE,
+        owner="risk_governor", since_ns=1_795_016_100 * SECOND, clears="operator", sleeve="trend",
+    )  # fmt: skip
+    return msgspec.structs.replace(usual, **changes)
+
+
+def governor_says(monkeypatch: pytest.MonkeyPatch, state: RiskState) -> None:
+    told = {"done": True, "text": "", "state": msgspec.to_builtins(state)}
+    for module in (risk_lines, risk):
+        monkeypatch.setattr(module, "ask_governor", lambda *_args: told)
 
 
 def test_status_shows_what_is_held(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = {
-        "key": "sleeve:trend", "sleeve": "trend", "level": "HALTED", "owner": "risk_governor",
-        "since_ns": 1_795_016_100 * 10**9, "cause": "lost its limit", "clears": "operator",
-    }  # fmt: skip
-    monkeypatch.setattr(
-        status, "ask_governor", lambda *_args: {"done": True, "state": {"latches": [held]}}
+    governor_says(monkeypatch, a_state(latches=(a_latch(),)))
+    answer = tsq("status")
+    assert answer.out.splitlines()[2:] == [
+        "risk: active; headroom $120.00 to the session cap, session -$50.00",
+        "holds trend: halted - Sleeve switched off: lost its limit",
+        "  since 09:35:00 CT by risk governor; ends: a person: tsq resume --sleeve trend",
+    ]
+    assert tsq("status", "--json").json["latches"][0]["how"] == "tsq resume --sleeve trend"
+
+
+def test_an_alarm_is_the_first_line_and_the_exit_code(
+    tsq: Tsq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without the page, and with every process running."""
+    found = [Program("order_router", "RUNNING", 11, 0, 0, "")]
+    monkeypatch.setattr(status, "programs", lambda _var: found)
+    late = a_latch(
+        key="session", sleeve="", scope=Scope.ACCOUNT, level=RiskLevel.FLATTENING,
+        cause="ALARM: not proven flat in time; end of day", clears="17:00 CT", alarm=True,
+    )  # fmt: skip
+    governor_says(monkeypatch, a_state(level=RiskLevel.FLATTENING, latches=(late,)))
+    answer = tsq("status")
+    assert answer.code == Exit.UNSAFE
+    assert answer.out.startswith("*** ALARM: not proven flat in time; end of day ***")
+    assert tsq("status", "--json").json["alarms"] == [late.cause]
+    governor_says(monkeypatch, a_state())
+    assert tsq("status").code == Exit.OK
+
+
+def test_danger_is_no_success(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Program("metrics_exporter", "RUNNING", 11, 0, 0, "")]
+    monkeypatch.setattr(status, "programs", lambda _var: found)
+    for level, code in (("DANGER", Exit.UNSAFE), ("WATCH", Exit.OK), ("STALE", Exit.OK)):
+        told = {"level": level, "reasons": []}
+        monkeypatch.setattr(status, "verdict_of", lambda _settings, told=told: told)
+        assert tsq("status").code == code
+
+
+def test_risk_show_tells_every_distance(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (
+        RiskLayer(rule="floor", at=-2_000 * USD, room=1_950 * USD),
+        RiskLayer(rule="profit_target", at=3_000 * USD, room=3_050 * USD, gain=True),
+        RiskLayer(rule="session_cap", at=-200 * USD, room=120 * USD),
     )
-    assert (
-        "holds trend: HALTED by risk_governor since 15:35:00Z: lost its limit (clears: operator)"
-    ) in tsq("status").out
+    room = Room(contract="CON.F.US.MNQ.Z26", rule="session_cap", ticks=240, price=99_000,
+                contracts=5)  # fmt: skip
+    firm = FirmStanding(rules="topstep-50k-express-standard@2026-09", pays=True, winning_days=3,
+                        winning_days_needed=5)  # fmt: skip
+    state = a_state(layers=layers, rooms=(room,), firm=firm, budgets=(("trend", 500 * USD),))
+    governor_says(monkeypatch, state)
+    answer = tsq("risk", "show")
+    assert answer.code == Exit.OK
+    lines = answer.out.splitlines()
+    gauges = lines[lines.index("distance to each rule:") + 1 :][:3]
+    assert [line.split("[")[0].strip() for line in gauges] == [
+        "Session cap", "The firm's floor", "Profit target reached",
+    ]  # fmt: skip
+    assert "[########............]     $120.00 to lose, at -$200.00" in gauges[0]
+    assert "240 ticks, session cap at 24750.00; 5 more would fit" in answer.out
+    assert "trend $500.00" in answer.out
+    assert "winning days 3 of 5" in answer.out
+    governor_says(monkeypatch, a_state(level=RiskLevel.HALTED))
+    assert tsq("risk", "show").code == Exit.REFUSED
+    monkeypatch.setattr(risk, "ask_governor", lambda *_args: {"done": True, "state": {}})
+    assert tsq("risk", "show").code == Exit.UNSAFE
 
 
 def test_down_of_nothing_is_done_already(tsq: Tsq) -> None:

@@ -22,11 +22,14 @@ from shared.events import (
     OrderVetoed,
     Purpose,
     RiskLatch,
+    RiskLayer,
     RiskLevel,
+    Room,
     Scope,
     Side,
     VetoRule,
 )
+from shared.units import USD
 from tests.exporter_stage import MNQ, NOW, Watch
 
 LABELS = ("sleeve", "contract", "actor", "reason")
@@ -144,7 +147,10 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
     latch = RiskLatch(key="recovery", cause="c", level=RiskLevel.ACTIVE, scope=Scope.ACCOUNT,
                       owner="risk_governor", since_ns=1, clears="17:00 CT")  # fmt: skip
     watch.risk(session_net=-450_000_000, latches=(latch,), payable=495_490_000, winning_days=5,
-               budgets=(("trend", 500_000_000),))  # fmt: skip
+               budgets=(("trend", 500_000_000),), recovery=True,
+               layers=(RiskLayer(rule="daily_loss", at=-900 * USD, room=450 * USD),),
+               rooms=(Room(contract=MNQ, rule="daily_loss", ticks=240, price=99_000,
+                           contracts=5),))  # fmt: skip
     watch.fill(1)
     watch.say("risk_governor", OrderVetoed(
         intent_id="i", sleeve="trend", contract=MNQ, rule=VetoRule.OPEN_RISK, limit=1,
@@ -161,7 +167,12 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
         ("topstepquant_floor_dollars",): 48_000.0,
         ("topstepquant_floor_distance_dollars",): 2_000.0,
         ("topstepquant_equity_conservative_dollars",): 50_000.0,
-        ("topstepquant_personal_dll_used_ratio",): 0.5,
+        ("topstepquant_rule_used_ratio", "daily_loss"): 0.5,
+        ("topstepquant_rule_room_dollars", "daily_loss"): 450.0,
+        ("topstepquant_room_contracts", MNQ): 5.0,
+        ("topstepquant_room_price_steps", MNQ): 240.0,
+        ("topstepquant_alarm",): 0.0,
+        ("topstepquant_recovery",): 1.0,
         ("topstepquant_open_risk_dollars",): 50.0,
         ("topstepquant_naked_position_seconds", MNQ): 0.0,
         ("topstepquant_position_contracts", MNQ): 1.0,
@@ -172,7 +183,7 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
         ("topstepquant_unknown_orders",): 0.0,
         ("topstepquant_feed_age_seconds", MNQ): 0.0,
         ("topstepquant_ready",): 1.0,
-        ("topstepquant_verdict", "SAFE"): 1.0,
+        ("topstepquant_verdict", "WATCH"): 1.0,
         ("topstepquant_verdict", "DANGER"): 0.0,
         ("topstepquant_risk_level", "ACTIVE"): 1.0,
         ("topstepquant_venue_state", "READY"): 1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from services.metrics_exporter.state import FlattenFile
@@ -14,6 +15,7 @@ from shared.events import (
     FeedStatus,
     FlattenProgress,
     FlattenStage,
+    RiskLatch,
     RiskLevel,
     Scope,
     VenueState,
@@ -69,6 +71,16 @@ def test_stale_after_is_a_setting_that_works() -> None:
     assert verdict(patient.board).level == "SAFE"
 
 
+def latch(key: str, cause: str, level: RiskLevel, **more: object) -> RiskLatch:
+    usual = RiskLatch(key=key, cause=cause, level=level, scope=Scope.ACCOUNT, owner="risk_governor",
+                      since_ns=NOW, clears="17:00 CT")  # fmt: skip
+    return msgspec.structs.replace(usual, **more)
+
+
+ALARM = latch("session", "ALARM: late", RiskLevel.FLATTENING, alarm=True)
+OFF = latch("sleeve:trend", "lost 150", RiskLevel.HALTED, scope=Scope.SLEEVE, sleeve="trend")
+HALF = latch("recovery", "half is lost", RiskLevel.ACTIVE)
+
 STORIES: list[tuple[str, Callable[[Watch], None], str, str]] = [
     ("governor silent, flat", lambda w: (w.wait(4), w.healthy("risk_governor")), "STALE",
      "risk_governor silent for 4 s"),
@@ -92,7 +104,15 @@ STORIES: list[tuple[str, Callable[[Watch], None], str, str]] = [
     ("exits only", lambda w: w.risk(level=RiskLevel.REDUCE_ONLY, cause="reconcile"), "WATCH",
      "exits only: reconcile"),
     ("paused", lambda w: w.risk(paused=True), "WATCH", "paused by the operator"),
-    ("near", lambda w: w.risk(headroom=149 * USD), "WATCH", "headroom is down to $149.00"),
+    ("near", lambda w: w.risk(headroom=149 * USD), "WATCH",
+     "headroom is down to $149.00, next is the drawdown kill"),
+    ("alarm", lambda w: w.risk(level=RiskLevel.FLATTENING, cause="ALARM: late", latches=(ALARM,)),
+     "DANGER", "ALARM: late"),
+    ("sleeve off", lambda w: w.risk(latches=(OFF,)), "WATCH", "sleeve switched off: lost 150"),
+    ("recovery", lambda w: w.risk(latches=(HALF,)), "WATCH", "recovery mode: half is lost"),
+    ("no headroom, flattening",
+     lambda w: (w.position(1), w.risk(headroom=0, level=RiskLevel.FLATTENING, cause="cap")),
+     "WATCH", "flattening: cap"),
     ("no headroom, open", lambda w: (w.position(1), w.risk(headroom=0)), "DANGER",
      "no headroom left"),
     ("below the floor", lambda w: w.risk(equity=47_999 * USD), "DANGER", "the firm's floor"),

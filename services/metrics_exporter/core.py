@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from services.metrics_exporter import actions
 from services.metrics_exporter.state import (
     BARS,
     FILLS_WAITING_MAX,
@@ -33,10 +34,12 @@ from shared.events import (
     Armed,
     AuthorityGranted,
     Bar,
+    CancelApproved,
     ContractListed,
     Event,
     FeedStatus,
     Fill,
+    Flatten,
     FlattenProgress,
     FlattenStage,
     Gap,
@@ -68,7 +71,10 @@ SLEEVE: Final = "sleeve_"
 FROM_SLEEVES: Final = (OrderIntent, SleeveStatus)
 SPEAKERS: Final[dict[str, tuple[type[Event], ...]]] = {
     GATEWAY: (SessionPhase, FeedStatus, ContractListed, Bar, Gap, Quote),
-    GOVERNOR: (RiskState, Armed, OrderApproved, OrderVetoed, SleeveBook, AuthorityGranted),
+    GOVERNOR: (
+        RiskState, Armed, OrderApproved, OrderVetoed, SleeveBook, AuthorityGranted, Flatten,
+        CancelApproved,
+    ),
     ROUTER: (
         VenueStatus, AccountUpdate, Reconciled, FlattenProgress, PositionUpdate, OrderUpdate, Fill,
     ),
@@ -127,7 +133,9 @@ class Board:
         self._calendar = calendar(settings.session)
         self._handlers: dict[type[Event], Callable[[str, Seen[Any]], None]] = {
             Heartbeat: self._on_heartbeat,
-            RiskState: self._from(GOVERNOR, "risk"),
+            RiskState: self._on_risk,
+            Flatten: self._on_flatten,
+            CancelApproved: self._on_cancel,
             Armed: self._from(GOVERNOR, "armed"),
             SessionPhase: self._from(GATEWAY, "phase"),
             FeedStatus: self._from(GATEWAY, "feed"),
@@ -242,6 +250,19 @@ class Board:
         ]:
             del self.orders[name]
 
+    def _on_risk(self, source: str, seen: Seen[RiskState]) -> None:
+        if source == GOVERNOR:
+            self.risk = seen
+            actions.on_risk(self.recent, seen)
+
+    def _on_flatten(self, source: str, seen: Seen[Flatten]) -> None:
+        if source == GOVERNOR:
+            actions.on_flatten(self.recent, seen)
+
+    def _on_cancel(self, source: str, seen: Seen[CancelApproved]) -> None:
+        if source == GOVERNOR:
+            actions.on_cancel(self.recent, seen)
+
     def _on_flatten_progress(self, source: str, seen: Seen[FlattenProgress]) -> None:
         if source != ROUTER:
             return
@@ -253,6 +274,7 @@ class Board:
             self.flatten_seconds = max(0.0, took / SECOND)
             self.flatten_began_ns = 0
             self.counts.flattens += 1
+            actions.on_proof(self.recent, seen)
 
     def _on_contract_listed(self, source: str, seen: Seen[ContractListed]) -> None:
         listed = seen.value

@@ -171,6 +171,7 @@ class Face:
                 "now": now.now,
                 "verdict": now.verdict,
                 "risk": now.safety,
+                "reasons": now.risk,
                 "flatten": now.flatten,
                 "vetoes": now.vetoes,
             }

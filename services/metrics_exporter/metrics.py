@@ -17,7 +17,8 @@ from prometheus_client.registry import Collector
 from services.metrics_exporter import rows
 from services.metrics_exporter.core import GOVERNOR, ROUTER, Board
 from services.metrics_exporter.verdict import Level, quote_age_s, unprotected_s, unready, verdict
-from shared.events import RiskLevel
+from shared.domain.rules.telling import alarms, used_percent
+from shared.events import RiskLevel, Room
 from shared.units import SECOND, USD
 
 PREFIX: Final = "topstepquant_"
@@ -60,12 +61,19 @@ class BoardCollector(Collector):
     def _risk(self) -> Iterator[Metric]:
         assert self._board.risk is not None, "Invariant: what is not stale was said"
         risk, limits = self._board.risk.value, self._board.settings.risk_governor
+        layers = [((layer.rule,), layer) for layer in risk.layers]
         levels = [((level.name,), float(level is risk.level)) for level in RiskLevel]
         yield gauge("risk_level", "1 for the level that holds.", levels, "reason")
         yield dollars("session_net_dollars", "Conservative net of the session.", risk.session_net)
         yield dollars("open_risk_dollars", "What open positions may lose.", risk.open_risk)
-        used = max(0.0, -risk.session_net / (limits.daily_loss * USD))
-        yield gauge("personal_dll_used_ratio", "Share of our own daily loss used.", [((), used)])
+        room = [(label, layer.room / USD) for label, layer in layers]
+        yield gauge("rule_room_dollars", "To each line of the day.", room, "reason")
+        used = [(label, used_percent(layer) / 100) for label, layer in layers]
+        yield gauge("rule_used_ratio", "Share of the way to each line gone.", used, "reason")
+        alarm = float(bool(alarms(risk)))
+        yield gauge("alarm", "1 while a person must look at once.", [((), alarm)])
+        yield gauge("recovery", "1 while sizes are halved.", [((), float(risk.recovery))])
+        yield from self._rooms(risk.rooms)
         yield gauge("paused", "1 while the operator paused entries.", [((), float(risk.paused))])
         yield gauge("entries_today", "Directional entries today.", [((), float(risk.trades_today))])
         held = [((one.key,), 1.0) for one in risk.latches]
@@ -85,6 +93,12 @@ class BoardCollector(Collector):
         yield gauge(
             "headroom_contracts", "Full-risk losing trades in the headroom.", [((), float(trades))]
         )
+
+    def _rooms(self, rooms: tuple[Room, ...]) -> Iterator[Metric]:
+        fits = [((room.contract,), float(room.contracts)) for room in rooms]
+        yield gauge("room_contracts", "How many more the headroom bears.", fits, "contract")
+        far = [((room.contract,), float(room.ticks)) for room in rooms if room.price]
+        yield gauge("room_price_steps", "Ticks to the next rule.", far, "contract")
 
     def _venue(self) -> Iterator[Metric]:
         assert self._board.venue is not None, "Invariant: what is not stale was said"

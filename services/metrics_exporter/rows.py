@@ -25,33 +25,14 @@ from services.metrics_exporter.schema import (
 )
 from services.metrics_exporter.state import Card, Seen
 from services.metrics_exporter.verdict import quote_age_s, unprotected_s
-from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook, VetoRule
+from shared.domain.rules.book import BOOK
+from shared.domain.rules.explain import headline, sentence
+from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook
 from shared.units import SECOND, USD, Lots, Micros
 
 SHOWN: Final = 10  # vetoes and fills on the page
-DOLLARS: Final = "$"
-SECONDS: Final = "s"
-UNITS: Final[dict[VetoRule, str]] = {
-    VetoRule.TRADE_RISK: DOLLARS,
-    VetoRule.OPEN_RISK: DOLLARS,
-    VetoRule.DAILY_LOSS: DOLLARS,
-    VetoRule.DRAWDOWN: DOLLARS,
-    VetoRule.FLOOR: DOLLARS,
-    VetoRule.EXPIRED: SECONDS,
-    VetoRule.PEER_SILENT: SECONDS,
-    VetoRule.SESSION: SECONDS,
-    VetoRule.FEED: SECONDS,
-    VetoRule.PRICE_COLLAR: "ticks",
-    VetoRule.STOP_REQUIRED: "ticks",
-    VetoRule.ORDER_RATE: "orders",
-    VetoRule.SIZE: "contracts",
-    VetoRule.POSITION: "contracts",
-    VetoRule.NOT_AN_EXIT: "contracts",
-    VetoRule.ACCOUNT_POSITION: "tenths of a mini",
-    VetoRule.TRADES_PER_DAY: "trades",
-    VetoRule.QUOTED_PER_DAY: "contracts",
-}
-SCALES: Final = {DOLLARS: USD, SECONDS: SECOND}
+UNITS: Final = {"usd": ("$", USD), "time": ("s", SECOND)}
+"""Units of the book in which a number is shown otherwise than it is kept."""
 
 
 def ages(board: Board, seen: Seen[Any], speaker: str = "") -> dict[str, Any]:
@@ -176,6 +157,8 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
         vetoes=sum(count for (who, _), count in board.counts.vetoes.items() if who == name),
         fills=sum(count for (who, _), count in board.counts.fills.items() if who == name),
         working=sum(seen.value.sleeve == name for seen in board.orders.values()),
+        budget=_budget(board, name),
+        off=_off(board, name),
         numbers=status.numbers if status else {},
         process_age_s=None if process_age is None else round(process_age, 2),
     )
@@ -184,6 +167,17 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
 def _root(board: Board, name: str) -> str:
     own = board.settings.sleeves.get(name)
     return own.root if own else ""
+
+
+def _budget(board: Board, name: str) -> float | None:
+    """A sleeve's slice of the day, dollars; None where the governor cuts none."""
+    return None if board.risk is None else money(dict(board.risk.value.budgets).get(name))
+
+
+def _off(board: Board, name: str) -> str:
+    """Why the governor does not let a sleeve trade."""
+    latches = board.risk.value.latches if board.risk else ()
+    return next((one.cause for one in latches if one.sleeve == name), "")
 
 
 def _net(board: Board, books: list[SleeveBook]) -> Micros | None:
@@ -198,21 +192,34 @@ def _net(board: Board, books: list[SleeveBook]) -> Micros | None:
 
 
 def vetoes(board: Board) -> list[VetoView]:
-    return [_veto(board, seen) for seen in list(board.recent.vetoes)[:SHOWN]]
+    """The newest first; the same refusal of the same sleeve again and again is one row."""
+    found: list[VetoView] = []
+    for seen in board.recent.vetoes:
+        veto, last = seen.value, found[-1] if found else None
+        if last is not None and (last.sleeve, last.rule) == (veto.sleeve, veto.rule.value):
+            last.times += 1
+        elif len(found) == SHOWN:
+            break
+        else:
+            found.append(_veto(board, seen))
+    return found
 
 
 def _veto(board: Board, seen: Seen[OrderVetoed]) -> VetoView:
     veto = seen.value
-    unit = UNITS.get(veto.rule, "")
-    scale = SCALES.get(unit, 1)
+    rule, numbers = veto.rule.value, (veto.limit, veto.actual)
+    unit = UNITS.get(BOOK[rule].unit, (BOOK[rule].unit, 1))
     return VetoView(
         **ages(board, seen),
         sleeve=veto.sleeve,
         name=short_name(veto.contract),
-        rule=veto.rule.value,
-        limit=round(veto.limit / scale, 2),
-        actual=round(veto.actual / scale, 2),
-        unit=unit,
+        rule=rule,
+        times=1,
+        headline=headline(rule, *numbers, largest=veto.largest, detail=veto.detail),
+        sentence=sentence(rule, *numbers, largest=veto.largest, detail=veto.detail),
+        limit=round(veto.limit / unit[1], 2),
+        actual=round(veto.actual / unit[1], 2),
+        unit=unit[0],
         largest=veto.largest,
         detail=veto.detail,
     )

@@ -69,14 +69,21 @@ class SleeveView(Row, kw_only=True):
     vetoes: int
     fills: int
     working: int
+    budget: float | None  # dollars: its slice of the distance to the floor
+    off: str  # why the governor switched it off; empty while it may trade
     numbers: dict[str, float]
     process_age_s: float | None
 
 
 class VetoView(Row, kw_only=True):
+    """`times`: how often in a row; the numbers are the newest's. `sentence`: the whole why."""
+
     sleeve: str
     name: str
     rule: str
+    times: int
+    headline: str
+    sentence: str
     limit: float
     actual: float
     unit: str
@@ -159,6 +166,92 @@ class Safety(Row, kw_only=True):
     quota_left: int
 
 
+class LatchView(Struct, kw_only=True):
+    """A reason the governor holds, as every surface words it. Instants in unix seconds."""
+
+    key: str
+    name: str
+    does: str
+    scope: str
+    cause: str
+    owner: str
+    who: str
+    how: str
+    since: float
+    until: float | None
+    binds: bool
+    alarm: bool
+
+
+class LayerView(Struct, kw_only=True):
+    """One line of the day, dollars. `used`: share of the way to it that is gone, 0 to 1."""
+
+    rule: str
+    name: str
+    at: float
+    room: float
+    used: float
+    gain: bool
+
+
+class RoomView(Struct, kw_only=True):
+    """How far one contract is from the next rule, if it alone moves against us."""
+
+    contract: str
+    name: str
+    rule: str
+    rule_name: str
+    ticks: int | None  # None: nothing is held that can lose
+    price: float | None
+    contracts: int  # how many more would fit
+
+
+class FirmView(Struct, kw_only=True):
+    """What the firm counts, dollars; None where it has no such rule."""
+
+    rules: str
+    pays: bool
+    profit: float
+    needed: float | None
+    best_day: float
+    best_percent: int
+    best_percent_below: int | None
+    winning_day: float | None
+    winning_days: int
+    winning_days_needed: int
+    traded_days: int
+    traded_days_needed: int
+    payable: float
+    floor_after: float | None
+    cap_minis: float
+
+
+class ActionView(Struct, kw_only=True):
+    """Something done without being asked (or asked by `owner`), newest first."""
+
+    at: float
+    what: str
+    why: str
+    owner: str
+    times: int
+
+
+class RiskView(Struct, kw_only=True):
+    """All that stands behind the level. `alarms`: what a person must look at now."""
+
+    level: str  # in words
+    alarms: list[str]
+    latches: list[LatchView]
+    layers: list[LayerView]
+    rooms: list[RoomView]
+    firm: FirmView | None
+    next_rule: str  # its name
+    recovery: bool
+    worst_equity: float | None
+    kept: str  # limits of the settings that wait for 17:00 CT
+    actions: list[ActionView]
+
+
 class TotalView(Struct, kw_only=True):
     sleeve: str
     fills: int
@@ -175,6 +268,7 @@ class Snapshot(Struct, kw_only=True):
     verdict: Verdict
     unready: list[str]
     safety: Safety
+    risk: RiskView
     flatten: FlattenView | None
     router_silent: bool  # positions, orders and balance are its last word, if any
     positions: list[PositionView]

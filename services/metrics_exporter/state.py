@@ -16,6 +16,7 @@ from shared.events import (
     Fill,
     OrderUpdate,
     OrderVetoed,
+    RiskLatch,
     SleeveBook,
     SleeveStatus,
 )
@@ -94,9 +95,21 @@ class Counts(Struct):
     flattens: int = 0
 
 
+class Action(Struct):
+    """Something the governor or the router did; `times` in a row. `owner`: who wanted it."""
+
+    at_ns: Nanos
+    what: str
+    why: str
+    owner: str
+    times: int = 1
+
+
 class Recent(Struct):
     """The newest first."""
 
+    actions: deque[Action] = field(default_factory=lambda: deque(maxlen=RECENT))
+    latches: dict[str, RiskLatch] = field(default_factory=dict)  # as last told
     vetoes: deque[Seen[OrderVetoed]] = field(default_factory=lambda: deque(maxlen=RECENT))
     fills: deque[Seen[Fill]] = field(default_factory=lambda: deque(maxlen=RECENT))
     orders: deque[Seen[OrderUpdate]] = field(default_factory=lambda: deque(maxlen=RECENT))

@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from services.metrics_exporter.core import GATEWAY, GOVERNOR, ROUTER, SENTINEL, Board
 from services.metrics_exporter.figures import short_name, since
-from shared.events import FeedState, FlattenStage, Phase, RiskLevel, VenueState
-from shared.units import SECOND, dollars
+from shared.domain.rules.telling import HALVES, LEVELS, alarms, all_held, name_of
+from shared.events import FeedState, FlattenStage, Phase, RiskLevel, RiskState, VenueState
+from shared.units import SECOND, USD, dollars
 
 NEAR_FLAT_S: Final = 1800  # market seconds before the flat-by time worth a word
 
@@ -82,25 +83,41 @@ def _risk(board: Board, is_open: bool, found: Found) -> None:
     if board.stale(board.risk):
         age = since(board.age_s(board.risk))
         found.append((Level.STALE, f"risk numbers are {age} old"))
+    found += [(Level.DANGER, alarm) for alarm in alarms(risk)]
     if risk.next_rule and risk.equity <= risk.floor:
         found.append((Level.DANGER, "equity is at or below the firm's floor"))
-    if risk.level is RiskLevel.HALTED:
-        level = Level.DANGER if is_open else Level.WATCH
-        text = f"halted: {risk.cause or 'no cause given'}"
-        found.append((level, text + (", and a position is still open" if is_open else "")))
-    elif risk.level is RiskLevel.FLATTENING:
-        found.append((Level.WATCH, f"flattening: {risk.cause}"))
-    elif risk.level is RiskLevel.REDUCE_ONLY:
-        found.append((Level.WATCH, f"exits only: {risk.cause}"))
+    if risk.level is not RiskLevel.ACTIVE and not alarms(risk):
+        halted = risk.level is RiskLevel.HALTED
+        text = f"{LEVELS[risk.level]}: {risk.cause or 'no cause given'}"
+        if halted and is_open:
+            text += ", and a position is still open"
+        found.append((Level.DANGER if halted and is_open else Level.WATCH, text))
+    found += [(Level.WATCH, text) for text in _narrowed(risk)]
     if risk.paused:
         found.append((Level.WATCH, "paused by the operator: no entries"))
-    limits = board.settings.risk_governor
+    _rooms(board, risk, is_open, found)
+
+
+def _narrowed(risk: RiskState) -> list[str]:
+    """What binds less than the account: a sleeve switched off, half size."""
+    narrow = [one for one in all_held(risk) if one.scope != "account" or one.does == HALVES]
+    return [f"{one.name.lower()}: {one.cause}" for one in narrow]
+
+
+def _rooms(board: Board, risk: RiskState, is_open: bool, found: Found) -> None:
+    """Headroom and open risk against the limits in force; a halt has said already why."""
+    limits, given = dict(risk.limits), board.settings.risk_governor
+    trade = limits.get("trade_risk", given.trade_risk)
+    cap = limits.get("open_risk", given.open_risk)
+    next_rule = name_of(risk.next_rule).lower()
     if is_open and risk.headroom <= 0:
-        found.append((Level.DANGER, "no headroom left with a position open"))
-    elif risk.next_rule and risk.headroom < limits.trade_risk * 1_000_000:
-        found.append((Level.WATCH, f"headroom is down to ${dollars(risk.headroom)}"))
-    if risk.open_risk > limits.open_risk * 1_000_000:
-        text = f"open risk ${dollars(risk.open_risk)} is above its cap ${limits.open_risk}"
+        if risk.level is not RiskLevel.FLATTENING:
+            found.append((Level.DANGER, "no headroom left with a position open"))
+    elif risk.next_rule and risk.level is RiskLevel.ACTIVE and risk.headroom < trade * USD:
+        text = f"headroom is down to ${dollars(risk.headroom)}, next is the {next_rule}"
+        found.append((Level.WATCH, text))
+    if risk.open_risk > cap * USD:
+        text = f"open risk ${dollars(risk.open_risk)} is above its cap ${cap}"
         found.append((Level.DANGER, text))
 
 

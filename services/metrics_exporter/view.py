@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.metrics_exporter import rows
+from services.metrics_exporter import riskview, rows
 from services.metrics_exporter.core import ROUTER, Board
 from services.metrics_exporter.figures import known_product, money, unix
 from services.metrics_exporter.rows import ages, never
@@ -30,6 +30,7 @@ def snapshot(board: Board) -> Snapshot:
         verdict=verdict(board),
         unready=unready(board),
         safety=safety(board),
+        risk=riskview.risk(board),
         flatten=flatten(board),
         router_silent=board.silent(ROUTER),
         positions=rows.positions(board),
@@ -48,14 +49,15 @@ def safety(board: Board) -> Safety:
     phase = board.phase.value if board.phase else None
     left = (phase.flat_by_ns - board.now_ns) / SECOND if phase else None
     limits = board.settings.risk_governor
+    in_force = dict(board.risk.value.limits) if board.risk else {}
     return Safety(
         **(ages(board, board.risk) if board.risk else never()),
         **_level(board),
         **_money(board),
         **_links(board),
-        daily_loss_limit=float(limits.daily_loss),
-        open_risk_limit=float(limits.open_risk),
-        trades_limit=limits.trades_per_day,
+        daily_loss_limit=float(in_force.get("daily_loss", limits.daily_loss)),
+        open_risk_limit=float(in_force.get("open_risk", limits.open_risk)),
+        trades_limit=in_force.get("trades_per_day", limits.trades_per_day),
         flat_by=unix(phase.flat_by_ns) if phase else None,
         seconds_to_flat=None if left is None else round(left, 1),
     )

@@ -47,7 +47,7 @@ from shared.domain.rules.consistency import largest_day
 from shared.domain.rules.day import share_of
 from shared.domain.rules.loss import is_touched, kill_level
 from shared.domain.rules.sizing import entry_cost, largest_size
-from shared.events import Room
+from shared.events import RiskLayer, Room
 from shared.units import Lots, Micros, Ticks
 
 QUIET: Final = (RECOVERY, CONSISTENCY)
@@ -226,6 +226,16 @@ def nearest(mind: Mind, now: Account) -> Line:
     """The line of loss that closes something first."""
     closing = [line for line in lines(mind) if not line.gain and line.key not in QUIET]
     return min(closing, key=lambda line: room_to(line, now))
+
+
+def layers(mind: Mind, now: Account | None) -> tuple[RiskLayer, ...]:
+    """Every line as the world is told it; nothing while equity is not known."""
+    if now is None:
+        return ()
+    return tuple(
+        RiskLayer(rule=line.key, at=line.at, room=room_to(line, now), gain=line.gain)
+        for line in lines(mind)
+    )
 
 
 def headroom(mind: Mind, now: Account) -> Micros:

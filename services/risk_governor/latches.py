@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from services.risk_governor.state import GOVERNOR, Latch, Mind
+from services.risk_governor.words import Alarm
 from shared.events import RiskLatch, RiskLevel, Scope
 from shared.units import Nanos
 
@@ -46,6 +47,7 @@ BLIND: Final = "blind"
 DISK: Final = "disk"
 RECALLED: Final = "recalled"
 SLEEVE: Final = "sleeve"  # its latches are `sleeve:<name>`
+LATE_CAUSE: Final = "ALARM: not proven flat in time; "
 
 
 class By(Enum):
@@ -162,6 +164,22 @@ def in_recovery(mind: Mind) -> bool:
     return RECOVERY in mind.state.latches
 
 
+def sound_alarm(mind: Mind, key: str) -> None:
+    """What should be flat by now is not proven so: a person must look, and hears it once."""
+    held = mind.state.latches[key]
+    if held.flattening and not held.alarm:
+        held.alarm, held.cause = True, LATE_CAUSE + held.cause
+        mind.state.latched += 1
+        mind.out.append(Alarm(text=held.cause))
+
+
+def end_alarm(mind: Mind, held: Latch) -> None:
+    """It was proven flat after all; the latch keeps saying that it was late."""
+    if held.alarm:
+        held.alarm, held.cause = False, f"flat, but late: {held.cause.removeprefix(LATE_CAUSE)}"
+        mind.out.append(Alarm(text=""))
+
+
 def flatten_again(mind: Mind, sleeve: str = "") -> None:
     """Something is held although a flatten was proven: every such latch starts anew."""
     for held in mind.state.latches.values():
@@ -198,6 +216,7 @@ def told(mind: Mind) -> tuple[RiskLatch, ...]:
             until_ns=held.until_ns,
             clears=held.clears,
             flattens=held.flattens,
+            alarm=held.alarm,
         )
         for key, held in mind.state.latches.items()
     )
@@ -212,6 +231,6 @@ def recall(mind: Mind, said: tuple[RiskLatch, ...]) -> None:
         rests = kind_of(one.key).rests if flattening else one.level
         mind.state.latches[one.key] = Latch(
             rests, one.cause, one.since_ns, one.clears, one.until_ns, one.flattens, flattening,
-            0, "", one.owner, one.sleeve,
+            0, "", one.owner, one.sleeve, one.alarm,
         )  # fmt: skip
         mind.state.latched += 1

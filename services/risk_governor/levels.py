@@ -14,6 +14,7 @@ from services.risk_governor.equity import (
     Account,
     account,
     kill,
+    layers,
     nearest,
     reached,
     rebox,
@@ -30,6 +31,7 @@ from services.risk_governor.latches import (
     SLEEVE,
     TARGET,
     By,
+    end_alarm,
     in_recovery,
     kind_of,
     latch,
@@ -37,7 +39,7 @@ from services.risk_governor.latches import (
     switch_off,
     told,
 )
-from services.risk_governor.standing import payable, standing
+from services.risk_governor.standing import firm_standing, payable, standing
 from services.risk_governor.state import PHASES, Line, Mind
 from shared.domain.rules.account import needed_profit
 from shared.domain.rules.day import limit_is_reached
@@ -126,6 +128,7 @@ def on_progress(mind: Mind, progress: FlattenProgress) -> None:
             or (held.request_id and held.request_id == progress.request_id)
         ):
             held.flattening = False
+            end_alarm(mind, held)
             mind.state.latched += 1
 
 
@@ -245,4 +248,6 @@ def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
         budgets=tuple(state.budgets.items()),
         payable=payable(mind),
         winning_days=state.tally.winning,
+        layers=layers(mind, now),
+        firm=firm_standing(mind),
     )

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from services.risk_governor.port_accounts import SharedAccounts
 from services.risk_governor.words import (
+    Alarm,
     DiskSpace,
     FlattenRequested,
     OperatorAnswer,
@@ -107,6 +108,9 @@ class GovernorPort:
 
     def handle(self, word: Word) -> None:
         """Hand an answer to the visitor who waits for it; an old life's answer finds nobody."""
+        if isinstance(word, Alarm):
+            self._sound(word)
+            return
         if isinstance(word, WeHold):
             if self._accounts is not None:
                 self._accounts.tell(word)
@@ -115,6 +119,15 @@ class GovernorPort:
         future = self._waiting.get(word.command_id)
         if future is not None and not future.done():
             future.set_result(word)
+
+    def _sound(self, alarm: Alarm) -> None:
+        """As loud as a log can be, and in the heartbeat, where everybody looks for it."""
+        if alarm.text:
+            logger.critical("{}", alarm.text)
+        else:
+            logger.warning("the alarm is over")
+        if self._host is not None:
+            self._host.note(alarm.text)
 
     async def stop(self) -> None:
         for future in self._waiting.values():

@@ -14,10 +14,11 @@ from services.risk_governor.allocation import allocate
 from services.risk_governor.latches import DIFFERENCE, PAYOUT, latch, unlatch
 from services.risk_governor.state import Agreed, Mind
 from shared.domain.rules import account as rules
+from shared.domain.rules.consistency import share_percent
 from shared.domain.rules.loss import floor_after_day, high_after_day
 from shared.domain.rules.payout import floor_after_payout
 from shared.domain.sessions import TradingDay
-from shared.events import Reconciled
+from shared.events import FirmStanding, Reconciled
 from shared.units import DAY, USD, Micros, Nanos, dollars
 
 
@@ -112,6 +113,30 @@ def payable(mind: Mind) -> Micros:
     if mind.state.base is None:
         return 0
     return rules.payable(mind.limits.terms, standing(mind), mind.state.base)
+
+
+def firm_standing(mind: Mind) -> FirmStanding | None:
+    """What the firm counts, as of the balance the day began with; None until one is known."""
+    if mind.state.base is None:
+        return None
+    now, terms = standing(mind), mind.limits.terms
+    profit = now.opened - now.basis
+    return FirmStanding(
+        rules=mind.settings.risk_governor.rules,
+        profit=profit,
+        needed=rules.needed_profit(terms, now, now.opened),
+        best_day=now.best,
+        best_percent=share_percent(now.best, profit),
+        best_percent_below=terms.consistency_percent if terms.consistent else 0,
+        winning_day=terms.winning_day if terms.paid else 0,
+        winning_days=now.winning,
+        winning_days_needed=terms.winning_days if terms.paid else 0,
+        traded_days=now.trading,
+        traded_days_needed=terms.traded_days if terms.paid else 0,
+        payable=payable(mind),
+        floor_after=floor_after_payout(now.floor, terms.start) if terms.paid else 0,
+        pays=terms.paid,
+    )
 
 
 def guide(mind: Mind, now_ns: Nanos) -> None:

@@ -154,6 +154,7 @@ class Latch(Struct):
     request_id: str = ""
     owner: str = GOVERNOR  # or the person
     sleeve: str = ""  # whom it binds; the account when empty
+    alarm: bool = False  # a person must look at once
 
 
 class Tally(Struct):

@@ -22,6 +22,7 @@ from services.risk_governor.latches import (
     By,
     clear,
     latch,
+    sound_alarm,
     unlatch,
 )
 from services.risk_governor.levels import judge_account, say_state, withdraw
@@ -35,7 +36,6 @@ from shared.events import (
 from shared.units import SECOND, Nanos
 
 SLEEVE: Final = "sleeve_"
-LATE_CAUSE: Final = "ALARM: not proven flat in time; "
 
 
 def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
@@ -81,7 +81,7 @@ def countdown(mind: Mind, now_ns: Nanos) -> None:
             cause = "held over the day's end" if held_over else f"end of {today.day}"
             latch(mind, now_ns, SESSION, cause, until_ns=today.next_open(now_ns))
         elif PHASES[phase] >= PHASES[Phase.FLAT] or held_over:
-            _alarm(mind)
+            sound_alarm(mind, SESSION)
     elif phase is Phase.OPEN and not new_day and _rests(mind, SESSION):
         unlatch(mind, SESSION)
 
@@ -90,13 +90,6 @@ def _rests(mind: Mind, key: str) -> bool:
     """Whether a latch is held and its flatten proven."""
     held = mind.state.latches.get(key)
     return held is not None and not held.flattening
-
-
-def _alarm(mind: Mind) -> None:
-    """By now it had to be proven flat; a person must look."""
-    held = mind.state.latches[SESSION]
-    if held.flattening and not held.cause.startswith(LATE_CAUSE):
-        held.cause = LATE_CAUSE + held.cause
 
 
 def watch_feed(mind: Mind, now_ns: Nanos) -> None:

@@ -76,6 +76,12 @@ class SentinelBack(Word, frozen=True, kw_only=True):
     """The sentinel's heartbeat file changes again."""
 
 
+class Alarm(Word, frozen=True, kw_only=True):
+    """For a person, now: said loudly by the port, and shown until one without a text ends it."""
+
+    text: str
+
+
 class DiskSpace(Word, frozen=True, kw_only=True):
     """Free space where our journals lie, mebibytes; told once a second while it changes."""
 
@@ -112,6 +118,7 @@ WORDS: Final[tuple[type[Word], ...]] = (
     FlattenRequested,
     SentinelSilent,
     SentinelBack,
+    Alarm,
     DiskSpace,
     OthersHold,
     WeHold,

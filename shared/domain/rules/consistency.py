@@ -16,6 +16,13 @@ def is_consistent(best: Micros, total: Micros, percent: int) -> bool:
     return total > 0 and best * 100 < total * percent
 
 
+def share_percent(best: Micros, total: Micros) -> int:
+    """The best day's share of a profit, rounded up, so that it never looks met when it is not; 0
+    while there is no profit.
+    """
+    return -(-best * 100 // total) if total > 0 and best > 0 else 0
+
+
 def needed_total(best: Micros, percent: int) -> Micros:
     """The profit the firm shows as needed: best day over the share, rounded up to the cent."""
     return -(-best * 100 // (percent * CENT)) * CENT

@@ -18,7 +18,16 @@ ABOVE: Final = frozenset({"FLOOR", "DRAWDOWN", "REPEATED", "HOLDING", "DISK"})
 
 
 def sentence(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: str = "") -> str:
-    """Why an order was refused: `Trade risks too much: 156.66 dollars where at most ...`."""
+    """Why an order was refused: its headline, what the rule does, why it exists, how it ends."""
+    text = headline(rule, limit, actual, largest=largest, detail=detail)
+    entry = BOOK.get(rule)
+    if entry is None:
+        return text
+    return f"{text} {entry.what} {entry.why} It ends with: {entry.clears}."
+
+
+def headline(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: str = "") -> str:
+    """The numbers of a refusal: `Trade risks too much: 156.66 dollars, allowed is at most ...`."""
     entry = BOOK.get(rule)
     if entry is None:
         return f"{rule}: {actual} where the limit is {limit}"
@@ -33,9 +42,7 @@ def sentence(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: s
     if detail:
         text += f" ({detail})"
     text += "."
-    if largest:
-        text += f" {spoken('contracts', largest)} would pass."
-    return f"{text} {entry.what} {entry.why} It ends with: {entry.clears}."
+    return f"{text} {spoken('contracts', largest)} would pass." if largest else text
 
 
 def spoken(unit: str, number: int) -> str:
