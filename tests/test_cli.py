@@ -92,6 +92,8 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("TOPSTEPX_USERNAME", USER)
     monkeypatch.setenv("TOPSTEPX_API_KEY", KEY)
     yield where
+    for name in [name for name in os.environ if name.startswith("TSQ_")]:
+        del os.environ[name]  # what a command set for the processes it would start
     shutil.rmtree(paths.run_path(where), ignore_errors=True)
 
 

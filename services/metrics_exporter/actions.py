@@ -12,9 +12,9 @@ from services.metrics_exporter.figures import short_name
 from services.metrics_exporter.state import Action, Recent, Seen
 from shared.domain.rules.telling import held, kind_of, name_of
 from shared.events import CancelApproved, Flatten, FlattenProgress, RiskLatch, RiskState, Scope
-from shared.units import Nanos
 
 GOVERNOR: Final = "risk governor"
+ROUTER: Final = "order router"
 OWN: Final = "risk_governor."  # begins the ids of what the governor does of its own accord
 
 
@@ -23,12 +23,13 @@ def on_risk(recent: Recent, seen: Seen[RiskState]) -> None:
     now = {latch.key: latch for latch in seen.value.latches}
     for key, latch in recent.latches.items():
         if key not in now or now[key].since_ns != latch.since_ns:
-            _add(recent, seen.source_ns, f"{_title(latch)} ended", latch.cause, GOVERNOR)
+            _add(recent, Action(seen.source_ns, f"{_title(latch)} ended", latch.cause, GOVERNOR))
     for key, latch in now.items():
         known = recent.latches.get(key)
         if known is None or known.since_ns != latch.since_ns:
             told = held(latch)
-            _add(recent, latch.since_ns, f"{_title(latch)}: {told.does}", told.cause, told.owner)
+            what = f"{_title(latch)}: {told.does}"
+            _add(recent, Action(latch.since_ns, what, told.cause, told.owner))
     recent.latches = now
 
 
@@ -36,20 +37,21 @@ def on_flatten(recent: Recent, seen: Seen[Flatten]) -> None:
     """A contract's own flatten; those of wider scope are told by their latch."""
     if seen.value.scope is Scope.CONTRACT:
         what = f"Flatten {short_name(seen.value.contract)}"
-        _add(recent, seen.source_ns, what, seen.value.cause, GOVERNOR)
+        _add(recent, Action(seen.source_ns, what, seen.value.cause, GOVERNOR))
 
 
 def on_proof(recent: Recent, seen: Seen[FlattenProgress]) -> None:
     told = seen.value
     scope = told.sleeve or (short_name(told.contract) if told.contract else "account")
-    _add(recent, seen.source_ns, f"Proven flat: {scope.replace('_', ' ')}", told.cause, "router")
+    what = f"Proven flat: {scope.replace('_', ' ')}"
+    _add(recent, Action(seen.source_ns, what, told.cause, ROUTER))
 
 
 def on_cancel(recent: Recent, seen: Seen[CancelApproved]) -> None:
     """Only what the governor withdraws by itself; a sleeve's own wish is no news."""
     if seen.value.intent_id.startswith(OWN):
         what = f"Orders withdrawn: {seen.value.sleeve.replace('_', ' ')}"
-        _add(recent, seen.source_ns, what, seen.value.reason, GOVERNOR)
+        _add(recent, Action(seen.source_ns, what, seen.value.reason, GOVERNOR))
 
 
 def _title(latch: RiskLatch) -> str:
@@ -58,10 +60,10 @@ def _title(latch: RiskLatch) -> str:
     return f"{name} ({whom})" if kind_of(latch.key) != latch.key else name
 
 
-def _add(recent: Recent, at_ns: Nanos, what: str, why: str, owner: str) -> None:
+def _add(recent: Recent, deed: Action) -> None:
     """Newest first; the same again only counts."""
     last = recent.actions[0] if recent.actions else None
-    if last is not None and (last.what, last.why) == (what, why):
-        last.times, last.at_ns = last.times + 1, at_ns
+    if last is not None and (last.what, last.why) == (deed.what, deed.why):
+        last.times, last.at_ns = last.times + 1, deed.at_ns
         return
-    recent.actions.appendleft(Action(at_ns, what, why, owner))
+    recent.actions.appendleft(deed)
