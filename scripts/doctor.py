@@ -125,8 +125,9 @@ def folders(settings: Settings, var: Path) -> Iterator[Finding]:
 def markets(settings: Settings, var: Path) -> Iterator[Finding]:
     """A sleeve whose market nobody asks for would wait for ever."""
     known = roots(settings)
-    for name, sleeve in settings.sleeves.items():
-        if sleeve.enabled and sleeve.root not in known:
+    for name in settings.running_sleeves():
+        sleeve = settings.sleeves[name]
+        if sleeve.root not in known:
             text = f"sleeve {name} waits for {sleeve.root}; the gateway asks for {', '.join(known)}"
             yield Finding("markets", Grade.FAILED, text, "[market_data_gateway] roots")
 

@@ -30,7 +30,7 @@ class UnknownActor(ValueError):
 
 def sleeves(settings: Settings) -> tuple[str, ...]:
     """Names of the sleeves that run, in the settings' order."""
-    return tuple(name for name, sleeve in settings.sleeves.items() if sleeve.enabled)
+    return settings.running_sleeves()
 
 
 def deciders(settings: Settings) -> tuple[str, ...]:

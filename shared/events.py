@@ -338,6 +338,30 @@ class SleeveStatus(Event, frozen=True, kw_only=True):
     numbers: dict[str, float] = {}
 
 
+class Regime(Enum):
+    """What kind of market it is, as far as a sleeve's host can tell from bars."""
+
+    UNKNOWN = "UNKNOWN"  # not enough bars
+    CHOP = "CHOP"
+    TREND = "TREND"
+    WILD = "WILD"
+
+
+class RegimeChanged(Event, frozen=True, kw_only=True):
+    """The market of a sleeve is of another kind; said by sleeves whose settings name `regimes`.
+
+    `trades`: whether it does now. `efficiency_percent`: distance travelled of the way walked;
+    `pace_percent`: newest moves against all of the window.
+    """
+
+    sleeve: str
+    contract: str
+    regime: Regime
+    trades: bool
+    efficiency_percent: int
+    pace_percent: int
+
+
 # -- risk governor ---------------------------------------------------------------------------------
 
 
@@ -795,7 +819,7 @@ TICKS: tuple[type[Event], ...] = (Quote, Trade, Depth)
 
 PUBLIC: tuple[type[Event], ...] = (
     Heartbeat, Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
-    OrderIntent, ModifyIntent, CancelIntent, SleeveStatus,
+    OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged,
     OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
     AuthorityGranted, Armed, DifferenceChoice,
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,

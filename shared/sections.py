@@ -177,6 +177,20 @@ class Sleeve(Section, frozen=True, kw_only=True):
     root: str
     enabled: bool
     params: dict[str, Any] = {}
+    tier: Literal[1, 2, 3] = 1  # with those of `orchestrator.tiers` it runs
+    regimes: tuple[Literal["CHOP", "TREND", "WILD"], ...] = ()  # it trades in; none named: in all
+    real_accounts: bool = False  # for a sleeve that asks for consent: trade off the simulator
+
+
+class Orchestrator(Section, frozen=True, kw_only=True):
+    """Which sleeves run, and how the market's regime is judged for those that ask for some."""
+
+    tiers: tuple[Literal[1, 2, 3], ...]
+    regime_span_s: Literal[60, 300]  # of the bars it is judged by
+    regime_bars: Annotated[int, Meta(ge=5, le=500)]
+    regime_confirm_bars: Positive  # a change must be seen on so many in a row
+    trend_percent: Percent  # distance of the way walked from which it is a trend
+    wild_percent: Annotated[int, Meta(ge=100)]  # newest moves against all, from which it is wild
 
 
 class News(Section, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from shared.domain.rules.pack import PackError, RulePack
 from shared.sections import (
     MarketDataGateway,
     MetricsExporter,
+    Orchestrator,
     OrderRouter,
     RiskGovernor,
     Runtime,
@@ -63,6 +64,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: Simulator
     market_data_gateway: MarketDataGateway
     sleeves: dict[str, Sleeve]
+    orchestrator: Orchestrator
     risk_governor: RiskGovernor
     order_router: OrderRouter
     sentinel: Sentinel
@@ -72,6 +74,11 @@ class Settings(Section, frozen=True, kw_only=True):
     def rules(self) -> RulePack:
         """The firm's numbers for the account we trade."""
         return self.packs[self.risk_governor.rules]
+
+    def running_sleeves(self) -> tuple[str, ...]:
+        """Names of the sleeves that are switched on, in the file's order."""
+        tiers = self.orchestrator.tiers
+        return tuple(n for n, own in self.sleeves.items() if own.enabled and own.tier in tiers)
 
     def simulated(self) -> bool:
         return self.venue.environment == "SIM"

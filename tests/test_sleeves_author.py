@@ -132,7 +132,7 @@ def test_the_sleeve_in_the_docstring_trades_and_its_class_has_at_most_fifteen_li
         ({"ratio": 0.0}, r"sleeves\.trend\.params: .*ratio.*it was 0\.0"),
         (
             {"stop_tick": 16},
-            r"sleeves\.trend\.params\.stop_tick is unknown; Choosy has ratio, stop",
+            r"sleeves\.trend\.params\.stop_tick is unknown; there are ratio, stop",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_an_order_that_is_being_cancelled_is_not_modified(stage):
     (handle,) = do(stage, lambda s: s.buy(limit=95, sl_ticks=8))
     stage.mute = True
     got = do(stage, lambda s: s.cancel(handle), lambda s: s.modify(handle, limit=96))
-    assert got == [None, ""]
+    assert got == ["trend.100.2", ""]
 
 
 def test_close_leaves_with_everything_once(stage):

@@ -21,6 +21,7 @@ from shared.events import (
     Phase,
     Purpose,
     Quote,
+    RegimeChanged,
     Side,
     SleeveBook,
     SleeveStatus,
@@ -45,7 +46,9 @@ def test_it_hears_the_market_and_the_governor_only():
         "risk_governor",
     }
     assert host.subscribes["market_data_gateway.ticks"] == (Quote, Trade)
-    assert set(host.publishes) == {OrderIntent, ModifyIntent, CancelIntent, SleeveStatus}
+    assert set(host.publishes) == {
+        OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged,
+    }  # fmt: skip
     assert all(kind in PUBLIC for kinds in host.subscribes.values() for kind in kinds)
     maker = SleeveHost("market_maker", settings_for("market_maker"))
     assert maker.subscribes["market_data_gateway.ticks"] == (Quote, Depth)

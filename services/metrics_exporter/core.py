@@ -83,7 +83,7 @@ SPEAKERS: Final[dict[str, tuple[type[Event], ...]]] = {
 
 def subscriptions(settings: Settings) -> Mapping[str, tuple[type[Event], ...]]:
     """Who is heard, and what of it."""
-    running = [name for name, sleeve in settings.sleeves.items() if sleeve.enabled]
+    running = settings.running_sleeves()
     return {**SPEAKERS, **{SLEEVE + name: FROM_SLEEVES for name in running}}
 
 

@@ -275,7 +275,7 @@ def market(board: Board) -> list[MarketView]:
 
 def processes(board: Board) -> list[ProcessView]:
     """Every process of the cast, also one that was never heard."""
-    sleeve_actors = (SLEEVE + name for name, own in board.settings.sleeves.items() if own.enabled)
+    sleeve_actors = (SLEEVE + name for name in board.settings.running_sleeves())
     cast = ["market_data_gateway", *sleeve_actors, GOVERNOR, ROUTER, SENTINEL]
     if board.settings.simulated():
         cast.append(SIMULATOR)

@@ -22,16 +22,23 @@ Put it anywhere Python can import it and name it in the settings
 (`[sleeves.trend] implementation = "my_pkg.my_mod:Echo"`). What the host does for it:
 
 - `Params` come from the settings' `params` table, checked against their ranges, unknown keys
-  refused with their path. `State` is what survives a restart. `View` (optional) is what the sleeve
-  has learnt from bars alone: `learn(bar)` feeds it from history and live bars alike, and it is
-  learnt again from the recent bars when one of them was corrected.
+  refused with their path; `params.tunable(...)` marks one that may change while trading. `State` is
+  what survives a restart; raise `state_version` when its meaning changes and say in `migrate` what
+  an old one becomes. `View` (optional) is what the sleeve has learnt from bars alone: `learn(bar)`
+  feeds it from history and live bars alike, and it is learnt again from the recent bars when one of
+  them was corrected. `warmup` counts both alike, so it is satisfied in the same way in every mode.
+- `listens = ("MES",)` asks for the bars of other products too (`learn_other`, `on_other_bar`), with
+  the same warm-up. A sleeve still owns and trades one contract.
 - `on_bar`, `on_quote`, `on_trade`, `on_depth`, `on_timer` are called once it is READY: contract
   listed, `warmup` satisfied, authority held; `on_bar` for live closed bars only. The first call of
   a life is `on_adopt(book)`, then `on_start()`.
 - A verb that opens risk returns "" (and says nothing) while the feed is not up, the risk state is
   not ACTIVE, the session takes no entries, a veto is being waited out, or the side is full. An
   order is in `self.orders` from the moment it is asked until it and its fills are accounted for.
-- Defaults pull entries and quotes on a data gap, when risk is not ACTIVE and when the session ends.
+- Defaults pull entries and quotes on a data gap (`gap_policy`), when risk is not ACTIVE and when
+  the session ends. Of two handlers for an order the finer one is called first (`on_order_rejected`,
+  then `on_order`). A method named `on_...` that is no handler refuses to start: it would never be
+  called.
 - A handler that raises pauses the sleeve with the reason in its status; its entries are pulled, its
   position keeps the protection it has at the venue.
 
@@ -42,12 +49,14 @@ files: equal events must give equal answers, in a backtest as in a replay next y
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from services.sleeves.desk import Desk
-from services.sleeves.memory import Handle, Order
+from services.sleeves.forms import affordable
+from services.sleeves.memory import NOBODY, Handle, Order
 from shared.events import (
     Bar,
     Depth,
@@ -75,13 +84,25 @@ class NoState(Struct):
     """A sleeve, or a view, without memory."""
 
 
+class GapPolicy(Enum):
+    """What happens to a sleeve's orders when market data was missed."""
+
+    CANCEL = "cancel"  # entries and quotes were priced blindly
+    KEEP = "keep"  # they rest at levels that a gap does not move
+    FLATTEN = "flatten"  # what is held depends on what was missed, too
+
+
 class Sleeve:
     """Subclass me. See the module's docstring for the contract."""
 
     Params: ClassVar[type[Struct]] = NoParams
     State: ClassVar[type[Struct]] = NoState
+    state_version: ClassVar[int] = 1
     contracts_max: ClassVar[Lots] = 1  # on either side: held, asked, working or unknown
+    gap_policy: ClassVar[GapPolicy] = GapPolicy.CANCEL
+    consent: ClassVar[str] = ""  # why a real account needs `real_accounts` in its settings; "": no
     warmup: Mapping[int, int] = {}  # closed bars needed, by span in seconds
+    listens: tuple[str, ...] = ()  # other products whose bars are heard, warm-up included
 
     params: Any
     state: Any
@@ -106,6 +127,18 @@ class Sleeve:
     def learn(self, bar: Bar) -> None:
         """Every closed bar, oldest first within its span, of any origin. Touch `self.view` only."""
 
+    def learn_other(self, root: str, bar: Bar) -> None:
+        """As `learn`, for a product in `listens`. Touch `self.view` only."""
+
+    @classmethod
+    def migrate(cls, version: int, data: dict[str, Any]) -> dict[str, Any]:
+        """The fields of today's `State` from those of an older version.
+
+        Raise anything if that cannot be: the sleeve then starts without memory, as a new life, says
+        so, and learns of a position it really has from the governor. Never guess.
+        """
+        raise ValueError(f"state is of version {version}, this class knows {cls.state_version}")
+
     def on_adopt(self, book: SleeveBook) -> None:
         """A life begins with this position and these orders, maybe another's."""
         self.cancel_entries("resting orders of an earlier life")
@@ -115,6 +148,9 @@ class Sleeve:
 
     def on_bar(self, bar: Bar) -> None:
         """A live bar closed; `learn` has seen it."""
+
+    def on_other_bar(self, root: str, bar: Bar) -> None:
+        """A live bar of a product in `listens` closed; `learn_other` has seen it."""
 
     def on_quote(self, quote: Quote) -> None:
         """Best bid and ask changed."""
@@ -127,6 +163,15 @@ class Sleeve:
 
     def on_order(self, update: OrderUpdate) -> None:
         """One of our orders, or a leg of it, changed."""
+
+    def on_order_rejected(self, update: OrderUpdate) -> None:
+        """The venue refused it; told before `on_order`."""
+
+    def on_order_cancelled(self, update: OrderUpdate) -> None:
+        """It rests no more and did not trade (whole); told before `on_order`."""
+
+    def on_order_unknown(self, update: OrderUpdate) -> None:
+        """Nobody knows what became of it yet; told before `on_order`."""
 
     def on_fill(self, fill: Fill) -> None:
         """One of our orders traded; `self.position` holds it."""
@@ -143,8 +188,11 @@ class Sleeve:
             self.cancel_entries(f"risk is {'paused' if risk.paused else risk.level.value}")
 
     def on_data_gap(self, gap: Gap) -> None:
-        """Market data was missed: what rests was priced blindly."""
-        self.cancel_entries("market data was missed")
+        """Market data was missed: `gap_policy` says what becomes of our orders."""
+        if self.gap_policy is GapPolicy.FLATTEN:
+            self.flatten("market data was missed")
+        elif self.gap_policy is GapPolicy.CANCEL:
+            self.cancel_entries("market data was missed")
 
     def on_timer(self, name: str) -> None:
         """A timer set with `set_timer` is due."""
@@ -164,6 +212,7 @@ class Sleeve:
         self,
         size: Lots = 1,
         *,
+        risk: float | None = None,
         limit: Ticks | None = None,
         stop: Ticks | None = None,
         sl_ticks: int | None = None,
@@ -173,8 +222,11 @@ class Sleeve:
     ) -> Handle:
         """Ask to buy: at market, at `limit`, or when the market reaches `stop`. "" if not asked.
 
-        `least`: the smallest size still welcome; 0 means the whole size or nothing.
+        `risk`: dollars, instead of a size: see `size_for`. `least`: the smallest size still
+        welcome; 0 means the whole size or nothing.
         """
+        if risk is not None and not (size := self.size_for(risk, sl_ticks)):
+            return NOBODY
         return self._desk.order(
             Side.BUY,
             size,
@@ -190,6 +242,7 @@ class Sleeve:
         self,
         size: Lots = 1,
         *,
+        risk: float | None = None,
         limit: Ticks | None = None,
         stop: Ticks | None = None,
         sl_ticks: int | None = None,
@@ -198,6 +251,8 @@ class Sleeve:
         reason: str = "",
     ) -> Handle:
         """Ask to sell; as `buy`."""
+        if risk is not None and not (size := self.size_for(risk, sl_ticks)):
+            return NOBODY
         return self._desk.order(
             Side.SELL,
             size,
@@ -209,13 +264,32 @@ class Sleeve:
             reason=reason,
         )
 
+    def size_for(self, risk: float, sl_ticks: int | None) -> Lots:
+        """Contracts whose stop, `sl_ticks` away, loses at most `risk` dollars, fees included.
+
+        At most `contracts_max`; 0 when not even one is affordable, and then nothing is asked.
+        Slippage beyond the stop is not in it. Raises ValueError without a stop.
+        """
+        memory = self._desk.memory
+        lots = affordable(risk, sl_ticks, memory.tick_micros, memory.contract)
+        return min(lots, self.contracts_max)
+
     def close(self, reason: str = "") -> Handle:
         """Leave the market at once with all we hold; "" if flat or already leaving."""
         return self._desk.close(reason)
 
-    def cancel(self, handle: Handle, reason: str = "") -> None:
-        """Ask to cancel; a handle nobody knows is ignored."""
-        self._desk.cancel(handle, reason)
+    def flatten(self, reason: str = "") -> Handle:
+        """Pull what rests and leave the market: `cancel_all` and `close`. For this sleeve only."""
+        self.cancel_entries(reason)
+        return self.close(reason)
+
+    def cancel(self, handle: Handle, reason: str = "") -> Handle:
+        """Ask to cancel; a handle nobody knows is ignored, with ""."""
+        return self._desk.cancel(handle, reason)
+
+    def cancel_all(self, reason: str = "") -> None:
+        """The name other platforms have for `cancel_entries`."""
+        self.cancel_entries(reason)
 
     def cancel_entries(self, reason: str = "") -> None:
         """Cancel entries and quotes; protective legs stay."""
@@ -238,9 +312,12 @@ class Sleeve:
 
     def quote(
         self, bid: Ticks | None, ask: Ticks | None, *, size: Lots = 1, reason: str = ""
-    ) -> None:
-        """Rest one order on each side at these prices; None pulls that side."""
-        self._desk.quote(bid, ask, size=size, reason=reason)
+    ) -> tuple[Handle, Handle]:
+        """Rest one order on each side at these prices; None pulls that side.
+
+        Returns what was asked for the bid and for the ask, "" where nothing was.
+        """
+        return self._desk.quote(bid, ask, size=size, reason=reason)
 
     def set_timer(self, name: str, seconds: float) -> None:
         """`on_timer(name)` in `seconds` of market time; again replaces it."""

@@ -12,6 +12,7 @@ vetoing: a verb that returns "" cost nothing and may be repeated at the next eve
 
 from __future__ import annotations
 
+from services.sleeves.forms import finite, spoken, well_formed, whole
 from services.sleeves.memory import NOBODY, REPLACEABLE, Handle, Memory, Order
 from shared.events import (
     CancelIntent,
@@ -34,7 +35,6 @@ INTENTS_PER_SECOND = 10
 ORDERS_MAX = 64
 TIMERS_MAX = 16
 NUMBERS_MAX = 16
-TEXT_MAX = 200
 QUIET_MAX_S = 64  # the longest silence after vetoes in a row
 
 
@@ -72,7 +72,9 @@ class Desk:
     def may_enter(self) -> bool:
         """New risk is worth asking for; the governor still decides."""
         m = self.memory
-        calm = m.risk is RiskLevel.ACTIVE and not (m.paused or m.flattening or m.fault)
+        calm = m.risk is RiskLevel.ACTIVE and not (
+            m.paused or m.flattening or m.fault or m.sheltered
+        )
         waited = self.now_ns >= m.quiet_until_ns
         return self.may_speak and m.begun and calm and self.market_is_well and waited
 
@@ -116,15 +118,7 @@ class Desk:
         reason: str = "",
     ) -> Handle:
         """Ask for an order. Raises ValueError for a form no venue knows: a bug of the sleeve."""
-        if size < 1:
-            raise ValueError(f"size was {size}, expected at least 1")
-        if not 0 <= least <= size:
-            raise ValueError(f"least was {least}, expected 0 to {size}")
-        if limit is not None and stop is not None:
-            raise ValueError("limit and stop were both given; a stop-limit order is not offered")
-        for name, distance in (("sl_ticks", sl_ticks), ("tp_ticks", tp_ticks)):
-            if distance is not None and distance < 1:
-                raise ValueError(f"{name} was {distance}, expected at least 1")
+        well_formed(size, least, limit=limit, stop=stop, sl_ticks=sl_ticks, tp_ticks=tp_ticks)
         if not self._allowed(side, size, purpose):
             return NOBODY
         intent = OrderIntent(
@@ -136,7 +130,7 @@ class Desk:
             size=size,
             type=_type(limit, stop),
             expires_ns=self.basis_ns + INTENT_LIFE_NS,
-            reason=reason[:TEXT_MAX],
+            reason=spoken(reason),
             purpose=purpose,
             limit_price=limit,
             stop_price=stop,
@@ -175,23 +169,23 @@ class Desk:
             return NOBODY
         return self.order(side, abs(held), purpose=Purpose.EXIT, reason=reason)
 
-    def cancel(self, handle: Handle, reason: str = "") -> None:
+    def cancel(self, handle: Handle, reason: str = "") -> Handle:
         """Ask for a cancel; unknown, finished or already asked within two seconds: nothing."""
         order = self.memory.orders.get(handle)
         if order is None or order.over or not self.may_speak:
-            return
+            return NOBODY
         if order.cancel_ns and self.now_ns - order.cancel_ns < ANSWER_PATIENCE_NS:
-            return
+            return NOBODY
         order.cancel_ns = max(1, self.now_ns)
-        self.out.append(
-            CancelIntent(
-                intent_id=self._next_id(),
-                sleeve=self.name,
-                incarnation=self.memory.incarnation,
-                target=handle,
-                reason=reason[:TEXT_MAX],
-            )
+        wish = CancelIntent(
+            intent_id=self._next_id(),
+            sleeve=self.name,
+            incarnation=self.memory.incarnation,
+            target=handle,
+            reason=spoken(reason),
         )
+        self.out.append(wish)
+        return wish.intent_id
 
     def cancel_entries(self, reason: str = "") -> None:
         """Pull everything that rests by our own wish; protective legs stay."""
@@ -208,6 +202,7 @@ class Desk:
         reason: str = "",
     ) -> Handle:
         """Ask for another price; nothing while the last change is unanswered."""
+        whole(limit=limit, stop=stop)
         order = self.memory.orders.get(handle)
         if order is None or order.state not in REPLACEABLE or not self.may_speak:
             return NOBODY
@@ -226,7 +221,7 @@ class Desk:
                 incarnation=self.memory.incarnation,
                 target=handle,
                 expires_ns=self.basis_ns + INTENT_LIFE_NS,
-                reason=reason[:TEXT_MAX],
+                reason=spoken(reason),
                 limit_price=limit,
                 stop_price=stop,
             )
@@ -267,27 +262,27 @@ class Desk:
 
     def quote(
         self, bid: Ticks | None, ask: Ticks | None, *, size: Lots = 1, reason: str = ""
-    ) -> None:
-        """Rest one order on each side at these prices; None pulls that side."""
-        self._quote_side(Side.BUY, bid, size, reason)
-        self._quote_side(Side.SELL, ask, size, reason)
+    ) -> tuple[Handle, Handle]:
+        """Rest one order on each side at these prices; None pulls that side. What was asked."""
+        whole(bid=bid, ask=ask)
+        low = self._quote_side(Side.BUY, bid, size, reason)
+        return low, self._quote_side(Side.SELL, ask, size, reason)
 
-    def _quote_side(self, side: Side, price: Ticks | None, size: Lots, reason: str) -> None:
+    def _quote_side(self, side: Side, price: Ticks | None, size: Lots, reason: str) -> Handle:
         mine = self.resting(side)
         if mine is not None and mine.over:
-            return  # traded, not yet booked: the next price follows the next position
+            return NOBODY  # traded, not yet booked: the next price follows the next position
         if mine is not None:
             if price is None:
-                self.cancel(mine.intent_id, reason)
-            elif mine.limit_price != price:
-                self.modify(mine.intent_id, limit=price, reason=reason)
+                return self.cancel(mine.intent_id, reason)
+            if mine.limit_price != price:
+                return self.modify(mine.intent_id, limit=price, reason=reason)
         elif price is not None:
             held = self.memory.position.lots * side
-            if held < 0:
-                size, purpose = min(size, -held), Purpose.EXIT
-            else:
-                purpose = Purpose.QUOTE
-            self.order(side, size, limit=price, purpose=purpose, reason=reason)
+            purpose = Purpose.EXIT if held < 0 else Purpose.QUOTE
+            size = min(size, -held) if held < 0 else size
+            return self.order(side, size, limit=price, purpose=purpose, reason=reason)
+        return NOBODY
 
     def resting(self, side: Side) -> Order | None:
         """Our quote on `side`, also one that is asked, or traded and not yet booked."""
@@ -325,13 +320,13 @@ class Desk:
 
     def log(self, text: str) -> None:
         """A word for people: in the status that follows at the next pulse."""
-        self.memory.logged, self.memory.word_due = text[:TEXT_MAX], True
+        self.memory.logged, self.memory.word_due = spoken(text), True
 
     def number(self, name: str, value: float) -> None:
         """A figure for people: in every status."""
         numbers = self.memory.numbers
         if name in numbers or len(numbers) < NUMBERS_MAX:
-            numbers[name] = float(value)
+            numbers[spoken(name)] = finite(value)
 
     def undo(self, mark: int) -> None:
         """Take back what was collected since `mark`: a handler failed half way."""

@@ -3,13 +3,14 @@
 subscribes: the gateway (bars, contracts, feed, session, gaps), its ticks (quotes always; trades and
             depth if the sleeve answers them), the governor (book, own orders and fills, vetoes,
             risk, authority)
-publishes:  OrderIntent, ModifyIntent, CancelIntent, SleeveStatus
+publishes:  OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged
 
 A life is an *incarnation*: the epoch of the first start without memory, or of a start after code or
 settings changed. It asks for authority by announcing itself, says no intent before the governor has
 granted it with the real book, and falls silent for good when a newer one was granted. A crash and
 a swap are so the same thing. What the sleeve itself thinks, and what happens when it cannot, is in
-`mind.py`; what it may say, in `desk.py`; what is remembered, in `memory.py`.
+`mind.py`; what it hears of the market, in `market.py`; what it may say, in `desk.py`; what is
+remembered, in `memory.py`.
 """
 
 from __future__ import annotations
@@ -19,32 +20,34 @@ from typing import ClassVar
 
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
-from services.sleeves.loading import prepared, section_of, sleeve_class
+from services.sleeves.loading import barred, bars_asked_for, prepared, section_of, sleeve_class
+from services.sleeves.market import Market
 from services.sleeves.memory import NOBODY
 from services.sleeves.mind import Mind
+from services.sleeves.weather import Weather
 from shared.core import Word
 from shared.events import (
     AuthorityGranted,
     Bar,
-    BarOrigin,
     CancelIntent,
     ClockJump,
     ContractListed,
     Depth,
     Event,
-    FeedState,
     FeedStatus,
     Fill,
     Flatten,
     Gap,
     ModifyIntent,
     OrderIntent,
+    OrderState,
     OrderUpdate,
     OrderVetoed,
     PeerBack,
     PeerSilent,
     Pulse,
     Quote,
+    RegimeChanged,
     RiskLevel,
     RiskState,
     Scope,
@@ -75,6 +78,7 @@ class SleeveHost:
         ModifyIntent,
         CancelIntent,
         SleeveStatus,
+        RegimeChanged,
     )
     words: ClassVar[tuple[type[Word], ...]] = ()
     watches: Mapping[str, float] = {GOVERNOR: 3.0, GATEWAY: 3.0}
@@ -84,11 +88,20 @@ class SleeveHost:
         section = section_of(name, settings)
         kind = sleeve_class(name, section.implementation)
         self.name, self.root = name, section.root
+        self.modules = tuple(base.__module__ for base in kind.__mro__[:-1])
         self.desk = Desk(name, kind.contracts_max)
         self.sleeve = prepared(name, kind, self.desk, section.params)
-        self.mind = Mind(self.desk, self.sleeve, section)
+        bars_asked_for(name, self.sleeve, settings.market_data_gateway.roots)
+        self.mind = Mind(self.desk, self.sleeve, section, barred(name, kind, settings))
+        self.weather = Weather(self.desk, section, settings.orchestrator)
+        self.market = Market(self.mind, self.weather, section.root)
         self.memory = self.desk.memory
         self._handlers = self._table()
+        self._finer = {
+            OrderState.REJECTED: self.sleeve.on_order_rejected,
+            OrderState.CANCELLED: self.sleeve.on_order_cancelled,
+            OrderState.UNKNOWN: self.sleeve.on_order_unknown,
+        }
         self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
             GATEWAY: (Bar, ContractListed, WarmupDone, FeedStatus, SessionPhase, Gap),
             TICK_LANE: (Quote, *(kind for kind in (Trade, Depth) if kind in self._handlers)),
@@ -106,13 +119,13 @@ class SleeveHost:
             PeerSilent: self._on_peer_silent,
             PeerBack: self._on_peer_back,
             Stopping: self._on_stopping,
-            Bar: self._on_bar,
-            Quote: self._on_quote,
-            Gap: self._on_gap,
-            ContractListed: self._on_listed,
-            WarmupDone: self._on_warmup_done,
-            FeedStatus: self._on_feed,
-            SessionPhase: self._on_session,
+            Bar: self.market.bar,
+            Quote: self.market.quote,
+            Gap: self.market.gap,
+            ContractListed: self.market.listed,
+            WarmupDone: self.market.warmup_done,
+            FeedStatus: self.market.feed,
+            SessionPhase: self.market.session,
             SleeveBook: self._on_book,
             OrderUpdate: self._on_order,
             Fill: self._on_fill,
@@ -122,9 +135,9 @@ class SleeveHost:
             AuthorityGranted: self._on_authority,
         }
         if kind.on_trade is not Sleeve.on_trade:
-            table[Trade] = self._on_trade
+            table[Trade] = self.market.trade
         if kind.on_depth is not Sleeve.on_depth:
-            table[Depth] = self._on_depth
+            table[Depth] = self.market.depth
         return table
 
     # -- the core ----------------------------------------------------------------------------------
@@ -176,6 +189,7 @@ class SleeveHost:
         m.fault, m.stopping, m.quote = "", False, None
         m.feed_silent = m.governor_silent = False
         m.owed = True
+        self.weather.settle()
         self.mind.settle()
 
     def _on_pulse(self, event: Pulse) -> None:
@@ -212,84 +226,6 @@ class SleeveHost:
             self.mind.tell(self.sleeve.on_stop, event.reason)
         self.memory.stopping = True
 
-    # -- the market --------------------------------------------------------------------------------
-
-    def _on_listed(self, event: ContractListed) -> None:
-        m = self.memory
-        if event.root != self.root:
-            return
-        if event.contract != m.contract:
-            m.contract, m.tick_micros = event.contract, event.tick_micros
-            m.reset_contract()
-            self.sleeve.view = self.sleeve.fresh_view()
-            m.stale_view = m.adopted = m.begun = False
-            if m.state == "READY":
-                m.state, m.owed = "WARMING", True
-            if m.authority:
-                self._adopt()
-        self.mind.settle()
-
-    def _on_warmup_done(self, event: WarmupDone) -> None:
-        if event.contract == self.memory.contract:
-            self.mind.settle()
-            self.memory.owed = True
-
-    def _on_bar(self, bar: Bar) -> None:
-        m = self.memory
-        if bar.contract != m.contract:
-            return
-        live = bar.origin is BarOrigin.LIVE
-        if live:
-            self.mind.see(bar.close_ns)
-        change = m.tape.add(bar)
-        if change == "CHANGED":
-            m.stale_view = True
-        if change != "NEW":
-            return
-        if not m.stale_view:
-            self.mind.tell(self.sleeve.learn, bar)
-        if m.state != "READY":
-            self.mind.settle()
-        if live:
-            self.mind.tell_market(self.sleeve.on_bar, bar)
-
-    def _on_quote(self, quote: Quote) -> None:
-        if quote.contract == self.memory.contract:
-            self.memory.quote = quote
-            self.mind.see(quote.recv_ns)
-            self.mind.tell_market(self.sleeve.on_quote, quote)
-
-    def _on_trade(self, trade: Trade) -> None:
-        if trade.contract == self.memory.contract:
-            self.mind.see(trade.recv_ns)
-            self.mind.tell_market(self.sleeve.on_trade, trade)
-
-    def _on_depth(self, depth: Depth) -> None:
-        if depth.contract == self.memory.contract:
-            self.mind.see(depth.recv_ns)
-            self.mind.tell_market(self.sleeve.on_depth, depth)
-
-    def _on_gap(self, gap: Gap) -> None:
-        if gap.contract in ("", self.memory.contract):
-            self.memory.quote = None
-            if self.memory.begun:
-                self.mind.tell(self.sleeve.on_data_gap, gap)
-
-    def _on_feed(self, event: FeedStatus) -> None:
-        self.memory.feed = event.state
-        if event.state is not FeedState.UP:
-            self.memory.quote = None
-            self.desk.cancel_entries(f"feed is {event.state.value}")
-
-    def _on_session(self, event: SessionPhase) -> None:
-        m = self.memory
-        if event.trading_day != m.trading_day:
-            m.trading_day, m.fault = event.trading_day, ""
-            self.mind.settle()
-        m.phase = event.phase
-        if m.begun:
-            self.mind.tell(self.sleeve.on_session, event)
-
     # -- the governor ------------------------------------------------------------------------------
 
     def _on_authority(self, event: AuthorityGranted) -> None:
@@ -302,19 +238,8 @@ class SleeveHost:
             m.authority = True
             m.books = {book.contract: book for book in event.books}
             if m.contract:
-                self._adopt()
+                self.mind.adopt()
         self.mind.settle()
-
-    def _adopt(self) -> None:
-        m = self.memory
-        book = m.books.get(m.contract)
-        if book is None:
-            book = SleeveBook(
-                sleeve=self.name, contract=m.contract, position=0, cost=0, realised=0, fees=0
-            )
-        m.take_book(book, whole=True)
-        m.told_position, m.adopted = book.position, True
-        self.mind.tell(self.sleeve.on_adopt, book)
 
     def _on_book(self, book: SleeveBook) -> None:
         m = self.memory
@@ -334,6 +259,9 @@ class SleeveHost:
             return
         m.vetoes = 0
         m.take_update(update)
+        finer = self._finer.get(update.state)
+        if finer is not None:
+            self.mind.tell(finer, update)
         self.mind.tell(self.sleeve.on_order, update)
 
     def _on_fill(self, fill: Fill) -> None:

@@ -7,16 +7,29 @@ is worse than one that does not start.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
+from services.sleeves.params import ParamError, checked, tuned
 from shared.sections import Sleeve as Section
 from shared.settings import Settings, SettingsError
+
+OTHERS_MAX: Final = 4  # products a sleeve may listen to beside its own
+ELSEWHERE: Final = {
+    "on_tick": "on_quote or on_trade",
+    "on_data": "on_bar",
+    "on_quote_tick": "on_quote",
+    "on_trade_tick": "on_trade",
+    "on_order_filled": "on_fill",
+    "on_order_book": "on_depth",
+    "on_init": "prepare",
+}
+"""Handlers of other platforms, and what they are called here."""
 
 
 def section_of(name: str, settings: Settings) -> Section:
@@ -35,7 +48,7 @@ def sleeve_class(name: str, implementation: str) -> type[Sleeve]:
         raise SettingsError(f"{where}, expected pkg.mod:Class")
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever a trader's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a trader's module raises on import
         raise SettingsError(
             f"{where}: importing it raised {type(error).__name__}: {error}"
         ) from error
@@ -43,31 +56,80 @@ def sleeve_class(name: str, implementation: str) -> type[Sleeve]:
     if not (isinstance(found, type) and issubclass(found, Sleeve)):
         what = "has no such class" if found is None else "is not a subclass of Sleeve"
         raise SettingsError(f"{where}: {module_name} {what}")
+    if wrong := _misspelt(found):
+        known = ", ".join(name for name in sorted(vars(Sleeve)) if name.startswith("on_"))
+        other = f" ({ELSEWHERE[wrong]} here)" if wrong in ELSEWHERE else ""
+        raise SettingsError(f"{where}: {wrong} is no handler{other}; there are {known}")
     return found
 
 
-def sleeve_params(name: str, kind: type[Sleeve], table: dict[str, Any]) -> Struct:
-    """The parameters, ranges checked. Raises SettingsError with path, range and value."""
-    where = f"settings: sleeves.{name}.params"
-    fields = {field.encode_name for field in msgspec.structs.fields(kind.Params)}
-    for key in sorted(table):
-        if key not in fields:
-            raise SettingsError(
-                f"{where}.{key} is unknown; {kind.__name__} has {', '.join(sorted(fields))}"
-            )
-    try:
-        return msgspec.convert(table, kind.Params, strict=True)
-    except msgspec.ValidationError as error:
-        key = str(error).partition("$.")[2].strip("`")
-        raise SettingsError(f"{where}: {error}; it was {table.get(key)!r}") from None
-
-
-def prepared(name: str, kind: type[Sleeve], desk: Desk, table: dict[str, Any]) -> Sleeve:
+def prepared(name: str, kind: type[Sleeve], desk: Desk, table: Mapping[str, Any]) -> Sleeve:
     """The sleeve with its parameters. Raises SettingsError, also for what its author raises."""
-    params = sleeve_params(name, kind, table)
+    try:
+        params = checked(kind.Params, table)
+    except ParamError as error:
+        raise SettingsError(f"settings: sleeves.{name}.params{error}") from None
+    return _made(name, kind, desk, params)
+
+
+def retuned(name: str, sleeve: Sleeve, changes: Mapping[str, Any]) -> Struct:
+    """The parameters of `sleeve` with `changes` to tunable ones, as it would take them.
+
+    Nothing of `sleeve` changes. Raises SettingsError for a structural or unknown parameter, one
+    out of its range, and what its author's `prepare` says of several together.
+    """
+    kind = type(sleeve)
+    try:
+        params = tuned(sleeve.params, changes)
+    except ParamError as error:
+        raise SettingsError(f"sleeves.{name}.params{error}") from None
+    _made(name, kind, Desk(name, kind.contracts_max), params)
+    return params
+
+
+def _made(name: str, kind: type[Sleeve], desk: Desk, params: Struct) -> Sleeve:
     try:
         return kind(desk, params)
-    except Exception as error:  # whatever a trader's class raises while it prepares itself
+    except (Exception, SystemExit) as error:  # whatever a trader's class raises as it begins
         raise SettingsError(
             f"settings: sleeves.{name}: {kind.__name__} cannot work with its parameters: {error}"
         ) from error
+
+
+def barred(name: str, kind: type[Sleeve], settings: Settings) -> str:
+    """Why the settings keep this sleeve from trading; "" if they do not."""
+    section = settings.sleeves[name]
+    where = f"sleeves.{name}"
+    if not section.enabled:
+        return f"{where}.enabled is false"
+    if section.tier not in settings.orchestrator.tiers:
+        return f"orchestrator.tiers does not run tier {section.tier}"
+    if kind.consent and not settings.simulated() and not section.real_accounts:
+        return f"off on real accounts unless {where}.real_accounts is true: {kind.consent}"
+    return ""
+
+
+def bars_asked_for(name: str, sleeve: Sleeve, roots: Collection[str]) -> None:
+    """Raises SettingsError for a product a sleeve listens to and the gateway does not ask for."""
+    for root in sleeve.listens:
+        if root not in roots:
+            raise SettingsError(
+                f"settings: sleeves.{name} listens to {root!r}; market_data_gateway.roots has"
+                f" {', '.join(roots)}"
+            )
+    if len(sleeve.listens) > OTHERS_MAX:
+        raise SettingsError(
+            f"settings: sleeves.{name} listens to {len(sleeve.listens)} products,"
+            f" the limit is {OTHERS_MAX}"
+        )
+
+
+def _misspelt(kind: type[Sleeve]) -> str:
+    """The first method that looks like a handler and is none; "" if there is none."""
+    for base in kind.__mro__:
+        if base is Sleeve:
+            return ""
+        for found in vars(base):
+            if found.startswith("on_") and not hasattr(Sleeve, found):
+                return found
+    return ""

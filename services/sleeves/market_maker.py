@@ -27,11 +27,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
+from services.sleeves.params import tunable
 from shared.domain.indicators import Ema, RealisedVolatility, microprice
 from shared.events import Bar, Depth, Fill, OrderState, Quote, SessionPhase, Side, SleeveBook
 from shared.units import SECOND, Lots, Nanos, Ticks
 
-Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+Seconds = Annotated[float, tunable(ge=0, le=3_600)]
 
 
 class View(Struct):
@@ -43,18 +44,20 @@ class View(Struct):
 
 
 class MarketMaker(Sleeve):
+    consent = "two-sided quoting at this pace is what the firm reviews (docs/sleeves.md)"
+
     class Params(Struct, frozen=True):
-        half_spread_ticks: Annotated[float, Meta(ge=0.5, le=50)] = 3.0
-        skew_ticks: Annotated[float, Meta(ge=0, le=50)] = 0.5  # per contract held
-        requote_ticks: Annotated[int, Meta(ge=1, le=50)] = 2
-        spread_ticks_max: Annotated[int, Meta(ge=1, le=100)] = 8
+        half_spread_ticks: Annotated[float, tunable(ge=0.5, le=50)] = 3.0
+        skew_ticks: Annotated[float, tunable(ge=0, le=50)] = 0.5  # per contract held
+        requote_ticks: Annotated[int, tunable(ge=1, le=50)] = 2
+        spread_ticks_max: Annotated[int, tunable(ge=1, le=100)] = 8
         min_rest_s: Seconds = 3.0
         min_hold_s: Seconds = 5.0
         max_hold_s: Seconds = 30.0
-        contracts_per_day: Annotated[int, Meta(ge=0, le=1_000)] = 60
+        contracts_per_day: Annotated[int, tunable(ge=0, le=1_000)] = 60
         fast_bars: Annotated[int, Meta(ge=2, le=600)] = 4
         usual_bars: Annotated[int, Meta(ge=2, le=3_600)] = 15
-        spike_ratio: Annotated[float, Meta(ge=1, le=100)] = 2.5
+        spike_ratio: Annotated[float, tunable(ge=1, le=100)] = 2.5
         spike_pause_s: Seconds = 6.0
 
     class State(Struct):

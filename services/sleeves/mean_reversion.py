@@ -22,11 +22,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
+from services.sleeves.params import tunable
 from shared.domain.indicators import Momentum, Vwap
 from shared.events import Bar, Fill, SleeveBook
 from shared.units import SECOND, Nanos
 
-Seconds = Annotated[float, Meta(ge=0, le=36_000)]
+Seconds = Annotated[float, tunable(ge=0, le=36_000)]
 
 
 class View(Struct):
@@ -38,12 +39,12 @@ class MeanReversion(Sleeve):
     class Params(Struct, frozen=True):
         span_s: Annotated[int, Meta(ge=1, le=300)] = 1
         window_bars: Annotated[int, Meta(ge=5, le=2_000)] = 20
-        entry_z: Annotated[float, Meta(ge=0.5, le=10)] = 1.4
+        entry_z: Annotated[float, tunable(ge=0.5, le=10)] = 1.4
         stall_bars: Annotated[int, Meta(ge=1, le=100)] = 2
-        stall_ticks: Annotated[int, Meta(ge=0, le=100)] = 4
-        min_edge_ticks: Annotated[int, Meta(ge=1, le=200)] = 6
-        stop_ticks: Annotated[int, Meta(ge=4, le=80)] = 16
-        target_ticks: Annotated[int, Meta(ge=4, le=200)] = 24
+        stall_ticks: Annotated[int, tunable(ge=0, le=100)] = 4
+        min_edge_ticks: Annotated[int, tunable(ge=1, le=200)] = 6
+        stop_ticks: Annotated[int, tunable(ge=4, le=80)] = 16
+        target_ticks: Annotated[int, tunable(ge=4, le=200)] = 24
         time_stop_s: Seconds = 45.0
         cooldown_s: Seconds = 90.0
 

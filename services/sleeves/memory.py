@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from shared.domain.indicators import Terrain
 from shared.domain.positions import Position
 from shared.events import (
     PROTECTIVE,
@@ -22,6 +23,7 @@ from shared.events import (
     Phase,
     Purpose,
     Quote,
+    Regime,
     RiskLevel,
     Side,
     SleeveBook,
@@ -121,10 +123,9 @@ class Tape(Struct):
             del rows[0]
         return "CHANGED"
 
-    def in_order(self) -> list[Bar]:
-        """All bars by the time they closed, short spans first."""
-        rows = [bar for span in self.bars.values() for bar in span]
-        return sorted(rows, key=lambda bar: (bar.close_ns, bar.span_s))
+    def all(self) -> list[Bar]:
+        """Every bar kept, span by span."""
+        return [bar for span in self.bars.values() for bar in span]
 
 
 class Memory(Struct):
@@ -140,6 +141,12 @@ class Memory(Struct):
     trading_day: str = ""
     tape: Tape = field(default_factory=Tape)
     stale_view: bool = False
+    others: dict[str, str] = {}  # product listened to -> its contract
+    other_tapes: dict[str, Tape] = {}
+    terrain: Terrain = field(default_factory=lambda: Terrain(1))
+    regime: Regime = Regime.UNKNOWN
+    regime_seen: int = 0  # bars in a row that were judged otherwise
+    sheltered: bool = False  # the regime is not one the settings want
     position: Position = field(default_factory=Position)
     realised: Micros = 0
     fees: Micros = 0
@@ -184,6 +191,7 @@ class Memory(Struct):
         self.position, self.orders, self.quote = Position(), {}, None
         self.realised = self.fees = self.router_no = self.told_position = self.seen_ns = 0
         self.tape.bars.clear()
+        self.terrain, self.regime = Terrain(self.terrain.length), Regime.UNKNOWN
 
     def take_book(self, book: SleeveBook, *, whole: bool) -> bool:
         """Believe a book unless fills already counted are newer. `whole`: forget other orders."""

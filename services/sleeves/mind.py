@@ -5,25 +5,35 @@ open): what it said in this event is taken back, the sleeve is PAUSED with the r
 are pulled, its position keeps the protection it has at the venue. A new process or a new trading
 day tries again.
 
-A snapshot is the host's memory, the sleeve's `State` and its `View`. One that does not fit (another
-class, a changed struct, garbage) raises ValueError in `restore` and changes nothing: the runtime
-begins without memory, the sleeve starts flat as a new life, says so in its status, and learns of a
-position it really has from the grant. Nothing is guessed.
+A snapshot is the host's memory, the sleeve's `State` with its version, and its `View`. A state of
+an older version goes through the author's `migrate`; a view that does not fit is learnt again from
+the bars. A state that does not fit (another class, a changed struct, garbage) raises ValueError in
+`restore` and changes nothing: the runtime begins without memory, the sleeve starts flat as a new
+life, says so in its status, and learns of a position it really has from the grant. Nothing is
+guessed. A state that cannot be saved, or grows beyond `STATE_MAX`, pauses the sleeve.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from services.sleeves.base import Sleeve
-from services.sleeves.desk import TEXT_MAX, Desk
+from services.sleeves.desk import Desk
+from services.sleeves.forms import TEXT_MAX
 from services.sleeves.memory import TAPE_DEPTH, Memory
-from shared.events import Event, SleeveStatus
+from shared.events import Bar, SleeveBook, SleeveStatus
 from shared.sections import Sleeve as Section
 from shared.units import Nanos
+
+STATE_MAX: Final = 1_048_576  # bytes of a state, or a view, in a snapshot: beyond it, it leaks
+
+_encode: Final = msgspec.msgpack.encode
+_decode: Final = msgspec.msgpack.decode
 
 
 class Saved(Struct, frozen=True):
@@ -31,45 +41,79 @@ class Saved(Struct, frozen=True):
 
     implementation: str
     memory: Memory
-    state: bytes
+    state: bytes  # empty: it could not be encoded
     view: bytes
+    state_version: int = 1
 
 
 class Mind:
     """One author's sleeve and the care taken of it."""
 
-    def __init__(self, desk: Desk, sleeve: Sleeve, section: Section) -> None:
+    def __init__(self, desk: Desk, sleeve: Sleeve, section: Section, barred: str = "") -> None:
+        """`barred`: why the settings keep it from trading, "" if they do not."""
         self.desk, self.sleeve = desk, sleeve
         self._root, self._implementation = section.root, section.implementation
+        self._barred = barred
         self._keep_bars()
 
     # -- memory --------------------------------------------------------------------------------
 
     def save(self) -> bytes:
-        encode = msgspec.msgpack.encode
-        state, view = encode(self.sleeve.state), encode(self.sleeve.view)
-        return encode(Saved(self._implementation, self.desk.memory, state, view))
+        state, view = _encoded(self.sleeve.state), _encoded(self.sleeve.view)
+        version = type(self.sleeve).state_version
+        return _encode(Saved(self._implementation, self.desk.memory, state, view, version))
 
     def restore(self, snapshot: bytes) -> None:
         """Take over all of it or nothing. Raises ValueError saying what does not fit."""
-        decode = msgspec.msgpack.decode
         try:
-            saved = decode(snapshot, type=Saved)
+            saved = _decode(snapshot, type=Saved)
             if saved.implementation != self._implementation:
                 raise ValueError(f"it is of {saved.implementation}")
-            state = decode(saved.state, type=type(self.sleeve.state))
-            view = decode(saved.view, type=type(self.sleeve.view))
+            state = self._state_of(saved)
         except (ValueError, msgspec.MsgspecError) as error:
             raise ValueError(
                 f"snapshot does not fit sleeve {self.desk.name} ({self._implementation}): {error}"
             ) from error
         self.desk.memory = saved.memory
-        self.sleeve.state, self.sleeve.view = state, view
+        self.sleeve.state = state
+        try:
+            self.sleeve.view = _decode(saved.view, type=type(self.sleeve.view))
+        except msgspec.MsgspecError:
+            self.sleeve.view = self.sleeve.fresh_view()
+            saved.memory.stale_view = True
         self._keep_bars()
+
+    def _state_of(self, saved: Saved) -> Struct:
+        """The state in a snapshot, migrated. Raises ValueError, whatever the author raises."""
+        kind, today = type(self.sleeve), type(self.sleeve.state)
+        state: Struct
+        if saved.state_version == kind.state_version:
+            state = _decode(saved.state, type=today)
+            return state
+        try:
+            old = _decode(saved.state, type=dict[str, Any])
+            state = msgspec.convert(kind.migrate(saved.state_version, old), today, strict=True)
+            return state
+        except Exception as error:  # the author's code, on data of long ago
+            raise ValueError(
+                f"its state of version {saved.state_version} did not become version"
+                f" {kind.state_version}: {error}"
+            ) from error
+
+    def examine(self) -> None:
+        """A state that cannot survive a restart pauses the sleeve while it can still be told."""
+        for what, memory in (("state", self.sleeve.state), ("view", self.sleeve.view)):
+            size = len(_encoded(memory))
+            if not size or size > STATE_MAX:
+                why = f"has {size} bytes, the limit is {STATE_MAX}" if size else "cannot be saved"
+                self.fail(f"its {what} {why}")
+                return
 
     def _keep_bars(self) -> None:
         depth = {span: TAPE_DEPTH * need for span, need in self.sleeve.warmup.items()}
-        self.desk.memory.tape.depth = depth
+        m = self.desk.memory
+        for tape in (m.tape, *m.other_tapes.values()):
+            tape.depth = depth
 
     # -- the author's code ---------------------------------------------------------------------
 
@@ -81,12 +125,29 @@ class Mind:
         mark = len(desk.out)
         try:
             handler(*told)
-        except Exception as error:  # the one place where a bug must not end the process
+        except (Exception, SystemExit) as error:  # the one place where a bug must not end us
             desk.undo(mark)
             name = getattr(handler, "__name__", "handler")
-            desk.memory.fault = f"{name} raised {type(error).__name__}: {error}"[:TEXT_MAX]
-            desk.cancel_entries("the sleeve is paused")
+            self.fail(f"{name} raised {type(error).__name__}: {error}")
+
+    def fail(self, why: str) -> None:
+        """Pause for the day: entries are pulled, what is held keeps its protection."""
+        if not self.desk.memory.fault:
+            self.desk.memory.fault = why[:TEXT_MAX]
+            self.desk.cancel_entries("the sleeve is paused")
             self.settle()
+
+    def adopt(self) -> None:
+        """The granted book of our contract is what we hold; a life begins with it."""
+        m = self.desk.memory
+        book = m.books.get(m.contract)
+        if book is None:
+            book = SleeveBook(
+                sleeve=self.desk.name, contract=m.contract, position=0, cost=0, realised=0, fees=0
+            )
+        m.take_book(book, whole=True)
+        m.told_position, m.adopted = book.position, True
+        self.tell(self.sleeve.on_adopt, book)
 
     def see(self, own_ns: Nanos) -> None:
         """A market event of its own time: whatever it causes is as old as itself."""
@@ -94,19 +155,32 @@ class Mind:
         self.desk.basis_ns = own_ns
         m.seen_ns = max(m.seen_ns, own_ns)
 
-    def tell_market(self, handler: Callable[..., object], event: Event) -> None:
+    def tell_market(self, handler: Callable[..., object], *told: object) -> None:
         """A market event for the author, heard once READY, with the view as it should be."""
         m = self.desk.memory
         if m.state == "READY":
             if m.stale_view:
                 self._relearn()
-            self.tell(handler, event)
+            self.tell(handler, *told)
 
     def _relearn(self) -> None:
-        """An older bar came or was corrected: the view is made again from what is kept."""
-        self.desk.memory.stale_view = False
+        """An older bar came or was corrected: the view is made again from what is kept, bars of
+        all products by the time they closed.
+        """
+        m = self.desk.memory
+        m.stale_view = False
         self.sleeve.view = self.sleeve.fresh_view()
-        for bar in self.desk.memory.tape.in_order():
+        rows = [(bar.close_ns, bar.span_s, "", bar) for bar in m.tape.all()]
+        for root, tape in m.other_tapes.items():
+            rows += [(bar.close_ns, bar.span_s, root, bar) for bar in tape.all()]
+        for _, _, root, bar in sorted(rows, key=itemgetter(0, 1, 2)):
+            self.learn(root, bar)
+
+    def learn(self, root: str, bar: Bar) -> None:
+        """A bar for the view; `root`: the other product it is of, "" for our own."""
+        if root:
+            self.tell(self.sleeve.learn_other, root, bar)
+        else:
             self.tell(self.sleeve.learn, bar)
 
     def ring_timers(self) -> None:
@@ -136,12 +210,20 @@ class Mind:
             return "PAUSED", m.fault
         if m.superseded_by:
             return "PAUSED", f"superseded by incarnation {m.superseded_by}"
+        if self._barred:
+            return "PAUSED", self._barred
         if not m.contract:
             return "WAITING", f"no contract listed for {self._root}"
-        for span, need in self.sleeve.warmup.items():
-            have = len(m.tape.bars.get(span, ()))
-            if have < need:
-                return "WARMING", f"has {have} of {need} bars of {span} s"
+        for root in self.sleeve.listens:
+            if root not in m.others:
+                return "WAITING", f"no contract listed for {root}, which it listens to"
+        for root in ("", *self.sleeve.listens):
+            tape = m.other_tapes[root] if root else m.tape
+            for span, need in self.sleeve.warmup.items():
+                have = len(tape.bars.get(span, ()))
+                if have < need:
+                    whose = f" of {root}" if root else ""
+                    return "WARMING", f"has {have} of {need} bars of {span} s{whose}"
         if not m.authority:
             return "WAITING", "no authority yet"
         return "READY", m.note
@@ -149,6 +231,7 @@ class Mind:
     def announce(self) -> None:
         """Say how we are: the reason while not READY, else the last logged word."""
         m = self.desk.memory
+        self.examine()
         m.owed, m.announced_real_ns = False, m.real_ns
         ready = m.state == "READY"
         self.desk.out.append(
@@ -161,3 +244,11 @@ class Mind:
                 numbers=dict(m.numbers),
             )
         )
+
+
+def _encoded(memory: Struct) -> bytes:
+    """A state or a view for a snapshot; empty if it holds what cannot be written down."""
+    try:
+        return _encode(memory)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return b""

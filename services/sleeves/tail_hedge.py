@@ -29,12 +29,13 @@ from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
 from services.sleeves.memory import Order
+from services.sleeves.params import tunable
 from shared.domain.indicators import Ema, RealisedVolatility
 from shared.events import Bar, Fill, Quote, Side, SleeveBook
 from shared.units import SECOND, USD, Micros, Nanos, Ticks
 
-Distance = Annotated[int, Meta(ge=2, le=400)]
-Seconds = Annotated[float, Meta(ge=0, le=36_000)]
+Distance = Annotated[int, tunable(ge=2, le=400)]
+Seconds = Annotated[float, tunable(ge=0, le=36_000)]
 
 
 class View(Struct):
@@ -49,17 +50,17 @@ class TailHedge(Sleeve):
     class Params(Struct, frozen=True):
         fast_bars: Annotated[int, Meta(ge=2, le=600)] = 5
         usual_bars: Annotated[int, Meta(ge=2, le=3_600)] = 15
-        calm_ratio: Annotated[float, Meta(ge=1, le=20)] = 1.8  # fast over usual, above: not calm
-        horizon_s: Annotated[float, Meta(gt=0, le=3_600)] = 20.0
-        distance_multiple: Annotated[float, Meta(gt=0, le=20)] = 2.5
+        calm_ratio: Annotated[float, tunable(ge=1, le=20)] = 1.8  # fast over usual, above: not calm
+        horizon_s: Annotated[float, tunable(gt=0, le=3_600)] = 20.0
+        distance_multiple: Annotated[float, tunable(gt=0, le=20)] = 2.5
         distance_ticks_min: Distance = 22
         distance_ticks_max: Distance = 60
         rearm_s: Seconds = 8.0
-        drift_ticks: Annotated[int, Meta(ge=1, le=200)] = 6
-        stop_ticks: Annotated[int, Meta(ge=4, le=200)] = 40
+        drift_ticks: Annotated[int, tunable(ge=1, le=200)] = 6
+        stop_ticks: Annotated[int, tunable(ge=4, le=200)] = 40
         trail_ticks_min: Distance = 8
-        convexity: Annotated[int, Meta(ge=1, le=1_000)] = 20  # profit at which the trail has halved
-        trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 6
+        convexity: Annotated[int, tunable(ge=1, le=1_000)] = 20  # profit that halves the trail
+        trail_step_ticks: Annotated[int, tunable(ge=1, le=100)] = 6
         cooldown_s: Seconds = 90.0
 
     class State(Struct):

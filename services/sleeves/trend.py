@@ -21,6 +21,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
+from services.sleeves.params import tunable
 from shared.domain.indicators import Atr, Donchian, Momentum
 from shared.events import Bar, Fill, SleeveBook
 from shared.units import SECOND, Nanos, Ticks
@@ -41,15 +42,15 @@ class Trend(Sleeve):
         span_s: Annotated[int, Meta(ge=1, le=300)] = 1
         channel_bars: Annotated[int, Meta(ge=2, le=2_000)] = 20
         momentum_bars: Annotated[int, Meta(ge=1, le=500)] = 5
-        momentum_ticks: Annotated[int, Meta(ge=1, le=1_000)] = 18
+        momentum_ticks: Annotated[int, tunable(ge=1, le=1_000)] = 18
         atr_span_s: Annotated[int, Meta(ge=1, le=300)] = 60
         atr_bars: Annotated[int, Meta(ge=2, le=100)] = 14
-        atr_multiple: Annotated[float, Meta(gt=0, le=20)] = 1.5
-        trail_ticks_min: Annotated[int, Meta(ge=2, le=400)] = 20
-        trail_ticks_max: Annotated[int, Meta(ge=2, le=400)] = 40
-        trail_step_ticks: Annotated[int, Meta(ge=1, le=100)] = 4
-        stop_ticks: Annotated[int, Meta(ge=4, le=200)] = 40
-        cooldown_s: Annotated[float, Meta(ge=0, le=36_000)] = 90.0
+        atr_multiple: Annotated[float, tunable(gt=0, le=20)] = 1.5
+        trail_ticks_min: Annotated[int, tunable(ge=2, le=400)] = 20
+        trail_ticks_max: Annotated[int, tunable(ge=2, le=400)] = 40
+        trail_step_ticks: Annotated[int, tunable(ge=1, le=100)] = 4
+        stop_ticks: Annotated[int, tunable(ge=4, le=200)] = 40
+        cooldown_s: Annotated[float, tunable(ge=0, le=36_000)] = 90.0
 
     class State(Struct):
         held: int = 0  # as last seen, to notice the end of a trade

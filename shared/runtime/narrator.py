@@ -32,6 +32,7 @@ from shared.events import (
     OrderVetoed,
     PositionUpdate,
     Reconciled,
+    RegimeChanged,
     RiskLevel,
     RiskState,
     SessionPhase,
@@ -156,6 +157,10 @@ TELLERS: Final[dict[type[Event], Teller]] = {
     ContractListed: lambda it: ("INFO", f"{it.root} trades as {it.contract}"),
     WarmupDone: lambda it: ("INFO", f"{it.contract}: {it.bars} bars of history"),
     SleeveStatus: lambda it: ("INFO", f"{it.state} {it.reason}".rstrip()),
+    RegimeChanged: lambda it: (
+        "INFO",
+        f"{it.contract} is in {it.regime.value}: {it.sleeve} {'trades' if it.trades else 'waits'}",
+    ),
 }
 
 CHANGES: Final[dict[type[Event], Callable[[Any], object]]] = {

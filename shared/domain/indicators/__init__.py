@@ -14,6 +14,7 @@ from shared.domain.indicators.flow import OrderFlowImbalance, VolumeProfile, mic
 from shared.domain.indicators.pairs import RollingBeta, RollingSpread
 from shared.domain.indicators.ranges import Atr, Bollinger, Donchian, RealisedVolatility, ZScore
 from shared.domain.indicators.shapes import Engulfing, Rsi, Swings
+from shared.domain.indicators.terrain import Terrain
 from shared.domain.indicators.window import WINDOW_MAX, Indicator
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "SessionVwap",
     "Sma",
     "Swings",
+    "Terrain",
     "VolumeProfile",
     "Vwap",
     "ZScore",
