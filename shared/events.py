@@ -418,6 +418,7 @@ class VetoRule(Enum):
     SLEEVE_BUDGET = "SLEEVE_BUDGET"  # micro-dollars
     DISK = "DISK"  # mebibytes free
     HEDGE = "HEDGE"  # contracts another account may hold on the other side
+    GAP = "GAP"  # micro-dollars of a gap against everything that could be held
 
 
 class OrderApproved(Event, frozen=True, kw_only=True):

@@ -97,7 +97,8 @@ def wide(**risk: Any) -> Settings:
         "repeat_s": 0.0, "account_orders_per_window": 1_000, "messages_free": 10_000,
         "fills_per_window": 1_000, "contracts_per_day": 10_000, "hold_s": 0.0,
         "births": 100, "unknown_orders": 100, "spread_ticks": 100, "jump_bp": 9_000,
-        "limit_bp": 9_000, "stress_loss": 1_000_000, "correlation_percent": 100,
+        "limit_bp": 9_000, "stress_loss": 1_000_000, "gap_percent": 0,
+        "correlation_percent": 100,
     }  # fmt: skip
     return settings(**{**far, **risk})
 

@@ -21,6 +21,7 @@ from services.risk_governor.checks_conduct import (
     rate_is_bearable,
     sleeve_is_on,
 )
+from services.risk_governor.checks_gap import gap_is_survivable
 from services.risk_governor.checks_kind import (
     contract_is_free,
     contract_is_listed,
@@ -129,6 +130,7 @@ SIZE_CHECKS: Final[tuple[Check, ...]] = (
     slice_bears,
     open_risk_is_bearable,
     group_bears_stress,
+    gap_is_survivable,
     floor_stays_far,
     drawdown_stays_bearable,
     day_stays_bearable,

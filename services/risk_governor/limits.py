@@ -44,7 +44,7 @@ LESS_OR_NONE: Final = (
 MORE: Final = (
     "slippage_ticks", "exit_allowance_ticks", "thin_percent", "approach_percent", "cooldown_s",
     "news_before_s", "news_after_s", "pretrade.limit_zone_bp", "pretrade.disk_low_mb",
-    "pretrade.disk_stop_mb",
+    "pretrade.disk_stop_mb", "pretrade.gap_percent",
 )  # fmt: skip
 """Limits of which more is tighter."""
 KEPT: Final = LESS + LESS_OR_NONE + MORE

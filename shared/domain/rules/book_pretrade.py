@@ -147,6 +147,17 @@ PRETRADE: Final = (
         settings=(ASKED + "stress_bp", ASKED + "stress_loss"),
     ),
     Entry(
+        rule="GAP",
+        name="A gap could let the firm act first",
+        what="Refuses what could not bear the declared gap of every contract at once, stops"
+        " unfilled, between the line at which we close everything and the firm's own.",
+        why="A stop fills beyond a gap; the account must be left above the firm's limits even so.",
+        clears="smaller positions, or more distance to the floor",
+        unit="usd",
+        settings=(ASKED + "gap_percent", ASKED + "stress_bp"),
+        facts=("maximum_loss", "daily_loss"),
+    ),
+    Entry(
         rule="CORRELATION",
         name="Two sleeves are one bet",
         what="Refuses an entry beside another sleeve on the same side whose days go alike; until"

@@ -23,6 +23,11 @@ def entry_cost(stop: Ticks, slippage: Ticks, tick_micros: Micros, fee_side: Micr
     return (stop + slippage) * tick_micros + 2 * fee_side
 
 
+def gap_ticks(price: Ticks, stress: int, percent: int) -> Ticks:
+    """A gap of `percent` of a stress (basis points of the price); rounded up."""
+    return -(-price * stress * percent // (10_000 * 100))
+
+
 def held_cost(distance: Ticks, slippage: Ticks, tick_micros: Micros, fee_side: Micros) -> Micros:
     """Loss of one held contract from the mark to its stop: distance, slippage, the exit's fee.
 
