@@ -122,7 +122,7 @@ def steps(day: FirmDay, dice: Random, window: Window, factor: float) -> Iterator
                 moves=moves(day, dice, window, (drift, flash, factor)),
                 wishes=tuple(wish(dice) for _ in range(dice.randrange(greed + 1))),
                 mishap=dice.choice(MISHAPS) if dice.random() < 0.04 else "",
-                slip=dice.randrange(3),
+                slip=dice.randrange(5),
                 pace=dice.choice((1, 1, 2, 3)),
                 after_ns=after if not number else 0,
             )

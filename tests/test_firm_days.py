@@ -34,7 +34,7 @@ SECONDS = st.tuples(
     st.integers(-1_000, 1_000),  # thousandths of the gap; every product takes them against us
     st.lists(WISHES, max_size=4),
     st.sampled_from(["", "", *MISHAPS]),
-    st.integers(0, 2),
+    st.integers(0, 4),
     st.integers(1, 3),
 )
 STORIES = st.lists(SECONDS, min_size=5, max_size=40)
