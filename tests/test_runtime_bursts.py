@@ -6,13 +6,15 @@ a journal says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Event, Quote, Trade
+from shared.core import Word
+from shared.events import Event, Gap, Quote, Trade
 from shared.runtime import records, wire
 from shared.runtime.hearing import Ear, spans_of
 from shared.runtime.journal import JournalUnwritable
@@ -21,11 +23,17 @@ from shared.runtime.records import Mark
 from tests.support.toys import quote
 
 
-class Relaying:
-    """A core that only relays."""
+class Act(Word, frozen=True, kw_only=True):
+    """Something for the port."""
 
-    publishes = (Quote, Trade)
-    words = ()
+    no: int
+
+
+class Relaying:
+    """A core that relays, speaks and acts."""
+
+    publishes = (Quote, Trade, Gap)
+    words = (Act,)
 
 
 class Witness:
@@ -34,6 +42,14 @@ class Witness:
     def __init__(self) -> None:
         self.seen: list[tuple[str, tuple[bytes, ...]]] = []
         self.full = False
+        self.order: list[str] = []
+        self.waiting: list[Callable[[], None]] = []
+
+    def write(self, *recorded: bytes) -> None:
+        self.order.append(f"{len(recorded)} stored")
+
+    def handle(self, word: Act) -> None:
+        self.order.append(f"act {word.no}")
 
     def write_ticks(self, *recorded: bytes) -> None:
         if self.full:
@@ -42,11 +58,20 @@ class Witness:
 
     def publish(self, lane: str, *frames: bytes) -> None:
         self.seen.append((f"said in {lane}", frames))
+        heads = [wire.head(frame.partition(b"\0")[2]) for frame in frames]
+        self.order += [f"say {head.seq}" for head in heads]
 
 
 def a_mouth(witness: Any) -> Mouth:
     core: Any = Relaying()
-    mouth = Mouth("feed", core, recorder=witness, port=None, on_phase=lambda _: None)
+    mouth = Mouth(
+        "feed",
+        core,
+        recorder=witness,
+        port=witness,
+        on_phase=lambda _: None,
+        later=witness.waiting.append,
+    )
     mouth.bus, mouth.epoch = witness, 7
     return mouth
 
@@ -79,6 +104,38 @@ def test_nothing_of_a_burst_is_said_that_could_not_be_stored() -> None:
     with pytest.raises(JournalUnwritable):
         a_mouth(witness).relay(50, [quote(1), quote(2)])
     assert witness.seen == []
+
+
+def gap(n: int) -> Gap:
+    return Gap(contract="C", start_ns=0, end_ns=n)
+
+
+def test_an_act_begins_before_its_news_and_news_keep_their_order() -> None:
+    witness = Witness()
+    mouth = a_mouth(witness)
+    mouth.say(1, "", [gap(1)])
+    mouth.say(2, "", [gap(2), Act(no=1), gap(3)])
+    mouth.say(3, "", [gap(4)])
+    assert witness.order == ["1 stored", "say 1", "3 stored", "act 1", "1 stored"]
+    witness.order.clear()
+    assert len(witness.waiting) == 1, "one look after the turn is enough"
+    witness.waiting.pop()()
+    assert witness.order == ["say 2", "say 3", "say 4"]
+    witness.order.clear()
+    mouth.say(4, "", [gap(5)])
+    assert witness.order == ["1 stored", "say 5"], "nothing to wait for"
+    assert len(witness.waiting) == 1
+
+
+def test_what_is_held_is_said_before_a_heartbeat_promises_it() -> None:
+    witness = Witness()
+    mouth = a_mouth(witness)
+    mouth.say(1, "", [gap(1), Act(no=1)])
+    mouth.settle()
+    assert witness.order[-1] == "say 1"
+    witness.waiting.pop()()
+    assert witness.order[-1] == "say 1", "once"
+    assert witness.order.count("say 1") == 1
 
 
 EARS = [Ear(lane, number, {}, Mark()) for number, lane in enumerate(("a", "b", "c.ticks"))]

@@ -71,6 +71,7 @@ class Actor(ProcessHost):
         self._speaks = bool(core.publishes)
         self._last_ns = 0
         self._turn_to = ""
+        self._opened = False  # there is a mouth
         self._began = False
         self._snapshot_due = 0.0
         self._lock = Lock(run, name)
@@ -155,7 +156,9 @@ class Actor(ProcessHost):
             recorder=self.recorder,
             port=self._port,
             on_phase=self._heard_phase,
+            later=self._loop.call_soon,
         )
+        self._opened = True
         self.mouth.epoch, self.mouth.seq, self.mouth.prevs = self.epoch, found.seq, found.prevs
         self.hearing = Hearing(
             paths.journal_root(self.var_dir),
@@ -308,6 +311,7 @@ class Actor(ProcessHost):
         return msgspec.structs.replace(beat, seq=dict(self.mouth.seq), places=places, state=state)
 
     def each_pulse(self) -> None:
+        self.mouth.settle()  # the heartbeat says how far we have spoken
         if self.bus is not None and self._speaks:
             beat = self.beat()
             told = (self.name, self.epoch, 0, 0, self._last_ns, "", beat)
@@ -325,6 +329,8 @@ class Actor(ProcessHost):
             self._snapshot()
 
     def close(self) -> None:
+        if self._opened:
+            self.mouth.settle()
         closing: list[Any] = [self.bus, getattr(self, "recorder", None)]
         for part in closing:
             if part is not None:

@@ -1,10 +1,14 @@
 """Saying things: numbered, journalled, and only then let out, in the order the core said them.
 
-All a core says in answer to one event reaches the journal in one write. One exception to the law:
-when the disk is full, a *reducing* act (a word class with `reducing = True`) is done although
-its record cannot be written, and told to people; everything else is left unsaid. And one kind of
-word has no record at all (a class with `derived = True`): news without effect, so plentiful that
-its record would dwarf all others, which the core says again whenever it hears the same.
+All a core says in answer to one event reaches the journal in one write. Then the port begins what
+it was told to do, and only then others are told and people read of it: waking them may take the
+processor away from us, and an order waits for neither. What others are told keeps its order.
+
+One exception to the law: when the disk is full, a *reducing* act (a word class with
+`reducing = True`) is done although its record cannot be written, and told to people; everything
+else is left unsaid. And one kind of word has no record at all (a class with `derived = True`): news
+without effect, so plentiful that its record would dwarf all others, which the core says again
+whenever it hears the same.
 """
 
 from __future__ import annotations
@@ -39,11 +43,16 @@ class Mouth:
         recorder: Recorder,
         port: Port | None,
         on_phase: Callable[[SessionPhase], None],
+        later: Callable[[Callable[[], None]], object],
     ) -> None:
+        """`later` calls what it is given after the tasks that the port has begun by then."""
         self._actor = actor
         self._recorder = recorder
         self._port = port
         self._on_phase = on_phase
+        self._later = later
+        self._held: list[bytes] = []  # frames that wait until acts have begun, in order
+        self._news: list[Event] = []  # not yet told to people
         self._ticks = lanes.ticks_lane(actor)
         self._topics = {
             kind: kind.__name__ for kind in core.publishes if kind in PUBLIC and kind not in TICKS
@@ -86,9 +95,18 @@ class Mouth:
         written = self.write(*recorded) if recorded else not self.spoiled
         if written and durable:
             self._recorder.sync()
-        for event, frame in out:
-            self._let_out(event, frame, written)
-        for event, _ in out:
+        self._let_out(out, written)
+        if not self._news:
+            self._later(self.settle)
+        self._news += [event for event, _ in out]
+
+    def settle(self) -> None:
+        """Say what is held, and tell people."""
+        held, self._held = self._held, []
+        news, self._news = self._news, []
+        if held:
+            self._publish(held)
+        for event in news:
             self._narrator.tell(event)
 
     def _seal(self, lane: str, topic: str, said: tuple[int, str, Event]) -> bytes:
@@ -99,20 +117,28 @@ class Mouth:
         self.seq[lane] = prevs[topic] = seq
         return body
 
-    def _let_out(self, event: Event, frame: bytes, written: bool) -> None:
+    def _let_out(self, out: list[tuple[Event, bytes]], written: bool) -> None:
         if not written:
-            if type(event) not in self._reducing:
-                return
-            logger.critical("done without a record, the disk is full: {}", event)
-        if frame:
-            assert self.bus is not None, "whoever publishes has a bus"
-            self.bus.publish(self._actor, frame)
+            out = [(event, frame) for event, frame in out if type(event) in self._reducing]
+            for event, _ in out:
+                logger.critical("done without a record, the disk is full: {}", event)
+        acts = [event for event, frame in out if not frame]
+        for act in acts:
+            assert self._port is not None, f"{self._actor} said {act} and has no port"
+            assert isinstance(act, Word), "only words go to a port"
+            self._port.handle(act)
+        frames = [frame for _, frame in out if frame]
+        if acts or self._held:
+            self._held += frames
+        elif frames:
+            self._publish(frames)
+        for event, _ in out:
             if type(event) is SessionPhase:
                 self._on_phase(event)
-        else:
-            assert self._port is not None, f"{self._actor} said {event} and has no port"
-            assert isinstance(event, Word), "only words go to a port"
-            self._port.handle(event)
+
+    def _publish(self, frames: list[bytes]) -> None:
+        assert self.bus is not None, "whoever publishes has a bus"
+        self.bus.publish(self._actor, *frames)
 
     def _must_last(self, event: Event) -> bool:
         if isinstance(event, RiskState):
