@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics_exporter import rows
+from services.metrics_exporter import memory, rows
 from services.metrics_exporter.core import Board
-from services.metrics_exporter.state import ORDERS_MAX, RECENT
+from services.metrics_exporter.state import ORDERS_MAX, RECENT, Recent
 from services.metrics_exporter.verdict import verdict
 from services.metrics_exporter.view import snapshot
 from shared.events import (
@@ -335,3 +335,25 @@ def test_no_story_breaks_the_picture_or_calls_silence_safe(story: list[str], spe
             assert seen.verdict.level in {"STALE", "DANGER"}
         if seen.verdict.level == "SAFE":
             assert all(not row.stale and not row.unprotected_s for row in seen.positions)
+    again = Board(watch.board.settings)
+    again.restore(watch.board.snapshot())
+    again.advance(watch.board.real_ns, watch.board.now_ns)
+    assert snapshot(again) == snapshot(watch.board), "a death is not seen"
+    assert again.snapshot() == watch.board.snapshot()
+
+
+def test_nothing_the_board_knows_is_left_out_of_its_memory() -> None:
+    """Files and sums are read again by the port; the rest comes with the settings."""
+    found_again = {"flatten_file", "totals", "real_ns", "now_ns"}
+    given = {"settings", "subscribes", "watches", "speed"}
+    known = {name for name in vars(Board(SETTINGS)) if not name.startswith("_")}
+    queues = {"bars", "recent", "fills_waiting"}
+    assert known - found_again - given == {*memory.Kept.__struct_fields__, *queues}
+    assert memory.Past.__struct_fields__ == Recent.__struct_fields__
+
+
+def test_a_memory_that_cannot_be_read_changes_nothing(watch: Watch) -> None:
+    before = watch.board.snapshot()
+    with pytest.raises(msgspec.MsgspecError):
+        watch.board.restore(before[:-1])
+    assert watch.board.snapshot() == before

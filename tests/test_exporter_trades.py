@@ -12,9 +12,8 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.metrics_exporter.core import TradeRow
 from services.metrics_exporter.metrics import Exposition
-from services.metrics_exporter.state import Total
+from services.metrics_exporter.state import Total, TradeRow
 from services.metrics_exporter.trades import PAGE_MAX, Trades
 from shared.events import (
     Fill,

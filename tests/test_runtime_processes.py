@@ -194,6 +194,18 @@ def test_an_observer_sees_all_from_the_days_beginning(cast: Cast) -> None:
     assert bars == [f"feed {n} Bar" for n in range(1, 101)]
     assert cast.stop("board") == Exit.CLEAN
     assert not list((cast.var / "journal").glob("*/board*"))
+    cast.environment |= {"TOY_POKES": "120"}
+    cast.stop("feed")
+    cast.start("feed")
+    cast.wait(lambda: cast.count("last") == 120, "the chain to go on")
+    cast.start("board")
+    cast.wait(lambda: "middle 120 OrderIntent" in cast.diary("board"), "the rest")
+    bars = [line for line in cast.diary("board") if line.endswith(" Bar")]
+    assert bars == [f"feed {n} Bar" for n in range(1, 121)], "read on from its memory"
+    cast.kill("board")
+    paths.memory_path(cast.run, "board").write_bytes(b"torn")
+    cast.start("board")
+    cast.wait(lambda: cast.diary("board").count("feed 1 Bar") == 2, "the day to be read again")
 
 
 # -- beginnings and ends ---------------------------------------------------------------------------

@@ -12,9 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
-
-from services.metrics_exporter import actions
+from services.metrics_exporter import actions, memory
 from services.metrics_exporter.state import (
     BARS,
     FILLS_WAITING_MAX,
@@ -26,6 +24,7 @@ from services.metrics_exporter.state import (
     Recent,
     Seen,
     Total,
+    TradeRow,
 )
 from shared.domain.sessions import OutsideCalendar, calendar
 from shared.events import (
@@ -85,13 +84,6 @@ def subscriptions(settings: Settings) -> Mapping[str, tuple[type[Event], ...]]:
     """Who is heard, and what of it."""
     running = settings.running_sleeves()
     return {**SPEAKERS, **{SLEEVE + name: FROM_SLEEVES for name in running}}
-
-
-class TradeRow(Struct, frozen=True):
-    """A fill on its way to the trades table, with the trading day it belongs to."""
-
-    day: str
-    fill: Fill
 
 
 class Board:
@@ -170,6 +162,14 @@ class Board:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(source, Seen(event, self._said_ns(time_ns), time_ns))
+
+    def snapshot(self) -> bytes:
+        """What a next life of ours must not have to read again."""
+        return memory.snapshot(self)
+
+    def restore(self, content: bytes) -> None:
+        """Become what we were. Raises msgspec.MsgspecError, and then changes nothing."""
+        memory.restore(self, content)
 
     def observe_files(self, found: FlattenFile) -> None:
         self.flatten_file = found

@@ -17,6 +17,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,12 +25,12 @@ import msgspec
 from aiohttp import web
 from loguru import logger
 
-from services.metrics_exporter.core import Board, TradeRow
+from services.metrics_exporter.core import Board
 from services.metrics_exporter.http import LOOPBACK, Face
 from services.metrics_exporter.metrics import Exposition
 from services.metrics_exporter.rows import finished_orders
 from services.metrics_exporter.schema import Snapshot
-from services.metrics_exporter.state import FlattenFile
+from services.metrics_exporter.state import FlattenFile, TradeRow
 from services.metrics_exporter.trades import Trades
 from services.metrics_exporter.view import snapshot
 from shared.core import Word
@@ -59,7 +60,6 @@ class ExporterPort:
         self._host: Host | None = None
         self._trades: Trades | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trades")
-        self._unwritten: list[TradeRow] = []
         self._frame = ""
         self._waiting: asyncio.Future[str] | None = None
         self.token = ""  # nosec B105 - made in run
@@ -93,9 +93,10 @@ class ExporterPort:
         """Write what waits; the page says by itself that we are gone."""
         if self._trades is not None:
             trades, self._trades = self._trades, None
-            rows = self._take_fills()
+            rows = self._fills()
             with contextlib.suppress(sqlite3.Error):
                 await self._in_thread(lambda: trades.write(rows))
+                self._written(rows)
             await self._in_thread(trades.close)
         self._thread.shutdown(wait=False)
 
@@ -132,27 +133,30 @@ class ExporterPort:
     # -- the trades table --------------------------------------------------------------------------
 
     async def _store(self, with_totals: bool) -> None:
-        """Write what came; what cannot be written is kept (bounded) and tried again."""
+        """Write what came; what cannot be written stays with the board and is tried again."""
         trades = self._trades
         if trades is None:
             return
-        rows = self._take_fills()
+        rows = self._fills()
         try:
             if rows:
                 await self._in_thread(lambda: trades.write(rows))
+                self._written(rows)
             if rows or with_totals:
                 day = self._board.trading_day()
                 self._board.totals = await self._in_thread(lambda: trades.totals(day))
         except sqlite3.Error as error:
-            self._unwritten = rows
             logger.error("trades.db: {}", error)
 
-    def _take_fills(self) -> list[TradeRow]:
-        rows, self._unwritten = self._unwritten, []
+    def _fills(self) -> list[TradeRow]:
+        """They wait on the board, which is remembered over a death, until they are written."""
+        return list(islice(self._board.fills_waiting, WRITE_AT_ONCE))
+
+    def _written(self, rows: list[TradeRow]) -> None:
         waiting = self._board.fills_waiting
-        while waiting and len(rows) < WRITE_AT_ONCE:
-            rows.append(waiting.popleft())
-        return rows
+        for row in rows:  # one that the bound has pushed out meanwhile is no more the first
+            if waiting and waiting[0] is row:
+                waiting.popleft()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

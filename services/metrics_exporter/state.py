@@ -71,6 +71,13 @@ class Total(Struct, frozen=True):
     fees: Micros = 0
 
 
+class TradeRow(Struct, frozen=True):
+    """A fill on its way to the trades table, with the trading day it belongs to."""
+
+    day: str
+    fill: Fill
+
+
 class FlattenFile(Struct, frozen=True):
     """`flatten.request` and `flatten.progress` as last read; empty `request_id`: none stands."""
 

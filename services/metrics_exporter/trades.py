@@ -14,9 +14,8 @@ from typing import Any, Final
 
 from loguru import logger
 
-from services.metrics_exporter.core import TradeRow
 from services.metrics_exporter.figures import decimal_price, money, short_name, unix
-from services.metrics_exporter.state import Total
+from services.metrics_exporter.state import Total, TradeRow
 
 PAGE_MAX: Final = 500
 NEWEST: Final = 2**63 - 1

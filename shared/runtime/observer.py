@@ -1,7 +1,9 @@
 """A host for those who only watch: everything of every speaker, no journal, nothing to say.
 
-What an observer knows it can learn again from the journals of the day, so it keeps none of its own:
-it starts from the top of each speaker's present file and then listens like everybody else.
+What an observer knows it can learn again from the journals of the day, so it keeps none of its own.
+But a full day takes long to read: now and then it writes down what it knows together with how far
+it has heard each speaker, and a next life goes on from there. Without such a memory, or with one of
+other code, settings or another boot, it starts from the top of each speaker's present file.
 Heartbeats are passed on too, also those of processes that have no bus (from their files).
 """
 
@@ -12,15 +14,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+from loguru import logger
+
 from shared.events import TICKS, Event, Heartbeat, Stopping
-from shared.runtime import lanes, paths, pulse, wire
+from shared.runtime import journal, lanes, paths, pulse, records, wire
 from shared.runtime.bus import Bus
+from shared.runtime.clock import boot_id
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.hearing import Hearing
 from shared.runtime.host import ProcessHost
+from shared.runtime.journal import Corrupt
 from shared.runtime.lanes import Kinds
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Port
+from shared.runtime.records import Mark, Memory
 from shared.settings import Settings
 
 
@@ -41,6 +49,12 @@ class Watcher(Protocol):
         the observer itself.
         """
 
+    def snapshot(self) -> bytes:
+        """All that it has learned."""
+
+    def restore(self, content: bytes) -> None:
+        """Become what was learned. Raises msgspec.MsgspecError, and then changes nothing."""
+
 
 class Observer(ProcessHost):
     def __init__(
@@ -58,6 +72,13 @@ class Observer(ProcessHost):
         self._lock = Lock(run, name)
         self._by_file = set(self.watcher.watches) - set(self.watcher.subscribes)
         self._told: dict[str, tuple[int, int]] = {}
+        self._memory = paths.memory_path(run, name)
+        self._pins = (
+            lanes.code_hash(self.watcher),
+            f"{settings.fingerprint()} {boot_id()}",  # instants of CLOCK_MONOTONIC are kept
+        )
+        self._remember_due = 0.0
+        self._begun = False
         self.watches = pulse.Watches(self.watcher.watches, set(self.watcher.subscribes), run)
 
     def _kinds(self) -> dict[str, Kinds]:
@@ -71,19 +92,72 @@ class Observer(ProcessHost):
         return dict(sorted(found.items()))
 
     async def begin(self) -> None:
-        """Wait for market time, listen, read the day, then let the port show it."""
+        """Wait for market time, listen, read on from where we were, and let the port show it."""
         await self.clock.wait()
         self.epoch = time.time_ns() // 1_000_000_000
         limit = self.settings.runtime.journal_frame_limit
-        self.hearing = Hearing(
-            paths.journal_root(self.var_dir), self._heard, {}, flush=self.flush, gap=self.tell
-        )
+        self.hearing = self._recall() or self._a_hearing({})
         self.bus = Bus(self.run_dir, frame_limit=limit)
         for lane, kinds in self._heard.items():
             topics = [wire.TOPICS[kind] for kind in kinds.values()]
             self.bus.connect(lane, topics if lanes.is_ticks(lane) else (b"",))
         self.start_port()
         await self.catch_up_all()
+        self._begun = True
+
+    def _a_hearing(self, marks: dict[str, Mark]) -> Hearing:
+        root = paths.journal_root(self.var_dir)
+        return Hearing(root, self._heard, marks, flush=self.flush, gap=self.tell)
+
+    # -- remembering -------------------------------------------------------------------------------
+
+    def _remember(self) -> None:
+        """Failing is no tragedy, the journals have everything."""
+        self._remember_due = time.monotonic() + self.settings.runtime.snapshot_every_real_s
+        assert not self.hearing.batch, "what is marked as heard has been observed"
+        code, settings = self._pins
+        memory = Memory(
+            core=self.watcher.snapshot(),
+            now_ns=self.now_ns(),
+            epoch=self.epoch,
+            code=code,
+            settings=settings,
+            seq={},
+            prevs={},
+            own={},
+            heard=self.hearing.marks(),
+            lanes=tuple(self._heard),
+        )
+        try:
+            paths.replace(self._memory, journal.seal(records.pack(records.SNAPSHOT, memory)))
+        except OSError as error:
+            logger.warning("memory {}: {}", self._memory, error.strerror)
+
+    def _recall(self) -> Hearing | None:
+        """A hearing that goes on where the memory ends, the watcher having been restored; None
+        where nothing can be made of it. Ticks begin anew: to miss them while dead is no gap.
+        """
+        try:
+            memory = records.memory_of(next(journal.frames(self._memory)).record[2:])
+            if (memory.code, memory.settings) != self._pins:
+                return None
+            marks = {lane: it for lane, it in memory.heard.items() if not lanes.is_ticks(lane)}
+            hearing = self._a_hearing(marks)
+            if hearing.lost():
+                return None
+            self.watcher.restore(memory.core)
+        except FileNotFoundError:
+            return None
+        except (Corrupt, StopIteration, ValueError, msgspec.MsgspecError, OSError) as error:
+            logger.warning("memory {}: {}", self._memory, error)
+            return None
+        return hearing
+
+    def finish(self) -> None:
+        if self._begun:
+            self._remember()
+
+    # -- hearing -----------------------------------------------------------------------------------
 
     def flush(self) -> None:
         batch = self.hearing.batch[:]
@@ -106,6 +180,8 @@ class Observer(ProcessHost):
             self._pass_on(actor, beat, now_ns)
         if why := self.hearing.deafness():
             raise Fatal(why, Exit.SCHEMA)
+        if time.monotonic() >= self._remember_due:
+            self._remember()
 
     def _pass_on(self, actor: str, beat: Heartbeat | None, now_ns: int) -> None:
         if beat is None or self._told.get(actor) == (beat.epoch, beat.beat):

@@ -56,6 +56,11 @@ def heartbeat_path(run: Path, actor: str) -> Path:
     return run / f"{actor}.heartbeat"
 
 
+def memory_path(run: Path, actor: str) -> Path:
+    """What an observer remembers; ages in it are of this boot, so it may go with it."""
+    return run / f"{actor}.memory"
+
+
 def clock_path(run: Path) -> Path:
     return run / "clock"
 

@@ -277,10 +277,18 @@ class Board:
 
     def __init__(self) -> None:
         self.path = Path(os.environ["TSQ_VAR"]) / "board.diary"
+        self.seen = 0
 
     def observe(self, source: str, epoch: int, seq: int, time_ns: int, event: Event) -> None:
         with self.path.open("a") as file:
             file.write(f"{source} {seq} {type(event).__name__}\n")
+        self.seen += 1
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self.seen)
+
+    def restore(self, content: bytes) -> None:
+        self.seen = msgspec.msgpack.decode(content, type=int)
 
 
 CORES: dict[str, Callable[[], Toy]] = {
