@@ -2,7 +2,7 @@
 
 Local checks first, then the venue with one login and four reads. Nothing is sent that could trade.
 A warning is something to know; a failure keeps `tsq arm` from being a good idea (exit code 2, or 3
-when it was the venue).
+when it was the venue). `--rehearse` is about the sentinel alone (`rehearse_sentinel`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 
-from msgspec import Struct, structs
-
-from scripts.console import Exit, report, var_of
+from scripts import rehearse_sentinel
+from scripts.console import Exit, var_of
+from scripts.findings import Finding, Grade, finish
 from scripts.supervise import SOCKET_PATH_LIMIT, programs, socket_path
 from shared.contracts import PRODUCTS
 from shared.domain.sessions import OutsideCalendar, calendar
@@ -39,24 +38,12 @@ TUNNELS = ("tun", "tap", "wg", "ppp", "utun", "tailscale", "zt", "nordlynx")
 NEEDED = ("pyzmq", "msgspec", "uvloop", "aiohttp", "signalrcore", "loguru", "supervisor")
 
 
-class Grade(Enum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    VENUE = "venue"  # failed, and it was the venue or the network
-
-
-class Finding(Struct, frozen=True):
-    """One check's result; `advice` is empty when all is well."""
-
-    name: str
-    grade: Grade
-    text: str
-    advice: str = ""
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="leave the venue out")
+    parser.add_argument(
+        "--rehearse", action="store_true",
+        help="rehearse the sentinel: on a private simulator it flattens; elsewhere it only reads",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> Exit:
@@ -66,27 +53,12 @@ def run(args: argparse.Namespace) -> Exit:
     except (SettingsError, ValueError) as error:
         return finish(args, [Finding("settings", Grade.FAILED, str(error), "mend what it names")])
     var = var_of(args)
+    if args.rehearse:
+        return finish(args, rehearse_sentinel.rehearse(args, settings, var))
     findings = [check for part in LOCAL for check in part(settings, var)]
     if not args.offline:
         findings += asyncio.run(venue(settings))
     return finish(args, findings)
-
-
-def finish(args: argparse.Namespace, findings: list[Finding]) -> Exit:
-    lines = []
-    for it in findings:
-        advice = f"\n{'':<24} -> {it.advice}" if it.advice else ""
-        lines.append(f"{it.grade.value:<8} {it.name:<14} {it.text}{advice}")
-    grades = {it.grade for it in findings}
-    verdict = "something failed" if grades & {Grade.FAILED, Grade.VENUE} else "all is well"
-    report(
-        args,
-        "\n".join([*lines, verdict]),
-        {"findings": [structs.asdict(it) | {"grade": it.grade.value} for it in findings]},
-    )
-    if Grade.FAILED in grades:
-        return Exit.CHECK_FAILED
-    return Exit.VENUE if Grade.VENUE in grades else Exit.OK
 
 
 # -- this computer ---------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def layer_line(layer: RiskLayer) -> str:
     """A gauge of one line of the day."""
     used = used_percent(layer)
     bar = ("#" * (used * BAR // 100)).ljust(BAR, ".")
-    way = "to win" if layer.gain else "to lose"
+    way = "to win" if layer.gain else "left"
     return f"  {name_of(layer.rule):<28} [{bar}] {usd(layer.room):>11} {way}, at {usd(layer.at)}"
 
 

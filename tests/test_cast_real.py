@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from scripts.findings import Grade
 from scripts.rehearsal import PATIENCE_S, Rehearsal, alive
+from scripts.rehearse_sentinel import Scene, judge, story_of
 from scripts.supervise import configuration
 from services.cast import deciders
 from shared.runtime import history
@@ -186,6 +188,8 @@ def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None
     for order in closes:
         per_contract[order["contractId"]] = per_contract.get(order["contractId"], 0) + 1
     assert max(per_contract.values()) == 1, f"closed more than once: {per_contract}"
+    proofs = judge(story_of(cast.var), Scene(frozen, lots))  # as `tsq doctor --rehearse` judges
+    assert {proof.grade for proof in proofs} == {Grade.OK}, proofs
 
 
 def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: Rehearsal) -> None:

@@ -312,7 +312,7 @@ def test_risk_show_tells_every_distance(tsq: Tsq, monkeypatch: pytest.MonkeyPatc
     assert [line.split("[")[0].strip() for line in gauges] == [
         "Session cap", "The firm's floor", "Profit target reached",
     ]  # fmt: skip
-    assert "[########............]     $120.00 to lose, at -$200.00" in gauges[0]
+    assert "[########............]     $120.00 left, at -$200.00" in gauges[0]
     assert "240 ticks, session cap at 24750.00; 5 more would fit" in answer.out
     assert "trend $500.00" in answer.out
     assert "winning days 3 of 5" in answer.out

@@ -170,7 +170,8 @@ def test_fills_reach_the_table_and_its_pages(tmp_path: Path) -> None:
 def test_the_page_needs_nothing_from_outside_and_is_held_to_it(tmp_path: Path) -> None:
     async def story(site: Site) -> None:
         for path, kind in (("/", "text/html"), ("/page.css", "text/css"),
-                           ("/page.js", "text/javascript")):  # fmt: skip
+                           ("/page.js", "text/javascript"),
+                           ("/risk.js", "text/javascript")):  # fmt: skip
             async with site.session.get(site.url + path) as answer:
                 assert answer.status == 200
                 assert answer.content_type == kind

@@ -167,7 +167,7 @@ def test_a_refusal_repeated_is_one_row_with_its_sentence(watch: Watch) -> None:
         watch.say("risk_governor", msgspec.structs.replace(veto, sleeve=sleeve))
     found = rows.vetoes(watch.board)
     assert [(row.sleeve, row.times) for row in found] == [
-        ("trend", 2), ("tail_hedge", 1), ("trend", 1),
+        ("trend", 3), ("tail_hedge", 1),
     ]  # fmt: skip
     headline = (
         "Trade risks too much: 156.66 dollars, allowed is at most 150.00 dollars."

@@ -109,6 +109,8 @@ STORIES: list[tuple[str, Callable[[Watch], None], str, str]] = [
     ("alarm", lambda w: w.risk(level=RiskLevel.FLATTENING, cause="ALARM: late", latches=(ALARM,)),
      "DANGER", "ALARM: late"),
     ("sleeve off", lambda w: w.risk(latches=(OFF,)), "WATCH", "sleeve switched off: lost 150"),
+    ("day's trades", lambda w: w.risk(trades_today=4, limits=(("trades_per_day", 4),)), "WATCH",
+     "all 4 directional entries of the day are made"),
     ("recovery", lambda w: w.risk(latches=(HALF,)), "WATCH", "recovery mode: half is lost"),
     ("no headroom, flattening",
      lambda w: (w.position(1), w.risk(headroom=0, level=RiskLevel.FLATTENING, cause="cap")),

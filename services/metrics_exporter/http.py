@@ -22,7 +22,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from services.metrics_exporter.schema import Snapshot
 
 STATIC: Final = Path(__file__).parent / "static"
-ASSETS: Final = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
+ASSETS: Final = {
+    "/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/risk.js": "risk.js",
+}  # fmt: skip
 TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 BODY_BYTES_MAX: Final = 16_384

@@ -192,17 +192,15 @@ def _net(board: Board, books: list[SleeveBook]) -> Micros | None:
 
 
 def vetoes(board: Board) -> list[VetoView]:
-    """The newest first; the same refusal of the same sleeve again and again is one row."""
-    found: list[VetoView] = []
+    """The newest first; a sleeve refused again and again by one rule is one row."""
+    found: dict[tuple[str, str], VetoView] = {}
     for seen in board.recent.vetoes:
-        veto, last = seen.value, found[-1] if found else None
-        if last is not None and (last.sleeve, last.rule) == (veto.sleeve, veto.rule.value):
-            last.times += 1
-        elif len(found) == SHOWN:
-            break
+        key = seen.value.sleeve, seen.value.rule.value
+        if key in found:
+            found[key].times += 1
         else:
-            found.append(_veto(board, seen))
-    return found
+            found[key] = _veto(board, seen)
+    return list(found.values())[:SHOWN]
 
 
 def _veto(board: Board, seen: Seen[OrderVetoed]) -> VetoView:

@@ -92,16 +92,18 @@ def _risk(board: Board, is_open: bool, found: Found) -> None:
         if halted and is_open:
             text += ", and a position is still open"
         found.append((Level.DANGER if halted and is_open else Level.WATCH, text))
-    found += [(Level.WATCH, text) for text in _narrowed(risk)]
+    found += [(Level.WATCH, text) for text in _narrowed(board, risk)]
     if risk.paused:
         found.append((Level.WATCH, "paused by the operator: no entries"))
     _rooms(board, risk, is_open, found)
 
 
-def _narrowed(risk: RiskState) -> list[str]:
-    """What binds less than the account: a sleeve switched off, half size."""
+def _narrowed(board: Board, risk: RiskState) -> list[str]:
+    """What binds less than the account: a sleeve switched off, half size, a day's trades made."""
     narrow = [one for one in all_held(risk) if one.scope != "account" or one.does == HALVES]
-    return [f"{one.name.lower()}: {one.cause}" for one in narrow]
+    most = dict(risk.limits).get("trades_per_day", board.settings.risk_governor.trades_per_day)
+    made = [f"all {most} directional entries of the day are made"] * (risk.trades_today >= most)
+    return [*(f"{one.name.lower()}: {one.cause}" for one in narrow), *made]
 
 
 def _rooms(board: Board, risk: RiskState, is_open: bool, found: Found) -> None:

@@ -151,7 +151,8 @@ function drawTiles(now) {
     make("div", "", `equity ${dollars(safe.equity, 0)} over floor ${dollars(safe.floor, 0)}`),
     make("div", "", `${safe.floor_distance_ticks === null ? "nothing open" : `${number(safe.floor_distance_ticks, 0)} ticks of what is open`} \u00b7 ${safe.floor_distance_trades} full losses`),
   ];
-  const used = safe.session_net === null ? null : Math.max(0, -safe.session_net / safe.daily_loss_limit);
+  const next = now.risk.layers.find((row) => !row.gain);
+  const spent = safe.headroom !== null && safe.headroom <= 0;
   const risky = safe.open_risk === null ? null : safe.open_risk / safe.open_risk_limit;
   const naked = now.positions.filter((row) => row.unprotected_s > 0);
   const covered = now.positions.length && !naked.length;
@@ -160,43 +161,40 @@ function drawTiles(now) {
   const left = safe.seconds_to_flat;
   const silent = (actor) => now.processes.some((row) => row.actor === actor && row.silent);
   put("tiles",
+    tile("Headroom", spent ? "none" : dollars(safe.headroom), safe.headroom === null ? "not known yet" : `to the ${words(now.risk.next_rule)}`,
+      { stale, share: safe.headroom === null ? null : now.risk.layers.find((row) => row.name === now.risk.next_rule)?.used,
+        level: spent ? "WATCH" : "" }),
     tile("Distance to floor", dollars(safe.floor_distance, 0), floorSub, {
-      stale, share: safe.floor === null ? null : safe.headroom / Math.max(1, safe.floor_distance),
+      stale, share: now.risk.layers.find((row) => row.rule === "floor")?.used,
     }),
-    tile("Time to flat", left === null ? DASH : countdown(left),
-      left === null ? "no session known yet"
-        : `flat by ${clockShort(safe.flat_by)} CT \u00b7 ${words(safe.phase)}${now.speed === 1 ? "" : ` \u00b7 market time, ${now.speed}\u00d7`}`,
-      { level: left !== null && left < 1800 && now.positions.length ? "WATCH" : "", stale: left === null || silent("market_data_gateway") }),
-    tile("Open risk", dollars(safe.open_risk, 0), `cap ${dollars(safe.open_risk_limit, 0)} \u00b7 headroom ${dollars(safe.headroom, 0)}`,
+    tile("Session net", signed(safe.session_net), next ? `next: ${words(next.name)} at ${signed(next.at)}` : "", { stale }),
+    tile("Open risk", dollars(safe.open_risk), `at most ${dollars(safe.open_risk_limit, 0)} if every stop fills`,
       { stale, share: risky, level: risky === null ? "" : near(risky) === "DANGER" && risky > 1 ? "DANGER" : near(Math.min(risky, 0.99)) }),
     tile("Protection",
       naked.length ? `${naked.length} naked` : covered ? "covered" : now.router_silent ? DASH : "flat",
       now.router_silent && !now.positions.length ? "not known: the router is silent" : naked.length ? `longest ${span(Math.max(...naked.map((row) => row.unprotected_s)))} without a stop`
         : covered ? `${now.positions.length} ${now.positions.length === 1 ? "position has" : "positions have"} stops at the venue` : "nothing to protect",
       { level: naked.length ? "DANGER" : "", stale: now.router_silent }),
+    tile("Time to flat", left === null ? DASH : countdown(left),
+      left === null ? "no session known yet"
+        : `flat by ${clockShort(safe.flat_by)} CT \u00b7 ${words(safe.phase)}${now.speed === 1 ? "" : ` \u00b7 market time, ${now.speed}\u00d7`}`,
+      { level: left !== null && left < 1800 && now.positions.length ? "WATCH" : "", stale: left === null || silent("market_data_gateway") }),
     tile("Feed age", oldest === null || oldest.age_s === null ? DASH : span(oldest.age_s),
       `${words(safe.feed_state)}${oldest === null ? "" : ` \u00b7 oldest is ${oldest.name}`}${safe.feed_reason ? ` \u00b7 ${safe.feed_reason}` : ""}`,
       { stale: oldest === null || oldest.stale }),
-    tile("Session net", signed(safe.session_net),
-      `stop at \u2212$${number(safe.daily_loss_limit, 0)} \u00b7 ${safe.trades_today} of ${safe.trades_limit} trades`,
-      { stale, share: used, level: used === null ? "" : near(used) }),
+    tile("Entries today", `${safe.trades_today} of ${safe.trades_limit}`,
+      safe.trades_today >= safe.trades_limit ? "no more before 17:00 CT; quotes have a budget of their own" : now.risk.recovery ? "recovery: half size" : "directional; quotes have a budget of their own",
+      { stale, share: safe.trades_today / Math.max(1, safe.trades_limit), level: now.risk.recovery ? "WATCH" : "" }),
   );
 }
 
 function drawFlatten(now) {
-  const box = $("flatten"), flat = now.flatten, safe = now.safety;
-  const halted = safe.level === "HALTED" || safe.level === "REDUCE_ONLY";
-  box.hidden = !flat && !halted;
-  if (flat) {
-    const parts = [flat.by ? `by ${words(flat.by)}` : "nobody has begun", flat.cause, flat.detail,
-      flat.seconds === null ? "" : `for ${span(flat.seconds)}`].filter(Boolean);
-    box.replaceChildren(make("strong", "", `Flatten: ${words(flat.stage)}`), parts.join(" \u00b7 "));
-  } else if (halted) {
-    const parts = [safe.cause || "no cause given", safe.level_since ? `since ${clock(safe.level_since)} CT` : "",
-      safe.until > safe.level_since ? `until ${clockShort(safe.until)} CT` : "",
-      safe.clears ? `ends by: ${safe.clears}` : ""].filter(Boolean);
-    box.replaceChildren(make("strong", "", safe.level === "HALTED" ? "Halted" : "Exits only"), parts.join(" \u00b7 "));
-  }
+  const box = $("flatten"), flat = now.flatten;
+  box.hidden = !flat;
+  if (!flat) return;
+  const parts = [flat.by ? `by ${words(flat.by)}` : "nobody has begun", flat.cause, flat.detail,
+    flat.seconds === null ? "" : `for ${span(flat.seconds)}`].filter(Boolean);
+  box.replaceChildren(make("strong", "", `Flatten: ${words(flat.stage)}`), parts.join(" \u00b7 "));
 }
 
 function drawPositions(now) {
@@ -224,28 +222,23 @@ function drawSleeves(now) {
     fact("asked / let / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
     const today = now.totals.find((total) => total.sleeve === row.sleeve);
     fact("contracts, fees today", today ? `${today.contracts}, ${dollars(today.fees_dollars)}` : `0, ${dollars(0)}`);
+    if (row.budget !== null) fact("slice of the day", dollars(row.budget, 0));
     for (const [name, value] of Object.entries(row.numbers).slice(0, 6)) {
       fact(words(name), Number(value).toLocaleString("en-US", { maximumFractionDigits: 3 }));
     }
     const held = row.position ? lots(row.position) : "flat";
     const orders = row.working === 1 ? "1 order" : `${row.working} orders`;
     const why = [row.authority ? "" : "no authority", row.reason].filter(Boolean).join(" \u00b7 ");
-    return make("article", "card",
+    return make("article", row.off ? "card off" : "card",
       make("div", "top", make("span", "title", words(row.sleeve)), state),
       make("div", `money ${tone(row.net_dollars)}`, signed(row.net_dollars),
         row.net_stale && row.net_dollars !== null ? make("span", "STALEWORD", " STALE") : null),
       make("div", "line", `${row.name} ${held} \u00b7 ${orders} \u00b7 heard `, age(row, false)),
-      why ? make("div", "line", why) : null, facts);
+      row.off ? make("div", "line bad", "switched off by the governor") : why ? make("div", "line", why) : null, facts);
   }));
 }
 
 function drawLists(now) {
-  const unit = (value, name) => (name === "$" ? dollars(value) : `${value.toLocaleString("en-US")}${name ? ` ${name}` : ""}`);
-  put("vetoes", table(["Sleeve", "Rule", "Limit", "Would be", "~Would pass", "Age"],
-    now.vetoes.map((row) => ({ cells: [
-      words(row.sleeve), make("span", "long", make("strong", "", words(row.rule)), row.detail ? ` ${row.detail}` : ""),
-      unit(row.limit, row.unit), unit(row.actual, row.unit), row.largest ? `${row.largest}` : "none", make("span", "age", span(row.changed_s)),
-    ] })), "No veto yet."));
   put("fills", table(["Sleeve", "Contract", "Side", "Price", "~Fee", "~For", "Age"],
     now.fills.map((row) => ({ className: row.voided ? "void" : "", cells: [
       words(row.sleeve || "human"), row.name, `${row.side === "BUY" ? "buy" : "sell"} ${row.size}`, price(row.price, row.name),
@@ -277,6 +270,7 @@ function draw(now) {
   const calm = [{ level: "SAFE", text: "protected, fresh, within every limit" }];
   drawVerdict(now.verdict.level, now.verdict.reasons.length ? now.verdict.reasons : calm);
   drawFlatten(now);
+  drawRisk(now);
   drawTiles(now);
   drawPositions(now);
   drawSleeves(now);
