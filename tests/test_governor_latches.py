@@ -15,9 +15,18 @@ from services.risk_governor.latches import KINDS, By, clear, latch, recall, told
 from services.risk_governor.limits import KEPT, MORE, tighter, values_of
 from services.risk_governor.state import FAR
 from services.risk_governor.words import Outcome, Verb
-from shared.events import Flatten, FlattenStage, Phase, RiskLevel, RiskState, Scope, Started
+from shared.events import (
+    Flatten,
+    FlattenStage,
+    Phase,
+    RiskLevel,
+    RiskState,
+    Scope,
+    Started,
+    VetoRule,
+)
 from shared.units import MINUTE, SECOND
-from tests.governor_stage import BUY, MNQ, OPENING, SELL, Stage, passed, settings, wide
+from tests.governor_stage import BUY, MNQ, OPENING, SELL, Stage, passed, refused, settings, wide
 
 NEXT_DAY = 1_795_042_800 * SECOND  # 2026-11-18 17:00 CT
 
@@ -31,6 +40,14 @@ DAY = {
 FEED = {"blind"}
 SPACE = {"disk"}  # a pulse finds the space that was told
 NEVER = {"floor"}
+UNBOUND = {"recovery", "consistency", "payout"}
+HALTS = {
+    "floor", "drawdown", "firm_daily_loss", "daily_loss", "daily_cap", "emergency_stop",
+    "profit_target", "profit_stop", "operator", "session", "recalled",
+}  # fmt: skip
+FLATTENS = HALTS - {"operator", "recalled"} | {
+    "session_cap", "near_floor", "blind", "disk", "sleeve:trend",
+}  # fmt: skip
 BY_ITSELF = {"session", "new_day"}  # the countdown holds and ends these; see test_governor_levels
 KEYS = sorted((set(KINDS) - {"sleeve"}) | {"sleeve:trend"})
 
@@ -96,6 +113,26 @@ def test_each_latch_is_ended_by_its_own_kind_of_event_only(key: str, event: str)
     stage = held(key)
     happens(stage)
     assert (key not in stage.governor.mind.state.latches) is (key in ends), (key, event)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_latch_binds_and_flattens_as_written_here(key: str) -> None:
+    stage = Stage(wide()).opened()
+    mind = stage.governor.mind
+    latch(mind, stage.now, key, "a cause", until_ns=stage.now + 10 * MINUTE)
+    stage.operator(Verb.STATUS)
+    scopes = [said.scope for said in stage.flattens()]
+    scope = Scope.SLEEVE if key.startswith("sleeve:") else Scope.ACCOUNT
+    assert scopes == ([scope] if key in FLATTENS else []), key
+    mind.state.latches[key].flattening = False
+    stage.operator(Verb.STATUS)
+    veto = stage.ask("trend", BUY)
+    if key in UNBOUND:
+        passed(veto)
+    elif key == "sleeve:trend":
+        assert refused(veto) is VetoRule.SLEEVE_OFF
+    else:
+        assert refused(veto) is (VetoRule.HALTED if key in HALTS else VetoRule.REDUCE_ONLY), key
 
 
 def test_the_expectations_name_every_key_once() -> None:
