@@ -2,27 +2,38 @@
 
 `hear FOLDER NAME N` decodes N messages and writes down when it had them; `say FOLDER N` sends them
 once everybody listens. `source FOLDER` sends a quote each hundredth of a second, and each
-`hop FOLDER NUMBER NOTE` decodes it, encodes it anew and passes it on, the first only one in twenty;
-the last writes down how long it took. The bytes are those of a quote on our bus.
+`hop FOLDER NUMBER` decodes it, encodes it anew and passes it on, the first only one in twenty. The
+last, `leave FOLDER NUMBER NOTE PORT`, posts an order of a few fields to `venue PORT` over a kept
+connection, by uvloop and aiohttp as the router does, and writes down two times since the quote: of
+its own receipt, and of the request's bytes leaving. The bytes on the bus are those of a quote.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
+import msgspec
+import uvloop
 import zmq
+from aiohttp import web
 
-from scripts.bench_actors import HEARERS, SOURCE, quote
+from scripts.bench_actors import CONTRACT, HEARERS, SOURCE, quote
 from shared.events import Quote
 from shared.runtime import wire
+from shared.venue.client_http import GATE, Gate, GatedRequest
 
 HWM: Final = 100_000
 PAUSE_S: Final = 0.01
 ONE_IN: Final = 20
+LOOK_AGAIN_S: Final = 0.05
+ORDER: Final = {"accountId": 1, "contractId": CONTRACT, "type": 1, "side": 0, "size": 1}
 
 
 def address(folder: Path) -> str:
@@ -64,22 +75,86 @@ def source(folder: Path) -> None:
         socket.send(wire.frame(Quote, wire.body((SOURCE, 1, n, n - 1, now_ns, "", quote(n)))))
 
 
-def hop(folder: Path, number: int, note: str) -> None:
-    """Pass on, or as the last one write down, until ended."""
+def hop(folder: Path, number: int) -> None:
+    """Pass on, until ended."""
+    socket, onward = heard(folder, number), bound(folder, number)
+    cut, decode = len(wire.TOPICS[Quote]) + 1, wire.opener(Quote).decode
+    for n in count():
+        found = decode(socket.recv()[cut:])
+        if number > 1 or n % ONE_IN == 0:
+            told = (SOURCE, 1, found.seq, found.prev, found.time_ns, "", found.event)
+            onward.send(wire.frame(Quote, wire.body(told)))
+
+
+async def leave(folder: Path, number: int, note: Path, port: int) -> None:
+    """Post what comes, until ended."""
+    loop, tasks = asyncio.get_running_loop(), set()
+    cut, decode = len(wire.TOPICS[Quote]) + 1, wire.opener(Quote).decode
+    session = aiohttp.ClientSession(request_class=GatedRequest)
+
+    async def post(began_ns: int, here_ns: int) -> None:
+        def leaving() -> None:
+            with note.open("a") as file:
+                file.write(f"{here_ns - began_ns} {time.monotonic_ns() - began_ns}\n")
+
+        GATE.set(Gate(leaving))
+        await ask(f"bare.{began_ns}")
+
+    async def ask(tag: str) -> None:
+        body = msgspec.json.encode({**ORDER, "customTag": tag})
+        kind = {"Content-Type": "application/json"}
+        url = f"http://127.0.0.1:{port}/api/Order/place"
+        async with session.post(url, data=body, headers=kind) as answer:
+            await answer.read()
+
+    while not await reached(ask):  # noqa: ASYNC110 - another process begins
+        await asyncio.sleep(LOOK_AGAIN_S)
+    socket = heard(folder, number)
+
+    def drain() -> None:
+        try:
+            while True:
+                found = decode(socket.recv(zmq.NOBLOCK)[cut:])
+                task = loop.create_task(post(found.time_ns, time.monotonic_ns()))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        except zmq.Again:
+            pass
+
+    loop.add_reader(socket.getsockopt(zmq.FD), drain)
+    while True:
+        drain()
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def reached(ask: Callable[[str], Awaitable[None]]) -> bool:
+    """Whether the venue is there; from then on a connection to it stands."""
+    try:
+        await ask("hello")
+    except aiohttp.ClientError:
+        return False
+    return True
+
+
+def venue(port: int) -> None:
+    """Answers every request at once, until ended."""
+
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        return web.json_response({"success": True, "errorCode": 0, "orderId": 1})
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)
+
+
+def heard(folder: Path, number: int) -> Any:
+    """What the hop before it says."""
     socket: Any = zmq.Context.instance().socket(zmq.SUB)
     socket.set_hwm(HWM)
     socket.subscribe(wire.TOPICS[Quote] + b"\0")
     socket.connect(f"ipc://{folder}/bare{number - 1}.pub")
-    onward = None if note else bound(folder, number)
-    cut, decode = len(wire.TOPICS[Quote]) + 1, wire.opener(Quote).decode
-    for n in count():
-        found = decode(socket.recv()[cut:])
-        if onward is None:
-            with Path(note).open("a") as file:
-                file.write(f"{time.monotonic_ns() - found.time_ns}\n")
-        elif number > 1 or n % ONE_IN == 0:
-            told = (SOURCE, 1, found.seq, found.prev, found.time_ns, "", found.event)
-            onward.send(wire.frame(Quote, wire.body(told)))
+    return socket
 
 
 def bound(folder: Path, number: int) -> Any:
@@ -89,14 +164,19 @@ def bound(folder: Path, number: int) -> Any:
     return socket
 
 
+def leaver(folder: Path, number: int, note: Path, port: int) -> None:
+    uvloop.run(leave(folder, number, note, port))
+
+
+PARTS: Final[dict[str, tuple[Callable[..., None], tuple[type, ...]]]] = {
+    "hear": (hear, (Path, str, int)),
+    "say": (say, (Path, int)),
+    "source": (source, (Path,)),
+    "hop": (hop, (Path, int)),
+    "leave": (leaver, (Path, int, Path, int)),
+    "venue": (venue, (int,)),
+}
+
 if __name__ == "__main__":
-    what, where, *rest = sys.argv[1:]
-    folder = Path(where)
-    if what == "hear":
-        hear(folder, rest[0], int(rest[1]))
-    elif what == "say":
-        say(folder, int(rest[0]))
-    elif what == "source":
-        source(folder)
-    else:
-        hop(folder, int(rest[0]), rest[1])
+    part, kinds = PARTS[sys.argv[1]]
+    part(*(kind(word) for kind, word in zip(kinds, sys.argv[2:], strict=True)))

@@ -3,8 +3,10 @@
 A private copy of the cast trades the simulated market. An order's story is read from the journals
 (quote, intent, approval) and ends with a stamp as the router's request leaves. Only orders whose
 intent was the answer to a quote count. Beside them, at the same time and on the same cores, runs a
-bare chain of as many hops: pyzmq, msgspec, nothing else, quotes at a like rate and one in twenty
-passed on.
+bare chain of as many hops: pyzmq and msgspec, quotes at a like rate and one in twenty passed on,
+and at its end the same kind of last metre, an aiohttp request on a connection kept open to a server
+of its own, with the same instant taken in the same place. Its time without that metre, up to the
+receipt at the last hop, is printed too; what the target means is the whole.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import msgspec
 from scripts.bench import load_now, share
 from scripts.bench_stamped import STAMPS
 from scripts.console import CommandError, Exit, natural, report
-from scripts.rehearsal import Rehearsal
+from scripts.rehearsal import Rehearsal, free_port
 from shared.runtime import clock, history, journal, paths, records, wire
 
 BARE_HOPS: Final = 3
@@ -56,13 +58,14 @@ def run(args: argparse.Namespace) -> Exit:
     finally:
         cast.close()
         shutil.rmtree(folder, ignore_errors=True)
-    if not steps["whole"] or not bare:
+    if not steps["whole"] or not bare[0]:
         raise CommandError("no order was the answer to a quote; try longer", Exit.CHECK_FAILED)
-    ratio = share(steps["whole"], 0.5) / share(bare, 0.5)
-    lines = [line(name, steps[name]) for name in STEPS]
-    lines.append(line("bare chain of the same hops", bare))
+    received, left = bare
+    ratio = share(steps["whole"], 0.5) / share(left, 0.5)
+    shown = {**steps, "bare chain to its last hop": received, "bare chain to its bytes": left}
+    lines = [line(name, taken) for name, taken in shown.items()]
     lines.append(f"ratio at the middle {ratio:.2f} (target at most 2; {load_now()})")
-    figures = {name: figures_of(taken) for name, taken in {**steps, "bare": bare}.items()}
+    figures = {name: figures_of(taken) for name, taken in shown.items()}
     report(args, "\n".join(lines), {"us": figures, "ratio": ratio, "load": load_now()})
     return Exit.OK
 
@@ -148,23 +151,28 @@ def said_when(root: Path, day: str, wanted: set[str]) -> dict[str, int]:
 # -- the floor -------------------------------------------------------------------------------------
 
 
-def bare_chain(folder: Path, seconds: int) -> list[float]:
-    """Run it for so long; microseconds from the first send to the last receipt, sorted."""
+def bare_chain(folder: Path, seconds: int) -> tuple[list[float], list[float]]:
+    """Run it for so long; microseconds from the first send to the last receipt, and to the request
+    bytes that leave there, each sorted.
+    """
     note = folder / "bare.latency"
     words = [sys.executable, "-m", "scripts.bench_bare"]
     begun: list[subprocess.Popen[bytes]] = []
     try:
-        for hop in range(1, BARE_HOPS + 1):
-            last = str(note) if hop == BARE_HOPS else ""
-            begun.append(start([*words, "hop", str(folder), str(hop), last]))
+        port = str(free_port())
+        begun.append(start([*words, "venue", port]))
+        hops = map(str, range(1, BARE_HOPS))
+        begun.extend(start([*words, "hop", str(folder), hop]) for hop in hops)
+        begun.append(start([*words, "leave", str(folder), str(BARE_HOPS), str(note), port]))
         begun.append(start([*words, "source", str(folder)]))
         time.sleep(seconds)
     finally:
         for process in begun:
             process.kill()
             process.wait()
-    taken = note.read_text().split() if note.exists() else []
-    return sorted(int(it) / 1_000 for it in taken)
+    rows = [row.split() for row in note.read_text().splitlines()] if note.exists() else []
+    received, left = ([int(row[at]) / 1_000 for row in rows] for at in (0, 1))
+    return sorted(received), sorted(left)
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:

@@ -4,6 +4,8 @@ A private copy of the cast trades the simulated market. Then it is stopped, ever
 to a full trading day's size by records that a recovery has to pass by, and it is started again.
 Timed per process, in real seconds from the kill: until supervisord has started the next one,
 until that one beats (it has remembered and caught up), and for those who say so, until it works.
+On a busy computer most of that is waiting for a core, so what the kernel knows of the new process
+is printed beside it: how long it ran until it beat, and how long it was ready to run and did not.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -51,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     folder = Path(tempfile.mkdtemp(prefix="tsq-bench-"))
     cast = Rehearsal(folder / "var", TSQ__RISK_GOVERNOR__TRADES_PER_DAY="1000")
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    found: dict[str, list[Times]] = {}
     try:
         cast.start()
         cast.ready()
@@ -72,18 +74,40 @@ def run(args: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def line(name: str, taken: list[tuple[float, float, float]]) -> str:
-    """Middles of the three, and the longest whole."""
-    started, beats, works = (statistics.median(part) for part in zip(*taken, strict=True))
-    most = max(whole for _, _, whole in taken)
+class Times(NamedTuple):
+    """Seconds from a kill until the next process exists, beats, and works; and of the time until it
+    beats, how long it ran and how long it waited for a core (0 where the kernel does not tell).
+    """
+
+    started: float
+    beats: float
+    works: float
+    ran: float
+    waited: float
+
+
+def line(name: str, taken: list[Times]) -> str:
+    """Middles, and the longest whole."""
+    it = Times(*(statistics.median(part) for part in zip(*taken, strict=True)))
+    most = max(times.works for times in taken)
     return (
-        f"{name:<22} n {len(taken):>2}  started again {started:5.2f}  beats {beats:5.2f}  "
-        f"works {works:5.2f}  most {most:5.2f} s"
+        f"{name:<22} n {len(taken):>2}  started again {it.started:5.2f}  beats {it.beats:5.2f}  "
+        f"works {it.works:5.2f}  most {most:5.2f} s  (ran {it.ran:4.2f}, waited {it.waited:4.2f})"
     )
 
 
-def recovery(cast: Rehearsal, name: str) -> tuple[float, float, float]:
-    """One kill: seconds until the next process exists, beats, and works."""
+def on_core(pid: int) -> tuple[float, float]:
+    """Seconds that a process ran, and that it was ready to run and waited."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        told = [(task / "schedstat").read_text().split() for task in tasks]
+    except OSError:
+        return 0.0, 0.0
+    return sum(int(it[0]) for it in told) / SECOND, sum(int(it[1]) for it in told) / SECOND
+
+
+def recovery(cast: Rehearsal, name: str) -> Times:
+    """One kill."""
     cast.ready(PATIENCE_S)
     time.sleep(1.0)
     clock = SharedClock(run_path(cast.var))
@@ -95,13 +119,13 @@ def recovery(cast: Rehearsal, name: str) -> tuple[float, float, float]:
             born = time.monotonic() - began
         assert time.monotonic() < began + PATIENCE_S, f"{name} does not come back"
         time.sleep(POLL_S)
-    beats = time.monotonic() - began
-    works = beats
+    beats = works = time.monotonic() - began
+    ran, waited = on_core(cast.pids().get(name, 0))
     if name in WORKS:
         epoch = cast.epoch(name)
         at_ns = cast.wait(partial(works_at, cast, name, epoch), PATIENCE_S, f"{name} works")
         works = (at_ns - market_ns) / SECOND  # market time is real time here
-    return born or beats, beats, works
+    return Times(born or beats, beats, works, ran, waited)
 
 
 # -- a full day ------------------------------------------------------------------------------------
