@@ -80,10 +80,7 @@ class Demo:
             return found[0] if found else {}
 
         seen = self.cast.wait(greed, 60.0, "a veto of the greedy sleeve")
-        return (
-            f"it asked for 5; {seen['rule']}: limit {seen['limit']}, actual {seen['actual']}; "
-            f"{seen['largest']} would pass"
-        )
+        return f"it asked for 5. {seen['headline']}"
 
     def frozen_feed(self) -> str:
         cast = self.cast

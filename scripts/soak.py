@@ -5,8 +5,9 @@ It kills nothing and orders no fault. Every ten seconds it looks at each process
 books, stops the cast the clean way, reads every journal's checksums and replays every decision.
 Exit code 2 when anything does not hold. Linux only: it reads /proc.
 
-A day's budgets of trades are used up within minutes at a high speed and everybody would rest from
-then on, so they are lifted (LIFTED); `--keep-budgets` soaks the defaults.
+A day's budgets of trades are used up within minutes, and the caps on a day's loss are made to end
+days, so both are lifted (LIFTED) on a larger account, and it is asked whether trading went on to
+the end; `--keep-budgets` soaks the defaults.
 
 Memory is called flat when the mean of the last minute is at most GROWTH_MIB (or GROWTH_SHARE, if
 that is more) above the mean of the minute after warm-up. A slope is printed beside it and judged by
@@ -48,10 +49,27 @@ its own; 300 minutes of market took 12 MiB of it.
 FILES_MORE = 8
 MIB = 1024 * 1024
 LIFTED = {
+    "TSQ__SIMULATOR__ACCOUNTS": '[{name = "SIM-50K-1", stage = "combine", size = 150_000}]',
+    "TSQ__RISK_GOVERNOR__RULES": "topstep-150k-combine@2026-09",
+    "TSQ__RISK_GOVERNOR__DAILY_LOSS_LIMIT": "false",
+    "TSQ__RISK_GOVERNOR__DAILY_LOSS": "2900",
+    "TSQ__RISK_GOVERNOR__DRAWDOWN_KILL": "4450",
+    "TSQ__RISK_GOVERNOR__SESSION_CAP": "0",
+    "TSQ__RISK_GOVERNOR__DAILY_CAP": "0",
+    "TSQ__RISK_GOVERNOR__RECOVERY_PERCENT": "0",
+    "TSQ__RISK_GOVERNOR__EMERGENCY_PERCENT": "0",
+    "TSQ__RISK_GOVERNOR__SLEEVE_LOSS": "0",
+    "TSQ__RISK_GOVERNOR__LOSS_STREAK": "0",
+    "TSQ__RISK_GOVERNOR__ALLOCATION_SHARE_PERCENT": "0",
+    "TSQ__RISK_GOVERNOR__BANK_TARGET": "false",
     "TSQ__RISK_GOVERNOR__TRADES_PER_DAY": "1000000",
     "TSQ__RISK_GOVERNOR__QUOTED_PER_DAY": "1000000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__CONTRACTS_PER_DAY": "1000000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__MESSAGES_FREE": "1000000",
     "TSQ__SLEEVES__MARKET_MAKER__PARAMS": "{contracts_per_day = 1000}",
 }
+"""What would make a soak rest: limits of the day, and the account that is too small for none."""
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -93,6 +111,7 @@ class Soak:
         self.sizes: dict[str, tuple[float, int]] = {}  # lane -> when first seen, and its size then
         self.failures: list[str] = []
         self.facts: dict[str, Any] = {}
+        self.fills_half = -1  # when half of the time was over
 
     # -- watching ------------------------------------------------------------------------------
 
@@ -106,6 +125,8 @@ class Soak:
         due = self.began
         while time.monotonic() < end:
             self.look()
+            if self.fills_half < 0 and time.monotonic() - self.began >= self.args.minutes * 30:
+                self.fills_half = self.cast.truth()["fills"]
             due += EVERY_S
             time.sleep(max(0.0, min(due, end) - time.monotonic()))
         self.look()
@@ -114,6 +135,8 @@ class Soak:
         self.check("the cast is ready at the end", lambda: cast.ready(60.0))
         self.check("books equal the venue's", self.books_agree)
         self.check("no tag was used twice", self.tags_are_unique)
+        if not self.args.keep_budgets:
+            self.check("trading went on to the end", self.traded_on)
         self.check("the venue's books balance", self.venue_balances)
         self.check("the stop is clean and leaves nobody", self.stops_clean)
         self.check("every journal is sound", self.journals_sound)
@@ -199,6 +222,10 @@ class Soak:
         assert truth["tagsRefused"] == 0, f"{truth['tagsRefused']} refused by the venue"
         assert len(tags) == len(set(tags)), f"{len(tags) - len(set(tags))} tags twice"
         assert truth["fills"] > 0, "nothing was ever filled, so nothing was tried"
+
+    def traded_on(self) -> None:
+        fills = self.cast.truth()["fills"]
+        assert fills > self.fills_half, f"no fill in the second half, {fills} before"
 
     def venue_balances(self) -> None:
         truth = self.cast.truth()
@@ -308,7 +335,7 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, after it is ready")
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
     parser.add_argument(
-        "--keep-budgets", action="store_true", help="leave the day's budgets of trades as they are"
+        "--keep-budgets", action="store_true", help="leave the day's limits as they are"
     )
     parser.add_argument("--var", help="keep journals and logs in this (new) folder")
     parser.add_argument("--json", action="store_true", help="answer in JSON")

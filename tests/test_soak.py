@@ -11,6 +11,8 @@ from scripts import soak
 from scripts.console import Exit
 from scripts.rehearsal import Rehearsal
 from scripts.soak import MIB, Sample, Soak
+from shared.settings import load
+from tests.governor_stage import Stage
 
 ROUTER = "order_router"
 
@@ -92,6 +94,23 @@ def test_every_check_is_asked_whatever_the_ones_before_gave(rehearsed: Soak) -> 
     rehearsed.check("second", lambda: None)
     assert rehearsed.facts == {"first": "NO", "second": "yes"}
     assert rehearsed.failures == ["first: NO, because"]
+
+
+def test_what_is_lifted_starts_and_leaves_only_what_no_day_is_to_reach() -> None:
+    given = load(env=soak.LIFTED)
+    stage = Stage(given).opened(150_000)
+    rules = {layer.rule for layer in stage.state().layers if not layer.gain}
+    assert rules == {"floor", "drawdown", "near_floor", "daily_loss"}
+    assert given.simulator.accounts[0].rules() == given.risk_governor.rules
+
+
+def test_a_soak_that_came_to_rest_has_shown_nothing(rehearsed: Soak) -> None:
+    rehearsed.cast.truth = lambda: {"fills": 40}  # type: ignore[method-assign]
+    rehearsed.fills_half = 39
+    rehearsed.traded_on()
+    rehearsed.fills_half = 40
+    with pytest.raises(AssertionError, match="no fill in the second half, 40 before"):
+        rehearsed.traded_on()
 
 
 def test_a_folder_in_use_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

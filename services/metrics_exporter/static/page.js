@@ -151,7 +151,7 @@ function drawTiles(now) {
     make("div", "", `equity ${dollars(safe.equity, 0)} over floor ${dollars(safe.floor, 0)}`),
     make("div", "", `${safe.floor_distance_ticks === null ? "nothing open" : `${number(safe.floor_distance_ticks, 0)} ticks of what is open`} \u00b7 ${safe.floor_distance_trades} full losses`),
   ];
-  const next = now.risk.layers.find((row) => !row.gain);
+  const next = now.risk.layers.find((row) => !row.gain && row.room > 0);
   const spent = safe.headroom !== null && safe.headroom <= 0;
   const risky = safe.open_risk === null ? null : safe.open_risk / safe.open_risk_limit;
   const naked = now.positions.filter((row) => row.unprotected_s > 0);

@@ -16,21 +16,22 @@ function drawHeld(now) {
   box.hidden = !held.length;
   box.replaceChildren(...held.map((row) => {
     const when = [`since ${clock(row.since)} CT`, row.until ? `until ${clockShort(row.until)} CT` : "", `by ${row.owner}`];
-    const ends = row.how.startsWith("tsq ") ? make("code", "", row.how) : row.how;
+    const [command, ...rest] = row.how.split(", ");
+    const ends = command.startsWith("tsq ") ? [make("code", "", command), rest.length ? `, ${rest.join(", ")}` : ""] : [row.how];
     return make("article", `latch ${row.alarm ? "DANGER" : row.binds ? "WATCH" : "news"}`,
       make("div", "top", make("strong", "", row.name), make("span", "does", row.does),
         make("span", "scope", row.scope === "account" ? "whole account" : `sleeve ${words(row.scope)}`)),
       make("div", "why", row.cause),
       make("div", "when", when.filter(Boolean).join(" \u00b7 ")),
-      make("div", "ends", "Ends: ", row.who === row.how.slice(0, row.who.length) ? "" : `${row.who}: `, ends));
+      make("div", "ends", "Ends: ", row.who === row.how.slice(0, row.who.length) ? "" : `${row.who}: `, ...ends));
   }));
 }
 
 function drawLayers(now) {
-  const held = new Set(now.risk.latches.map((row) => row.key));
+  const held = new Map(now.risk.latches.map((row) => [row.key, row.binds]));
   const known = now.risk.layers.length > 0;
   const rows = now.risk.layers.map((row) => {
-    const level = row.gain ? "gain" : held.has(row.rule) || row.used >= 1 ? "DANGER" : row.used >= NEAR_SHARE ? "WATCH" : "";
+    const level = row.gain ? "gain" : held.get(row.rule) ? "DANGER" : held.has(row.rule) || row.used >= NEAR_SHARE ? "WATCH" : "";
     const fill = make("i", level);
     fill.style.width = `${row.used * 100}%`;
     const left = held.has(row.rule) ? "held" : row.room <= 0 ? "acts now" : `${row.gain ? "+" : ""}${dollars(row.room)}`;
