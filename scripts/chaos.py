@@ -1,6 +1,7 @@
 """Accidents to real processes: SIGKILL, SIGSTOP, the venue's faults; then a calm and a count.
 
     python -m scripts.chaos --minutes 3 --seed 7
+    python -m scripts.chaos matrix --minutes 10         # at every step of an order's life
 
 A private copy of the cast trades the simulated market at three times its speed while a seed
 decides who is killed, who is frozen for how long, and what the venue does wrong; supervisord alone
@@ -207,21 +208,35 @@ def fills_booked(var: Path) -> tuple[int, int]:
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("chaos", description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=3.0, help="of accidents (default 3)")
+    parser.add_argument("what", nargs="?", choices=("storm", "matrix"), default="storm")
+    parser.add_argument(
+        "--minutes", type=float, help="of accidents (default 3; of a matrix: until it is whole)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="which accidents (default 1)")
     parser.add_argument("--keep", action="store_true", help="leave journals and logs behind")
     asked = parser.parse_args(words)
-    folder = Path(tempfile.mkdtemp(prefix="tsq-chaos-"))
-    cast = Rehearsal(folder / "var", TSQ__SIMULATOR__SPEED=SPEED)
     began = time.monotonic()
 
     def say(text: str) -> None:
         sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
         sys.stdout.flush()
 
+    if asked.what == "matrix":
+        from scripts import matrix  # it stands on this module
+
+        table = matrix.run(asked.minutes or 0.0, asked.seed, say)
+        sys.stdout.write("\n".join(table.lines()) + "\n")
+        return BROKEN if table.broken else 0
+    return storm(asked, say)
+
+
+def storm(asked: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Accidents by a seed on one cast; the exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="tsq-chaos-"))
+    cast = Rehearsal(folder / "var", TSQ__SIMULATOR__SPEED=SPEED)
     broken = ""
     try:
-        Chaos(cast, asked.seed, say).play(asked.minutes * 60)
+        Chaos(cast, asked.seed, say).play((asked.minutes or 3.0) * 60)
     except (TimedOut, AssertionError, subprocess.TimeoutExpired) as error:
         broken = f"{type(error).__name__}: {error}"
         say(f"BROKEN (seed {asked.seed}): {broken}")

@@ -244,7 +244,8 @@ class FeedStatus(Event, frozen=True, kw_only=True):
 class Gap(Event, frozen=True, kw_only=True):
     """Ticks of `contract` between the two instants were missed; `bars_repaired` were fetched again.
 
-    An empty `contract` means all of them (the reader itself missed ticks on the bus).
+    An empty `contract` means all of them (the reader itself missed ticks on the bus). `repaired` is
+    false when history did not answer: bars of that time are missing for good.
     """
 
     contract: str
@@ -252,6 +253,7 @@ class Gap(Event, frozen=True, kw_only=True):
     end_ns: Nanos
     bars_repaired: int = 0
     reason: str = ""
+    repaired: bool = True
 
 
 class Phase(Enum):

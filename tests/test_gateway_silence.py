@@ -92,6 +92,7 @@ def test_a_repair_that_does_not_come_holds_the_feed_down_ten_seconds_only() -> N
     assert states(stage, before)[-1] is FeedState.UP
     (gap,) = stage.heard(Gap, before)
     assert "history did not answer" in gap.reason
+    assert not gap.repaired
 
 
 def test_one_frozen_contract_freezes_the_feed() -> None:

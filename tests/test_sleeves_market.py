@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from services.sleeves.base import GapPolicy
+from services.sleeves.host import SleeveHost
+from services.sleeves.loading import sleeve_class
 from shared.events import (
     BarOrigin,
     CancelIntent,
@@ -19,6 +23,7 @@ from shared.events import (
     Stopping,
     WarmupDone,
 )
+from shared.settings import load
 from shared.units import SECOND
 from tests.sleeves_stage import T0, Stage, settings_for
 from tests.sleeves_toys import HERE, eager, is_pulled, ready, told, words
@@ -149,6 +154,57 @@ def test_an_author_may_say_otherwise_about_gaps_but_not_about_the_feed():
     assert stage.orders
     stage.tell(FeedStatus(state=FeedState.DOWN, since_ns=1))
     assert is_pulled(stage)
+
+
+LOST = Gap(contract="", start_ns=1, end_ns=2, repaired=False)
+
+
+@pytest.mark.parametrize(
+    ("policy", "gap", "pulls", "waits"),
+    [
+        (GapPolicy.CANCEL, LOST, True, 0),
+        (GapPolicy.PAUSE, LOST, True, 3),
+        (GapPolicy.PAUSE, replace(LOST, repaired=True), True, 0),
+        (GapPolicy.KEEP, LOST, False, 0),
+    ],
+)
+def test_each_sleeve_has_its_own_policy_for_gaps(monkeypatch, policy, gap, pulls, waits):
+    """PAUSE: no entry until as many live bars closed as it warms by, where bars were lost."""
+    stage = ready()
+    monkeypatch.setattr(type(stage.host.sleeve), "gap_policy", policy)
+    stage.tell(gap)
+    assert is_pulled(stage) is pulls
+    assert stage.host.memory.cold == ({1: waits} if waits else {})
+    stage.orders.clear()
+    stage.host.memory.orders.clear()
+    entered_after = 0
+    while len(stage.intents()) < 2:
+        entered_after += 1
+        stage.second(110 + entered_after)
+    assert entered_after == max(1, waits)
+
+
+def test_the_waiting_after_lost_bars_survives_a_restart_and_not_a_new_contract():
+    stage = ready()
+    stage.host.memory.cold = {1: 3}
+    again = SleeveHost("trend", stage.settings)
+    again.restore(stage.host.snapshot())
+    assert again.memory.cold == {1: 3}
+    assert not again.desk.may_enter
+    stage.contract = "CON.F.US.MNQ.H27"
+    stage.tell(stage.listed())
+    assert not stage.host.memory.cold
+
+
+def test_those_who_read_bars_pause_and_those_who_read_the_book_cancel():
+    sections = load(env={}).sleeves.items()
+    policies = {name: sleeve_class(name, it.implementation).gap_policy for name, it in sections}
+    assert policies == {
+        "trend": GapPolicy.PAUSE,
+        "mean_reversion": GapPolicy.PAUSE,
+        "market_maker": GapPolicy.CANCEL,
+        "tail_hedge": GapPolicy.CANCEL,
+    }
 
 
 def test_a_cancel_without_effect_is_asked_again_while_the_market_is_not_well():

@@ -204,6 +204,7 @@ def _close_gap(state: State, line: Line, now_ns: Nanos) -> Iterable[Event]:
         end_ns=line.gap_end_ns,
         bars_repaired=line.gap_bars,
         reason=line.gap_reason + late,
+        repaired=not waiting,
     )
     line.gap_start_ns = line.gap_end_ns = line.gap_bars = 0
 

@@ -88,6 +88,7 @@ class GapPolicy(Enum):
     """What happens to a sleeve's orders when market data was missed."""
 
     CANCEL = "cancel"  # entries and quotes were priced blindly
+    PAUSE = "pause"  # the same; where bars were lost, none before as many came as it warms up by
     KEEP = "keep"  # they rest at levels that a gap does not move
     FLATTEN = "flatten"  # what is held depends on what was missed, too
 
@@ -191,7 +192,7 @@ class Sleeve:
         """Market data was missed: `gap_policy` says what becomes of our orders."""
         if self.gap_policy is GapPolicy.FLATTEN:
             self.flatten("market data was missed")
-        elif self.gap_policy is GapPolicy.CANCEL:
+        elif self.gap_policy is not GapPolicy.KEEP:
             self.cancel_entries("market data was missed")
 
     def on_timer(self, name: str) -> None:

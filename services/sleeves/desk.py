@@ -73,7 +73,7 @@ class Desk:
         """New risk is worth asking for; the governor still decides."""
         m = self.memory
         calm = m.risk is RiskLevel.ACTIVE and not (
-            m.paused or m.flattening or m.fault or m.sheltered
+            m.paused or m.flattening or m.fault or m.sheltered or m.cold
         )
         waited = self.now_ns >= m.quiet_until_ns
         return self.may_speak and m.begun and calm and self.market_is_well and waited

@@ -7,6 +7,7 @@ everything is there, exactly as after a correction: never in the order of arriva
 
 from __future__ import annotations
 
+from services.sleeves.base import GapPolicy
 from services.sleeves.memory import Memory, Tape
 from services.sleeves.mind import Mind
 from services.sleeves.weather import Weather
@@ -85,6 +86,8 @@ class Market:
         live = bar.origin is BarOrigin.LIVE
         if live:
             self.mind.see(bar.close_ns)
+            if not root:
+                m.warm_by(bar.span_s)
         change = (m.other_tapes[root] if root else m.tape).add(bar)
         if change == "CHANGED" or (change == "NEW" and m.others and not live):
             m.stale_view = True
@@ -126,6 +129,9 @@ class Market:
         ours = gap.contract in ("", m.contract)
         if ours:
             m.quote = None
+            if not gap.repaired and self.sleeve.gap_policy is GapPolicy.PAUSE:
+                m.cold = dict(self.sleeve.warmup)
+                self.desk.log("a gap has cost bars: no entry until warm again")
         if m.begun and (ours or self._other(gap.contract)):
             self.mind.tell(self.sleeve.on_data_gap, gap)
 

@@ -21,7 +21,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from services.sleeves.base import Sleeve
+from services.sleeves.base import GapPolicy, Sleeve
 from services.sleeves.params import tunable
 from shared.domain.indicators import Momentum, Vwap
 from shared.events import Bar, Fill, SleeveBook
@@ -52,6 +52,7 @@ class MeanReversion(Sleeve):
         held_since_ns: Nanos = 0  # 0: flat
         rest_until_ns: Nanos = 0
 
+    gap_policy = GapPolicy.PAUSE
     params: Params
     state: State
     view: View

@@ -147,6 +147,7 @@ class Memory(Struct):
     regime: Regime = Regime.UNKNOWN
     regime_seen: int = 0  # bars in a row that were judged otherwise
     sheltered: bool = False  # the regime is not one the settings want
+    cold: dict[int, int] = {}  # by span: live bars that must close before the next entry
     position: Position = field(default_factory=Position)
     realised: Micros = 0
     fees: Micros = 0
@@ -192,6 +193,14 @@ class Memory(Struct):
         self.realised = self.fees = self.router_no = self.told_position = self.seen_ns = 0
         self.tape.bars.clear()
         self.terrain, self.regime = Terrain(self.terrain.length), Regime.UNKNOWN
+        self.cold.clear()
+
+    def warm_by(self, span_s: int) -> None:
+        """A live bar closed: one less of those that a gap has cost."""
+        if span_s in self.cold:
+            self.cold[span_s] -= 1
+            if not self.cold[span_s]:
+                del self.cold[span_s]
 
     def take_book(self, book: SleeveBook, *, whole: bool) -> bool:
         """Believe a book unless fills already counted are newer. `whole`: forget other orders."""

@@ -20,7 +20,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from services.sleeves.base import Sleeve
+from services.sleeves.base import GapPolicy, Sleeve
 from services.sleeves.params import tunable
 from shared.domain.indicators import Atr, Donchian, Momentum
 from shared.events import Bar, Fill, SleeveBook
@@ -57,6 +57,7 @@ class Trend(Sleeve):
         best: Ticks = 0  # most favourable price since the entry
         rest_until_ns: Nanos = 0
 
+    gap_policy = GapPolicy.PAUSE
     params: Params
     state: State
     view: View

@@ -1,0 +1,379 @@
+"""The kill matrix: every process, killed and frozen, at every step of an order's life.
+
+    python -m scripts.chaos matrix                        all of it, about an hour
+    python -m scripts.chaos matrix --minutes 10 --seed 3  as many cells as fit, dealt by a seed
+
+Real processes under a real supervisord trade the simulated market; one sleeve is the drill, so that
+every step comes by within seconds. We listen on the bus; at the step we signal the victim at once.
+Then the cast has to come back by itself, and the venue's own account of everything decides: page
+and venue agree, each position has its stop, no tag was used twice. Every cast ends with a flatten,
+a count of every fill, and a replay of every journal. The table is printed as Markdown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import zmq
+
+from scripts.chaos import LIVE, Chaos
+from scripts.console import CommandError, ask_governor
+from scripts.rehearsal import Rehearsal, TimedOut, alive
+from services.cast import programs
+from shared.events import (
+    Event,
+    Fill,
+    FlattenProgress,
+    FlattenStage,
+    OrderApproved,
+    OrderIntent,
+    OrderState,
+    OrderUpdate,
+    Purpose,
+)
+from shared.runtime import flatten_files, paths, wire
+from shared.settings import load
+
+KINDS: Final = (OrderIntent, OrderApproved, OrderUpdate, Fill, FlattenProgress)
+SPEAKERS: Final = ("sleeve_trend", "risk_governor", "order_router")
+FROZEN_S: Final = 6.0  # longer than the sentinel's patience with a router that holds a position
+STEP_S: Final = 60.0
+BACK_S: Final = 120.0
+STOP_ORDER: Final = 4  # the venue's number of a stop
+SLOW_MS: Final = 900
+CELLS_PER_CAST: Final = 40  # then a new one: the day has loss limits
+SUPERVISOR: Final = "supervisord"
+SETTINGS: Final = "everybody, then other settings"
+EVERYBODY: Final = "everybody but the venue"
+WHOLE: Final = (SUPERVISOR, SETTINGS, EVERYBODY)
+LOOK_S: Final = 1.0  # after a thaw, in which those who missed it would be found out
+
+DRILL: Final = {
+    "TSQ__SIMULATOR__SPEED": "3.0",
+    "TSQ__SLEEVES__TREND__IMPLEMENTATION": "scripts.drill:Drill",
+    "TSQ__SLEEVES__TREND__PARAMS": "{}",
+    "TSQ__RISK_GOVERNOR__TRADES_PER_DAY": "10000",
+    "TSQ__RISK_GOVERNOR__LOSS_STREAK": "0",
+    "TSQ__RISK_GOVERNOR__ORDERS_PER_WINDOW": "1000",
+    "TSQ__RISK_GOVERNOR__OPEN_RISK": "500",
+    "TSQ__RISK_GOVERNOR__SLEEVE_LOSS": "0",
+    "TSQ__RISK_GOVERNOR__PRETRADE__BIRTHS": "10000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__REPEAT_S": "0",
+    "TSQ__RISK_GOVERNOR__PRETRADE__MESSAGES_FREE": "100000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__CONTRACTS_PER_DAY": "100000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__FILLS_PER_WINDOW": "1000",
+    "TSQ__RISK_GOVERNOR__PRETRADE__CORRELATION_PERCENT": "100",
+}
+"""Limits that a drill, which is killed all the time, would reach by being one."""
+
+
+class Step(NamedTuple):
+    """A step of an order's life. `source` says the event that marks it."""
+
+    name: str
+    source: str
+    marks: Callable[[Any], bool]
+    slow: bool = False  # the venue's answers are held back, and the hit comes in between
+    flatten: bool = False  # a flatten is asked for once there is a position
+
+
+def _entry(kind: type[Event]) -> Callable[[Any], bool]:
+    return lambda event: isinstance(event, kind) and getattr(event, "purpose", 0) is Purpose.ENTRY
+
+
+def _update(purpose: Purpose, state: OrderState) -> Callable[[Any], bool]:
+    return lambda event: (
+        isinstance(event, OrderUpdate) and (event.purpose, event.state) == (purpose, state)
+    )
+
+
+def _stage(*stages: FlattenStage) -> Callable[[Any], bool]:
+    return lambda event: isinstance(event, FlattenProgress) and event.stage in stages
+
+
+ROUTER, GOVERNOR = "order_router", "risk_governor"
+STEPS: Final = (
+    Step("intent said", "sleeve_trend", _entry(OrderIntent)),
+    Step("approved", GOVERNOR, _entry(OrderApproved)),
+    Step("SENT journalled", ROUTER, _update(Purpose.ENTRY, OrderState.SENT)),
+    Step("request under way", ROUTER, _update(Purpose.ENTRY, OrderState.SENT), slow=True),
+    Step("accepted", ROUTER, _update(Purpose.ENTRY, OrderState.WORKING)),
+    Step("partial fill", ROUTER, _update(Purpose.ENTRY, OrderState.PARTIAL)),
+    Step("filled", ROUTER, _entry(Fill)),
+    Step("stop placed", ROUTER, _update(Purpose.STOP_LOSS, OrderState.WORKING)),
+    Step("exit under way", ROUTER, _update(Purpose.EXIT, OrderState.SENT)),
+    Step(
+        "flatten begun", ROUTER, _stage(FlattenStage.CANCELLING, FlattenStage.CLOSING), flatten=True
+    ),
+    Step("flatten proving", ROUTER, _stage(FlattenStage.PROVING), flatten=True),
+    Step("flatten proven", ROUTER, _stage(FlattenStage.FLAT), flatten=True),
+)
+
+
+class Cell(NamedTuple):
+    """One square of the matrix."""
+
+    step: Step
+    victim: str
+    number: signal.Signals
+
+    def __str__(self) -> str:
+        return f"{self.number.name} {self.victim} at {self.step.name!r}"
+
+
+class Ears:
+    """Hears on the bus what the drill, the governor and the router say."""
+
+    def __init__(self, var: Path) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        for kind in KINDS:
+            self._socket.subscribe(wire.TOPICS[kind] + b"\0")
+        for speaker in SPEAKERS:
+            self._socket.connect(f"ipc://{paths.socket_path(paths.run_path(var), speaker)}")
+        self._openers = {wire.TOPICS[kind]: wire.opener(kind) for kind in KINDS}
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+    def forget(self) -> None:
+        """Drop what was said so far."""
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._socket.recv(zmq.NOBLOCK)
+
+    def until(self, source: str, marks: Callable[[Any], bool], limit_s: float) -> Event:
+        """The next event of `source` that `marks` is true of. Raises TimedOut."""
+        deadline = time.monotonic() + limit_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not self._socket.poll(int(left_s * 1000)):
+                break
+            topic, _, body = self._socket.recv().partition(b"\0")
+            said = self._openers[topic].decode(body)
+            if said.source == source and marks(said.event):
+                event: Event = said.event
+                return event
+        raise TimedOut(f"the step did not come within {limit_s:g} s")
+
+
+class Matrix:
+    """Plays cells on one cast; `say` is told the story."""
+
+    def __init__(self, cast: Rehearsal, say: Callable[[str], None]) -> None:
+        self.cast, self.say = cast, say
+        self.chaos = Chaos(cast, 0, say)
+        self.ears = Ears(cast.var)
+        self.lives = 0
+
+    def begin(self) -> None:
+        self.cast.start()
+        self.cast.ready(BACK_S)
+
+    def end(self) -> None:
+        """Flat, counted, stopped, replayed. Raises AssertionError where a promise broke."""
+        self.free()
+        self.chaos.settle()
+        self.chaos.flatten()
+        self.say(self.chaos.count())
+        assert self.cast.stop() == 0, "supervisord did not end well"
+        self.say(self.chaos.replayed())
+
+    def play(self, cell: Cell) -> float:
+        """One cell. Returns the seconds from the hit (or the thaw) until all is well again. Raises
+        TimedOut or AssertionError.
+        """
+        self.free()
+        victim = "order_router" if cell.victim in WHOLE else cell.victim
+        life = self.cast.epoch(victim)
+        self._reach(cell.step)
+        thaw = self._hit(cell)
+        since = time.monotonic()
+        if thaw is not None:
+            time.sleep(FROZEN_S)
+            thaw()
+            since = time.monotonic()
+            time.sleep(LOOK_S)
+        else:
+            self.cast.wait(lambda: self.cast.epoch(victim) > life, BACK_S, f"{victim} lives again")
+        self.cast.fault("SLOW_ANSWERS", 0)
+        self._well()
+        return time.monotonic() - since
+
+    def free(self) -> None:
+        """Trading goes on: whatever was halted is resumed."""
+
+        def active() -> bool:
+            with contextlib.suppress(CommandError):
+                ask_governor(self.cast.var, "resume", {"who": "matrix", "cause": "next"}, 2.0)
+            risk = (self.cast.api("/api/risk") or {}).get("risk", {})
+            return bool(
+                risk.get("level") == "ACTIVE" and (self.cast.api("/readyz") or {}).get("ready")
+            )
+
+        self.cast.wait(active, BACK_S, "trading goes on")
+
+    # -- the hit --------------------------------------------------------------------------------
+
+    def _reach(self, step: Step) -> None:
+        self.ears.forget()
+        if step.slow:
+            self.cast.fault("SLOW_ANSWERS", SLOW_MS)
+        if step.flatten:
+            self.ears.until(ROUTER, _entry(Fill), STEP_S)
+            request = flatten_files.Request(f"matrix-{time.monotonic_ns()}", "drill", "matrix")
+            flatten_files.leave(paths.run_path(self.cast.var), request)
+        self.ears.until(step.source, step.marks, STEP_S)
+        if step.slow:
+            time.sleep(SLOW_MS / 3000)
+
+    def _hit(self, cell: Cell) -> Callable[[], None] | None:
+        """Signal the victim. Returns what thaws it, if it is frozen."""
+        cast = self.cast
+        if cell.victim in (SUPERVISOR, SETTINGS):
+            assert cast.supervisord is not None, "started in `begin`"
+            if cell.number is signal.SIGKILL:
+                self._begin_anew(other=cell.victim == SETTINGS)
+                return None
+            pids = [cast.supervisord.pid]
+        else:
+            found = cast.pids()
+            spared = ("simulator",)
+            pids = (
+                [pid for name, pid in found.items() if name not in spared]
+                if cell.victim == EVERYBODY
+                else [found[cell.victim]]
+            )
+        self._signal(pids, cell.number)
+        if cell.number is signal.SIGKILL:
+            return None
+        return lambda: self._signal(pids, signal.SIGCONT)
+
+    def _signal(self, pids: Sequence[int], number: signal.Signals) -> None:
+        for pid in pids:
+            ours = self.cast.supervisord is not None and pid == self.cast.supervisord.pid
+            if ours or self.cast.is_ours(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _begin_anew(self, *, other: bool) -> None:
+        """SIGKILL supervisord, see that everybody ends with it, and start it again."""
+        cast, pids = self.cast, self.cast.pids()
+        assert cast.supervisord is not None, "started in `begin`"
+        cast.supervisord.kill()
+        cast.supervisord.wait()
+        cast.wait(lambda: not any(alive(pid) for pid in pids.values()), 60.0, "nobody outlives it")
+        if other:
+            self.lives += 1
+            cast.environment["TSQ__ORDER_ROUTER__RECONCILE_EVERY_REAL_S"] = str(5 + self.lives)
+        cast.start()
+
+    # -- the judgement --------------------------------------------------------------------------
+
+    def _well(self) -> None:
+        cast, everybody = self.cast, len(self.chaos.victims)
+        cast.wait(lambda: len(_running(cast)) == everybody, BACK_S, "every program runs")
+        cast.ready(BACK_S)
+        cast.wait(lambda: cast.known_lots() == cast.lots(), BACK_S, "page and venue agree")
+        cast.wait(self._covered, 30.0, "each position has its stop")
+        truth = cast.truth()
+        tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
+        assert len(tags) == len(set(tags)), "two orders with one tag"
+        assert truth["tagsRefused"] == 0, "a tag was used twice"
+
+    def _covered(self) -> bool:
+        truth = self.cast.truth()
+        stops: dict[str, int] = {}
+        for order in truth["openOrders"]:
+            if order["type"] == STOP_ORDER and order["status"] in LIVE:
+                left = order["size"] - order["fillVolume"]
+                stops[order["contractId"]] = stops.get(order["contractId"], 0) + left
+        return all(abs(row["lots"]) <= stops.get(row["contract"], 0) for row in truth["positions"])
+
+
+def _running(cast: Rehearsal) -> list[str]:
+    with contextlib.suppress(OSError, AssertionError):
+        return [name for name, pid in cast.pids().items() if alive(pid)]
+    return []
+
+
+def cells() -> list[Cell]:
+    """The whole matrix, step by step."""
+    single = [*programs(load(env=DRILL)), SUPERVISOR]
+    found = [
+        Cell(step, victim, number)
+        for step in STEPS
+        for victim in single
+        for number in (signal.SIGKILL, signal.SIGSTOP)
+    ]
+    found += [Cell(step, EVERYBODY, signal.SIGSTOP) for step in STEPS]
+    return found + [Cell(step, SETTINGS, signal.SIGKILL) for step in STEPS]
+
+
+class Table:
+    """What became of each cell."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[tuple[str, str, str], float] = {}
+        self.broken: list[str] = []
+
+    def note(self, cell: Cell, seconds: float) -> None:
+        self.seconds[cell.step.name, cell.victim, cell.number.name] = seconds
+
+    def lines(self) -> Iterator[str]:
+        """Markdown: a row per victim, a column per step; killed / frozen, seconds to well."""
+        yield "| killed / frozen at | " + " | ".join(step.name for step in STEPS) + " |"
+        yield "|---" * (len(STEPS) + 1) + "|"
+        for victim in dict.fromkeys(cell.victim for cell in cells()):
+            row = (self._square(step.name, victim) for step in STEPS)
+            yield f"| {victim} | " + " | ".join(row) + " |"
+
+    def _square(self, step: str, victim: str) -> str:
+        both = [self.seconds.get((step, victim, name)) for name in ("SIGKILL", "SIGSTOP")]
+        return " / ".join("" if one is None else f"{one:.1f}" for one in both).strip(" /") or "-"
+
+
+def run(minutes: float, seed: int, say: Callable[[str], None]) -> Table:
+    """Cells dealt by a seed until the time is over; 0 minutes: all of them, in order."""
+    dealt, table = cells(), Table()
+    if minutes:
+        Random(seed).shuffle(dealt)
+    until = time.monotonic() + (minutes * 60 if minutes else 1e9)
+    while dealt and time.monotonic() < until:
+        hand, dealt = dealt[:CELLS_PER_CAST], dealt[CELLS_PER_CAST:]
+        _one_cast(hand, until, table, say)
+    return table
+
+
+def _one_cast(hand: list[Cell], until: float, table: Table, say: Callable[[str], None]) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="tsq-matrix-"))
+    cast = Rehearsal(folder / "var", **DRILL)
+    matrix, broken = Matrix(cast, say), len(table.broken)
+    try:
+        matrix.begin()
+        for cell in hand:
+            if time.monotonic() > until:
+                break
+            began = time.monotonic()
+            seconds = matrix.play(cell)
+            table.note(cell, seconds)
+            waited_s = time.monotonic() - began - seconds
+            say(f"{cell}: well after {seconds:.1f} s (it took {waited_s:.0f} s to come to it)")
+        matrix.end()
+    except (TimedOut, AssertionError, OSError) as error:
+        table.broken.append(f"{type(error).__name__}: {error}")
+        say(f"BROKEN: {error}; kept: {folder}")
+    finally:
+        matrix.ears.close()
+        cast.close()
+        if len(table.broken) == broken:
+            shutil.rmtree(folder, ignore_errors=True)
