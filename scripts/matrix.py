@@ -339,7 +339,7 @@ class Table:
 
     def _square(self, step: str, victim: str) -> str:
         both = [self.seconds.get((step, victim, name)) for name in ("SIGKILL", "SIGSTOP")]
-        return " / ".join("" if one is None else f"{one:.1f}" for one in both).strip(" /") or "-"
+        return " / ".join("-" if one is None else f"{one:.1f}" for one in both)
 
 
 def run(minutes: float, seed: int, say: Callable[[str], None]) -> Table:

@@ -31,6 +31,7 @@ from shared.core import Word
 from shared.events import (
     Bar,
     BarOrigin,
+    Depth,
     Event,
     FeedState,
     FeedStatus,
@@ -107,6 +108,7 @@ class Stage:
         self.connected = False
         self.deaf: tuple[str, ...] = ()
         self.deaf_trades = False
+        self.depth = False  # the venue sends depth too
         self.mute = False
         self.broken = ""
         self.quiet = False  # the market itself does not trade
@@ -199,6 +201,13 @@ class Stage:
         self.tell(
             Quote(contract=contract, bid=level - 1, ask=level + 1, venue_ns=now_ns, recv_ns=now_ns)
         )
+        if self.depth:
+            self.tell(
+                Depth(
+                    contract=contract, bids=((level - 1, 5),), asks=((level + 1, 5),),
+                    venue_ns=now_ns, recv_ns=now_ns,
+                )
+            )  # fmt: skip
         if now_ns % (SECOND // 2) == 0 and not self.deaf_trades:
             self.tell(
                 Trade(contract=contract, price=level, size=1, venue_ns=now_ns, recv_ns=now_ns)

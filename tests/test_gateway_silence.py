@@ -6,7 +6,17 @@ from itertools import pairwise
 
 from services.market_data_gateway.words import Rejoin
 from shared.domain.bars import SPANS_S
-from shared.events import Bar, BarOrigin, FeedState, FeedStatus, Gap, Phase, Quote, SessionPhase
+from shared.events import (
+    Bar,
+    BarOrigin,
+    FeedState,
+    FeedStatus,
+    Gap,
+    Phase,
+    Pulse,
+    Quote,
+    SessionPhase,
+)
 from shared.units import SECOND
 from tests.gateway_stage import (
     MES,
@@ -220,6 +230,40 @@ def test_a_silent_tape_is_a_freeze_only_if_the_venue_traded() -> None:
         quiet.deaf_trades = True
         quiet.tick(MNQ)
     assert states(quiet)[-1] is FeedState.UP
+
+
+def test_a_silent_book_under_moving_quotes_is_a_freeze_once() -> None:
+    """Quotes are the top of the book: one cannot move and the other be still. A connection that
+    brings no depth at all misses none.
+    """
+    stage = up()
+    stage.depth = True
+    stage.run(30)
+    stage.depth = False
+    before = stage.mark()
+    stage.run(7)
+    frozen = stage.heard(FeedStatus, before)[0]
+    assert frozen.state is FeedState.FROZEN
+    assert "no depth for 5." in frozen.reason
+    assert len(stage.heard(Rejoin, before)) == 1
+    stage.run(120)
+    assert states(stage, before)[-1] is FeedState.UP
+    assert len(stage.heard(Rejoin, before)) == 1, "not again and again"
+
+
+def test_a_still_book_under_still_quotes_is_none() -> None:
+    stage = up()
+    stage.depth = True
+    stage.run(30)
+    stage.depth, stage.quiet = False, True
+    before = stage.mark()
+    last = stage.heard(FeedStatus)[-1]
+    assert last.state is FeedState.UP
+    for _ in range(40):
+        stage.now_ns += SECOND // 4
+        stage.tell(Quote(contract=MNQ, bid=1, ask=2, venue_ns=stage.now_ns, recv_ns=stage.now_ns))
+        stage.tell(Pulse(real_ns=stage.now_ns))
+    assert FeedState.FROZEN not in states(stage, before)
 
 
 def test_old_quotes_are_no_sign_of_life() -> None:

@@ -1,9 +1,9 @@
 """The gateway's mind: what trades today, what its bars are, and whether the feed is to be believed.
 
-Hears its own relayed ticks (Quote, Trade), its port's words and the runtime's pulses. Says Bar,
-ContractListed, WarmupDone, FeedStatus, Gap and SessionPhase; asks its port to find contracts, to
-subscribe, to fetch history and to make a new connection. (Quote, Trade and Depth are published by
-the port's relay, not said here.) Belief is in `feed.py`, fetched bars in `history.py`, the choice
+Hears its own relayed ticks (Quote, Trade, Depth), its port's words and the runtime's pulses. Says
+Bar, ContractListed, WarmupDone, FeedStatus, Gap and SessionPhase; asks its port to find contracts,
+to subscribe, to fetch history and to make a new connection. (The ticks are published by the port's
+relay, not said here.) Belief is in `feed.py`, fetched bars in `history.py`, the choice
 of a contract in `listing.py`.
 
 On every new trading day each root is looked up again, listed, and its warm-up bars are published
@@ -65,7 +65,7 @@ class Gateway:
     """The market-data gateway's core."""
 
     subscribes: Mapping[str, tuple[type[Event], ...]] = {
-        "market_data_gateway.ticks": (Quote, Trade)
+        "market_data_gateway.ticks": (Quote, Trade, Depth)
     }
     publishes: ClassVar[tuple[type[Event], ...]] = (
         Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
@@ -87,6 +87,7 @@ class Gateway:
         self._handlers: dict[type[Event], Callable[[int, Any], Iterable[Event]]] = {
             Quote: self._quote,
             Trade: self._trade,
+            Depth: self._depth,
             Pulse: self._pulse,
             Gap: self._missed,
             Started: self._started,
@@ -145,6 +146,12 @@ class Gateway:
         line.venue_ns = max(line.venue_ns, trade.venue_ns)
         line.trade_ns = max(line.trade_ns, trade.recv_ns)
         return line.builder.trade(trade.price, trade.size, trade.venue_ns)
+
+    def _depth(self, now_ns: int, depth: Depth) -> Iterable[Event]:
+        line = self._state.lines.get(depth.contract)
+        if line is not None:
+            line.depth_ns, line.moves = depth.recv_ns, 0
+        return _NOTHING
 
     def _missed(self, now_ns: int, gap: Gap) -> Iterable[Event]:
         """Ticks of ours were lost on the way to ourselves: the bars are incomplete all the same."""

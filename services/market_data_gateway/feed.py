@@ -8,7 +8,8 @@ old is no sign of life.
 Silence in trading hours beyond what this market usually allows itself is a freeze: FROZEN, a new
 connection, and meanwhile the venue's history is asked whether the market traded. If it did not,
 more silence is believed next time. Trades may be rare where quotes flow, so a silent tape is a
-freeze only when history proves it. Silence while the market is closed means nothing, and a gap in
+freeze only when history proves it; a silent book is one when the quotes, which are its top, moved
+again and again. Silence while the market is closed means nothing, and a gap in
 closed hours is none.
 """
 
@@ -43,7 +44,7 @@ class Feed(Struct, frozen=True):
         line.lag_ns = quote.recv_ns - quote.venue_ns
         if line.lag_ns > LAG_NS:
             return ()
-        line.heard_quote(quote.recv_ns)
+        line.heard_quote(quote.recv_ns, quote.bid, quote.ask)
         if line.seen:
             return ()
         line.seen = True  # also while we still subscribe: the full quote comes before the last yes
@@ -63,6 +64,10 @@ class Feed(Struct, frozen=True):
                     history.plan_probe(state, line, now_ns)
                 since_ns = line.quote_ns or now_ns
                 reason = f"{line.contract}: no quote for {seconds(quiet_ns)}"
+                yield from self._freeze(state, line, reason, (since_ns, now_ns))
+            elif line.is_whole() and line.depth_is_frozen(now_ns, limit_ns):
+                since_ns, line.acked = line.depth_ns, False
+                reason = f"{line.contract}: no depth for {seconds(now_ns - since_ns)}, quotes move"
                 yield from self._freeze(state, line, reason, (since_ns, now_ns))
             elif line.is_whole() and trades_ns > TRADES_TO_QUOTES * limit_ns:
                 line.probed_ns = now_ns
@@ -114,6 +119,7 @@ class Feed(Struct, frozen=True):
         for line in state.lines.values():
             line.breaks(line.heard_ns() or now_ns, reason)
             line.acked = line.seen = False
+            line.depth_ns = line.moves = 0
         return self.weigh(state, now_ns)
 
     def join(self, state: State, now_ns: Nanos) -> list[Event]:
@@ -123,6 +129,7 @@ class Feed(Struct, frozen=True):
             line.breaks(line.heard_ns() or now_ns, "a new connection")
             line.acked = False
             line.since_ns = now_ns
+            line.depth_ns = line.moves = 0
         return self.weigh(state, now_ns)
 
     def weigh(self, state: State, now_ns: Nanos) -> list[Event]:

@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from shared.domain.bars import SPANS_S, BarBuilder
 from shared.events import FeedState, Phase
-from shared.units import SECOND, Nanos
+from shared.units import SECOND, Nanos, Ticks
 
 QUIET_MAX_NS: Final = 60 * SECOND  # no market of ours is silent for longer in trading hours
 RARE: Final = 20  # silence this many times the usual one is no chance
+MOVES_WITHOUT_DEPTH: Final = 10  # quotes and depth come from one book
 _SMOOTHING: Final = 5  # each silence moves the usual one by a 32nd
 
 
@@ -74,9 +75,16 @@ class Line(Struct):
     gap_end_ns: Nanos = 0
     gap_bars: int = 0
     gap_reason: str = ""
+    depth_ns: Nanos = 0  # last depth on this connection; 0: none yet, so nothing to miss
+    bid: Ticks = 0
+    ask: Ticks = 0
+    moves: int = 0  # times the quote moved since the last depth
 
-    def heard_quote(self, recv_ns: Nanos) -> None:
-        """A fresh quote: learn how long this market is usually silent."""
+    def heard_quote(self, recv_ns: Nanos, bid: Ticks, ask: Ticks) -> None:
+        """A fresh quote: learn how long this market is usually silent, and whether it moves."""
+        if bid != self.bid or ask != self.ask:
+            self.bid, self.ask = bid, ask
+            self.moves += 1
         silence = recv_ns - self.quote_ns
         if 0 <= silence <= QUIET_MAX_NS:
             self.usual_ns += (silence - self.usual_ns) >> _SMOOTHING
@@ -85,6 +93,13 @@ class Line(Struct):
     def silence_limit(self, least_ns: Nanos) -> Nanos:
         """The longest silence of quotes that is still believed, for this market at this hour."""
         return max(least_ns, min(QUIET_MAX_NS, max(self.patience_ns, RARE * self.usual_ns)))
+
+    def depth_is_frozen(self, now_ns: Nanos, limit_ns: Nanos) -> bool:
+        """Whether the best prices moved again and again and the book that they are the top of says
+        nothing. A venue that sends no depth at all misses none.
+        """
+        late = self.depth_ns and now_ns - max(self.depth_ns, self.since_ns) > limit_ns
+        return bool(late) and self.moves >= MOVES_WITHOUT_DEPTH
 
     def heard_ns(self) -> Nanos:
         return max(self.quote_ns, self.trade_ns)
