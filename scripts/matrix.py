@@ -72,6 +72,7 @@ DRILL: Final = {
     "TSQ__RISK_GOVERNOR__PRETRADE__CONTRACTS_PER_DAY": "100000",
     "TSQ__RISK_GOVERNOR__PRETRADE__FILLS_PER_WINDOW": "1000",
     "TSQ__RISK_GOVERNOR__PRETRADE__CORRELATION_PERCENT": "100",
+    "TSQ__RISK_GOVERNOR__PRETRADE__STRESS_LOSS": "100000",
 }
 """Limits that a drill, which is killed all the time, would reach by being one."""
 
@@ -130,6 +131,10 @@ class Cell(NamedTuple):
         return f"{self.number.name} {self.victim} at {self.step.name!r}"
 
 
+class NotReached(Exception):
+    """The market did not bring the step about; nothing is said about the square."""
+
+
 class Ears:
     """Hears on the bus what the drill, the governor and the router say."""
 
@@ -153,7 +158,7 @@ class Ears:
                 self._socket.recv(zmq.NOBLOCK)
 
     def until(self, source: str, marks: Callable[[Any], bool], limit_s: float) -> Event:
-        """The next event of `source` that `marks` is true of. Raises TimedOut."""
+        """The next event of `source` that `marks` is true of. Raises NotReached."""
         deadline = time.monotonic() + limit_s
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._socket.poll(int(left_s * 1000)):
@@ -163,7 +168,7 @@ class Ears:
             if said.source == source and marks(said.event):
                 event: Event = said.event
                 return event
-        raise TimedOut(f"the step did not come within {limit_s:g} s")
+        raise NotReached(f"the step did not come within {limit_s:g} s")
 
 
 class Matrix:
@@ -357,21 +362,26 @@ def run(minutes: float, seed: int, say: Callable[[str], None]) -> Table:
 def _one_cast(hand: list[Cell], until: float, table: Table, say: Callable[[str], None]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="tsq-matrix-"))
     cast = Rehearsal(folder / "var", **DRILL)
-    matrix, broken = Matrix(cast, say), len(table.broken)
+    matrix, broken, at = Matrix(cast, say), len(table.broken), "the beginning"
     try:
         matrix.begin()
         for cell in hand:
             if time.monotonic() > until:
                 break
-            began = time.monotonic()
-            seconds = matrix.play(cell)
+            began, at = time.monotonic(), str(cell)
+            try:
+                seconds = matrix.play(cell)
+            except NotReached as reason:
+                say(f"{cell}: not played, {reason}")
+                continue
             table.note(cell, seconds)
             waited_s = time.monotonic() - began - seconds
             say(f"{cell}: well after {seconds:.1f} s (it took {waited_s:.0f} s to come to it)")
+        at = "the end"
         matrix.end()
     except (TimedOut, AssertionError, OSError) as error:
-        table.broken.append(f"{type(error).__name__}: {error}")
-        say(f"BROKEN: {error}; kept: {folder}")
+        table.broken.append(f"{at}: {type(error).__name__}: {error}")
+        say(f"BROKEN at {table.broken[-1]}; kept: {folder}")
     finally:
         matrix.ears.close()
         cast.close()

@@ -6,10 +6,11 @@ day's loss: each ends as the venue's own books say, not as the cast believes.
 
 from __future__ import annotations
 
+from services.risk_governor.words import Verb
 from services.sleeves.base import Sleeve
-from services.stage import cast_world
+from services.stage import VenueStage, cast_world
 from services.stage_checks import Checks, settings_of
-from services.stage_play import truth_of
+from services.stage_play import Person, truth_of
 from shared.events import (
     Bar,
     Event,
@@ -22,9 +23,10 @@ from shared.events import (
     RiskState,
     SessionPhase,
 )
+from shared.lab.accidents import Accidents
 from shared.lab.world import World
 from shared.settings import Settings
-from shared.units import MINUTE, SECOND
+from shared.units import MILLISECOND, MINUTE, SECOND
 from shared.venue.times import time_ns
 
 
@@ -106,6 +108,33 @@ def test_a_new_day_begins_at_17_ct_with_proof_of_flat() -> None:
     last = day.levels[-1][1]
     assert last.trading_day == "2026-11-19"
     assert last.level is RiskLevel.ACTIVE
+
+
+def test_17_ct_is_crossed_by_each_process_at_its_own_instant() -> None:
+    """Some are dead as the day turns, others hear of it seconds late, each pipe for itself: one day
+    later for everybody, nothing of the old day leaves, and every book ends as the venue's.
+    """
+    world, day, start_ns, _ = begin("2026-11-18T16:59:50-06:00")
+    day.attend(world)
+    stage = world.stage
+    assert isinstance(stage, VenueStage)
+    world.accidents = stage.accidents = Accidents(bus_delay_ns_max=2 * SECOND)
+    at_1700 = start_ns + 10 * SECOND
+    for before_ms, actor, down_ms in (
+        (1_000, "market_data_gateway", 3_000), (500, "order_router", 2_000),
+        (0, "sleeve_trend", 4_000), (-200, "risk_governor", 1_500), (-2_000, "sentinel", 1_000),
+    ):  # fmt: skip
+        world.run(at_1700 - before_ms * MILLISECOND)
+        world.kill(actor, down_ms * MILLISECOND)
+    world.run(at_1700 + 30 * SECOND)
+    world.accidents = stage.accidents = Accidents()
+    world.run(at_1700 + 4 * MINUTE)
+    assert min(day.entries) > at_1700
+    last = day.levels[-1][1]
+    assert (last.trading_day, last.level) == ("2026-11-19", RiskLevel.ACTIVE)
+    Person(world, 1, 0.0).ask(Verb.FLATTEN)
+    world.run(world.now_ns + MINUTE)
+    day.judge(world)
 
 
 class Loser(Sleeve):
