@@ -134,7 +134,7 @@ def test_17_ct_is_crossed_by_each_process_at_its_own_instant() -> None:
     assert (last.trading_day, last.level) == ("2026-11-19", RiskLevel.ACTIVE)
     Person(world, 1, 0.0).ask(Verb.FLATTEN)
     world.run(world.now_ns + MINUTE)
-    day.judge(world)
+    day.judge()
 
 
 class Loser(Sleeve):

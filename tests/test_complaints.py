@@ -25,7 +25,8 @@ from services.risk_governor.latches import KINDS, latch, told
 from services.risk_governor.words import Verb
 from services.simulator.words import FaultKind
 from services.stage import VenueStage, cast_world
-from services.stage_checks import CALM_S, FLAT_S, Checks, Person, settings_of, truth_of
+from services.stage_checks import Checks, settings_of
+from services.stage_play import Person, truth_of
 from shared.events import (
     Choice,
     DifferenceChoice,
@@ -72,11 +73,12 @@ def fair(settings: Settings | None = None, seed: int = 3) -> tuple[World, Checks
 
 
 def judge(world: World, checks: Checks) -> None:
-    """A calm, a flatten, and everybody's books against the venue's."""
-    world.run(world.now_ns + CALM_S * SECOND)
+    """A calm, a flatten, and everybody's books against the venue's; then every journal again."""
+    world.run(world.now_ns + 40 * SECOND)
     Person(world, 1, 0.0).ask(Verb.FLATTEN)
-    world.run(world.now_ns + FLAT_S * SECOND)
-    checks.judge(world)
+    world.run(world.now_ns + MINUTE)
+    checks.judge()
+    checks.replay()
 
 
 def bare_s(bench: Bench) -> float:
