@@ -61,7 +61,7 @@ def test_every_latch_has_a_name_and_an_end_that_people_understand(kind: str) -> 
     told = telling.held(latch)
     assert told.name != kind, "it has a row in the book"
     assert told.who in ("nobody", "a person", "17:00 CT", "by itself")
-    assert ("tsq resume" in told.how) == (row.by is By.OPERATOR)
+    assert ("tsq resume" in told.how) == (row.by is By.OPERATOR or kind == "difference")
     assert told.binds == (row.rests is not RiskLevel.ACTIVE)
 
 

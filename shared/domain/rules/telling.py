@@ -34,6 +34,14 @@ WHO: Final[dict[str, str]] = {
 }
 """Who ends a latch, by its word `clears`."""
 
+CHOICES: Final[dict[str, str]] = {
+    "difference": (
+        "or choose: tsq resume --adopt (the venue is right), tsq resume --wait (I am looking),"
+        " tsq flatten"
+    ),
+}
+"""What a person may choose instead of waiting for what ends a latch by itself."""
+
 HALVES: Final = "half size"
 NEWS: Final = "news"
 RECALLED: Final = "recalled"
@@ -100,7 +108,7 @@ def _how(latch: RiskLatch) -> str:
     entry = BOOK.get(kind)
     text = latch.clears if entry is None or kind == RECALLED else entry.clears
     if "operator" not in latch.clears:
-        return text
+        return f"{text}; {CHOICES[kind]}" if kind in CHOICES else text
     command = f"tsq resume --sleeve {latch.sleeve}" if latch.sleeve else "tsq resume"
     proof = ", after the proof of flat" if latch.level is RiskLevel.FLATTENING else ""
     condition = ", once equity is above the level again" if latch.key == DRAWDOWN else ""
