@@ -27,6 +27,7 @@ VERBS = {
     "risk": ("scripts.risk", "why an order was refused or approved, and how far the limits are"),
     "journal": ("scripts.journal", "list, read, follow or verify what an actor recorded"),
     "bench": ("scripts.bench", "measure speed here and now, beside something bare"),
+    "new-sleeve": ("scripts.new_sleeve", "write a sleeve that trades, and its test"),
     "replay": ("scripts.replay", "run an actor's journal again; fail if a decision differs"),
 }
 

@@ -239,7 +239,13 @@ def other(stage: Stage, *closes: int, origin=BarOrigin.LIVE, first_ns: int = 0) 
 
 
 def listening() -> Stage:
-    return Stage("trend", settings_for("trend", f"{HERE}:Listener")).open()
+    """As far as the own product is listed; the other one is not yet."""
+    stage = Stage("trend", settings_for("trend", f"{HERE}:Listener"))
+    stage.host.sleeve.listens = ()
+    stage.open()
+    stage.host.sleeve.listens = ("MES",)
+    stage.host.mind.settle()
+    return stage
 
 
 def test_a_second_product_is_waited_for_and_warmed_like_the_first():

@@ -91,7 +91,7 @@ class SleeveHost:
         self.modules = tuple(base.__module__ for base in kind.__mro__[:-1])
         self.desk = Desk(name, kind.contracts_max)
         self.sleeve = prepared(name, kind, self.desk, section.params)
-        bars_asked_for(name, self.sleeve, settings.market_data_gateway.roots)
+        bars_asked_for(name, self.sleeve, settings)
         self.mind = Mind(self.desk, self.sleeve, section, barred(name, kind, settings))
         self.weather = Weather(self.desk, section, settings.orchestrator)
         self.market = Market(self.mind, self.weather, section.root)

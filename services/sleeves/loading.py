@@ -7,7 +7,7 @@ is worse than one that does not start.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -109,9 +109,14 @@ def barred(name: str, kind: type[Sleeve], settings: Settings) -> str:
     return ""
 
 
-def bars_asked_for(name: str, sleeve: Sleeve, roots: Collection[str]) -> None:
-    """Raises SettingsError for a product a sleeve listens to and the gateway does not ask for."""
+def bars_asked_for(name: str, sleeve: Sleeve, settings: Settings) -> None:
+    """Raises SettingsError for a product a sleeve cannot listen to: its own, one too many, one the
+    gateway does not ask for.
+    """
+    roots = settings.market_data_gateway.roots
     for root in sleeve.listens:
+        if root == settings.sleeves[name].root:
+            raise SettingsError(f"settings: sleeves.{name} listens to {root!r}, its own product")
         if root not in roots:
             raise SettingsError(
                 f"settings: sleeves.{name} listens to {root!r}; market_data_gateway.roots has"

@@ -10,14 +10,24 @@ Regime. Earns in calm and in chop with a full book. Loses in a trend and in a ju
 losing side fills. So it stands aside while the last seconds are wilder than usual (`spike_ratio`),
 while the spread is abnormal, and outside normal trading; it never holds more than one contract.
 
-Worst case. A fill just before a jump: the loss is bounded by the stop the router keeps at the venue
-for the net position (40 ticks, 20 dollars on M2K), plus slippage. Nothing else is at risk: one
-contract, one side filled.
+Worst day. A fill just before a jump, again and again: each loss is bounded by the stop the router
+keeps at the venue for the net position (40 ticks, 20 dollars on M2K, plus slippage), the day by the
+governor's 150 dollars for a sleeve. Nothing else is at risk: one contract, one side filled.
 
-Conduct. The firm dislikes holding times of seconds in bulk. After a fill the other side is
-pulled and comes back after `min_hold_s`; a quote rests `min_rest_s` before it follows the market; a
-day's trading is bounded by `contracts_per_day`, after which only what is held is worked off. What
-is still held after `max_hold_s` is closed at market: a maker does not invest.
+Fees. 2.44 ticks a round trip on M2K, hence `half_spread_ticks` of 3.
+
+Disabled by. Wild seconds, wide spreads, regimes named in the settings without the current one, a
+day's contracts, its own conduct (below), everything that stops any sleeve; and on real accounts
+unless the settings give consent (`real_accounts`).
+
+Conduct. The firm reviews holding times of seconds in bulk, and orders not meant to trade. After a
+fill the other side is pulled and comes back after `min_hold_s`; a quote rests `min_rest_s` before
+it follows the market; a day's trading is bounded by `contracts_per_day`. It measures itself: the
+day's `mean_hold_s`, `cancels_per_fill` and `contracts_today` are in its status, and once
+`conduct_sample` trades (or the cancels allowed for so many) show a mean hold below
+`mean_hold_s_min`, or more cancels per fill than `cancels_per_fill_max`, it only works off what it
+holds for the rest of the day. What is still held after `max_hold_s` is closed at market: a maker
+does not invest.
 """
 
 from __future__ import annotations
@@ -29,7 +39,18 @@ from msgspec import Meta, Struct
 from services.sleeves.base import Sleeve
 from services.sleeves.params import tunable
 from shared.domain.indicators import Ema, RealisedVolatility, microprice
-from shared.events import Bar, Depth, Fill, OrderState, Quote, SessionPhase, Side, SleeveBook
+from shared.events import (
+    Bar,
+    Depth,
+    Fill,
+    OrderState,
+    OrderUpdate,
+    Purpose,
+    Quote,
+    SessionPhase,
+    Side,
+    SleeveBook,
+)
 from shared.units import SECOND, Lots, Nanos, Ticks
 
 Seconds = Annotated[float, tunable(ge=0, le=3_600)]
@@ -55,6 +76,9 @@ class MarketMaker(Sleeve):
         min_hold_s: Seconds = 5.0
         max_hold_s: Seconds = 30.0
         contracts_per_day: Annotated[int, tunable(ge=0, le=1_000)] = 60
+        conduct_sample: Annotated[int, tunable(ge=1, le=1_000)] = 10  # trades that show a habit
+        mean_hold_s_min: Seconds = 4.0
+        cancels_per_fill_max: Annotated[float, tunable(ge=1, le=1_000)] = 50.0
         fast_bars: Annotated[int, Meta(ge=2, le=600)] = 4
         usual_bars: Annotated[int, Meta(ge=2, le=3_600)] = 15
         spike_ratio: Annotated[float, tunable(ge=1, le=100)] = 2.5
@@ -62,7 +86,10 @@ class MarketMaker(Sleeve):
 
     class State(Struct):
         day: str = ""
-        contracts: Lots = 0  # traded on `day`
+        contracts: Lots = 0  # traded on `day`, as the three below
+        trips: int = 0  # positions opened and closed
+        held_ns: Nanos = 0  # in all trips
+        cancels: int = 0
         held_since_ns: Nanos = 0  # 0: flat
         aside_until_ns: Nanos = 0
         bid_size: Lots = 0  # the book's top as last seen, for quotes that come without sizes
@@ -103,7 +130,7 @@ class MarketMaker(Sleeve):
             self.quote(None, None, reason="the market is wild")
         if self.position and self._held_s() >= self.params.max_hold_s:
             self.close("held long enough")
-        self.number("contracts_today", self.state.contracts)
+        self._show_conduct()
 
     def on_depth(self, depth: Depth) -> None:
         if depth.bids and depth.asks:
@@ -124,21 +151,59 @@ class MarketMaker(Sleeve):
         state = self.state
         state.contracts += fill.size
         if not self.position:
-            state.held_since_ns = 0
+            self._trip_ended()
         elif not state.held_since_ns:
             state.held_since_ns = self.now_ns
             self.quote(None, None, reason="hold before working out")
 
+    def on_order_cancelled(self, update: OrderUpdate) -> None:
+        if update.purpose in (Purpose.QUOTE, Purpose.EXIT):
+            self.state.cancels += 1
+
     def on_position(self, book: SleeveBook) -> None:
         if not book.position:
-            self.state.held_since_ns = 0
+            self._trip_ended()
         elif not self.state.held_since_ns:
             self.state.held_since_ns = self.now_ns
 
     def on_session(self, session: SessionPhase) -> None:
         super().on_session(session)
         if session.trading_day != self.state.day:
-            self.state.day, self.state.contracts = session.trading_day, 0
+            state = self.state
+            state.day, state.contracts = session.trading_day, 0
+            state.trips = state.held_ns = state.cancels = 0
+
+    # -- conduct -------------------------------------------------------------------------------
+
+    def _trip_ended(self) -> None:
+        state = self.state
+        if state.held_since_ns:
+            state.trips += 1
+            state.held_ns += self.now_ns - state.held_since_ns
+            state.held_since_ns = 0
+
+    def _mean_hold_s(self) -> float:
+        return self.state.held_ns / max(1, self.state.trips) / SECOND
+
+    def _cancels_per_fill(self) -> float:
+        return self.state.cancels / max(1, self.state.contracts)
+
+    def _conduct_is_well(self) -> bool:
+        """Whether the day so far would please the firm; with few trades there is no habit yet."""
+        params, state = self.params, self.state
+        hasty = state.trips >= params.conduct_sample and (
+            self._mean_hold_s() < params.mean_hold_s_min
+        )
+        many = state.cancels >= params.conduct_sample * params.cancels_per_fill_max
+        return not hasty and not (many and self._cancels_per_fill() > params.cancels_per_fill_max)
+
+    def _show_conduct(self) -> None:
+        self.number("contracts_today", self.state.contracts)
+        self.number("cancels_per_fill", self._cancels_per_fill())
+        if self.state.trips:
+            self.number("mean_hold_s", self._mean_hold_s())
+        if not self._conduct_is_well():
+            self.log("only works off what it holds: the day's holding time or cancels are too bad")
 
     # -- thinking ------------------------------------------------------------------------------
 
@@ -160,7 +225,7 @@ class MarketMaker(Sleeve):
                 None if self.position > 0 or waiting else bid,
                 None if self.position < 0 or waiting else ask,
             )
-        if self.state.contracts >= self.params.contracts_per_day:
+        if self.state.contracts >= self.params.contracts_per_day or not self._conduct_is_well():
             return None, None
         return bid, ask
 

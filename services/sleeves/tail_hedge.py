@@ -15,9 +15,16 @@ While the market is calm the pair follows it slowly (every `rearm_s`, when it ha
 `drift_ticks`); when it is not calm nothing is moved or placed, so a jump runs into the stop instead
 of chasing it ahead.
 
-Worst case. The bracket stop: 40 ticks, 20 dollars on one MYM, plus slippage, once per `cooldown_s`.
-When one side opens the other is cancelled at once; both stops lie more than a stop's distance
-apart, so a whipsaw within that moment closes the first position at a known loss.
+Worst day. An alarm that was false costs the bracket stop (40 ticks, 20 dollars on one MYM, plus
+slippage and fees: about 22 dollars), at most once per `cooldown_s`; three in a row end in the
+governor's rest, and its bound for a sleeve's day is 150. When one side opens the other is cancelled
+at once; both stops lie more than a stop's distance apart, so a whipsaw within that moment closes
+the first position at a known loss.
+
+Fees. 2.44 ticks a round trip on MYM: part of the premium, told as `carry_dollars`.
+
+Disabled by. Markets that are not calm (nothing is placed or moved then); regimes named in the
+settings without the current one; the rest after an alarm; everything that stops any sleeve.
 """
 
 from __future__ import annotations

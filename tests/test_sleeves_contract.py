@@ -1,0 +1,85 @@
+"""The contract of a sleeve, checked for every class in the room of sleeves: today's and tomorrow's.
+
+A new file there is found by itself. The checks are `services/sleeves/contract.py`; that each of
+them can fail is shown below with sleeves that break it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import services.sleeves
+from services.sleeves import contract
+from services.sleeves.base import Sleeve
+from services.sleeves.contract import CHECKS
+from services.sleeves.one_trade import OneTrade
+from services.sleeves.rehearsal_day import day
+from shared.events import OrderIntent, Purpose
+from tests import sleeves_bad as bad
+
+SEEDS = (1, 2, 3)
+BASES = (Sleeve, OneTrade)  # what sleeves are made of; they decide nothing by themselves
+
+
+def sleeves() -> list[type[Sleeve]]:
+    """Every subclass of Sleeve that a module of the room defines."""
+    found = []
+    for module in pkgutil.walk_packages(services.sleeves.__path__, "services.sleeves."):
+        if not module.name.endswith("__main__"):
+            for name, value in vars(import_module(module.name)).items():
+                own = isinstance(value, type) and issubclass(value, Sleeve)
+                if own and value not in BASES and value.__module__ == module.name:
+                    assert name == value.__name__
+                    found.append(value)
+    return found
+
+
+ALL = sleeves()
+
+
+def test_the_four_are_found() -> None:
+    assert {"MarketMaker", "MeanReversion", "Trend", "TailHedge"} <= {s.__name__ for s in ALL}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_every_sleeve_keeps_the_contract(kind, check) -> None:
+    check(kind)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_every_sleeve_acts_in_the_made_up_market_so_that_the_checks_mean_something(kind) -> None:
+    opened = {
+        word.side
+        for seed in SEEDS
+        for word in day(kind, seed=seed).said
+        if isinstance(word, OrderIntent) and word.purpose is not Purpose.EXIT
+    }
+    assert opened, f"{kind.__name__} asked for nothing in {len(SEEDS)} stories"
+
+
+@pytest.mark.parametrize(
+    ("kind", "check", "why"),
+    [
+        (bad.Clocked, contract.is_pure, "time is banned in a core"),
+        (bad.Quiet, contract.has_a_card, "no paragraph 'Regime.'"),
+        (bad.Unbounded, contract.parameters_are_bounded, "stop_ticks: no range"),
+        (bad.FalselyTunable, contract.parameters_are_bounded, "bars is marked tunable"),
+        (bad.Contradictory, contract.parameters_are_bounded, "defaults contradict"),
+        (bad.LearnsIntoState, contract.warms_up, "learn touched the state"),
+        (bad.LearnsByOrigin, contract.warms_up, "history and live bars differ"),
+        (bad.SharedMemory, contract.same_story_same_words, "the same story got other words"),
+        (bad.SharedMemory, contract.does_not_look_ahead, "the future after event"),
+        (bad.OwnMemory, contract.restarts_without_trace, "after restarts it says"),
+        (bad.KeepsBlindOrders, contract.handles_gaps, "rest across a gap"),
+        (bad.Stopless, contract.keeps_to_its_size, "an entry without a stop"),
+        (bad.Chatty, contract.keeps_to_its_size, "asked more than a sleeve may"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_sleeve_that_breaks_it_is_found(kind, check, why) -> None:
+    with pytest.raises(AssertionError, match=why):
+        check(kind)
