@@ -27,7 +27,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from services.sleeves.base import GapPolicy
 from services.sleeves.one_trade import OneTrade, Seconds
 from services.sleeves.params import tunable
 from shared.domain.indicators import Momentum, Vwap
@@ -49,7 +48,6 @@ class MeanReversion(OneTrade):
         stall_ticks: Annotated[int, tunable(ge=0, le=100)] = 4
         min_edge_ticks: Annotated[int, tunable(ge=1, le=200)] = 6
 
-    gap_policy = GapPolicy.PAUSE
     params: Params
     view: View
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Struct
 
-from services.sleeves.base import Sleeve
+from services.sleeves.base import GapPolicy, Sleeve
 from services.sleeves.memory import Handle
 from services.sleeves.params import tunable
 from shared.events import Fill, Side, SleeveBook
@@ -22,6 +22,8 @@ Distance = Annotated[int, tunable(ge=4, le=400)]
 
 class OneTrade(Sleeve):
     """`begin` a trade when `may_begin`; it ends by its bracket, `close`, or after `time_stop_s`."""
+
+    gap_policy = GapPolicy.PAUSE
 
     class Params(Struct, frozen=True):
         stop_ticks: Distance = 16
