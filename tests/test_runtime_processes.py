@@ -138,6 +138,7 @@ def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast, frozen: tuple[st
     for name in CHAIN:
         cast.start(name)
     cast.wait(lambda: "Note(text='PeerBack middle')" in cast.diary("last"), "first sign of life")
+    silent = cast.diary("last").count("Note(text='PeerSilent middle')")  # it may have come late
     for name in frozen:
         cast.signal(name, signal.SIGSTOP)
     time.sleep(3.0)  # longer than `last` has patience with `middle`
@@ -145,7 +146,7 @@ def test_a_frozen_watcher_does_not_blame_the_others(cast: Cast, frozen: tuple[st
         cast.signal(name, signal.SIGCONT)
     beat = cast.beating("last")
     cast.wait(lambda: (cast.beating("last") or beat).beat > beat.beat + 8, "two seconds awake")
-    assert "Note(text='PeerSilent middle')" not in cast.diary("last")
+    assert cast.diary("last").count("Note(text='PeerSilent middle')") == silent
 
 
 def test_lost_ticks_become_a_gap_and_slow_events_do_not(cast: Cast) -> None:
