@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from scripts.console import Exit
+from shared.units import SECOND
 
 BENCHES: Final = {
     "recovery": ("scripts.bench_recovery", "from SIGKILL to useful, with a full day of journal"),
@@ -40,6 +42,18 @@ def run(args: argparse.Namespace) -> Exit:
 def load_now() -> str:
     """What else the computer does: figures are not to be read without it."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+def on_core(pid: int) -> tuple[float, float]:
+    """Seconds that a process ran, and that it was ready to run and waited; 0 where the kernel does
+    not tell.
+    """
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        told = [(task / "schedstat").read_text().split() for task in tasks]
+    except OSError:
+        return 0.0, 0.0
+    return sum(int(it[0]) for it in told) / SECOND, sum(int(it[1]) for it in told) / SECOND
 
 
 def share(ordered: list[float], part: float) -> float:

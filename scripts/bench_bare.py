@@ -51,6 +51,7 @@ def hear(folder: Path, name: str, messages: int) -> None:
     for _ in range(messages):
         decode(socket.recv()[cut:])
     (folder / f"{name}.heard").write_text(str(time.monotonic_ns()))
+    time.sleep(3600)  # until ended, so that what it cost can be read
 
 
 def say(folder: Path, messages: int) -> None:

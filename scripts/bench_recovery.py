@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from scripts.bench import load_now
+from scripts.bench import load_now, on_core
 from scripts.console import Exit, natural, report
 from scripts.measure import WORKS, works_at
 from scripts.rehearsal import Rehearsal
@@ -96,20 +96,11 @@ def line(name: str, taken: list[Times]) -> str:
     )
 
 
-def on_core(pid: int) -> tuple[float, float]:
-    """Seconds that a process ran, and that it was ready to run and waited."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        told = [(task / "schedstat").read_text().split() for task in tasks]
-    except OSError:
-        return 0.0, 0.0
-    return sum(int(it[0]) for it in told) / SECOND, sum(int(it[1]) for it in told) / SECOND
-
-
 def recovery(cast: Rehearsal, name: str) -> Times:
     """One kill."""
     cast.ready(PATIENCE_S)
-    time.sleep(1.0)
+    cast.wait(lambda: cast.programs()[name].state == "RUNNING", PATIENCE_S, f"{name} is settled")
+    time.sleep(1.0)  # one that dies younger than `startsecs` is held back for a second
     clock = SharedClock(run_path(cast.var))
     old, began, market_ns = cast.epoch(name), time.monotonic(), clock.now_ns()
     pid = cast.kill(name)
