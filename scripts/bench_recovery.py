@@ -139,6 +139,7 @@ def grow(var: Path, hours: int) -> dict[str, int]:
         shifts[lane] = pad(file, wanted * hours)
     for lane in lanes:
         shift_snapshot(root / day / f"{lane}.snap", shifts)
+    shift_snapshot(paths.memory_path(run_path(var), "metrics_exporter"), shifts)
     return {lane: total[lane] + shifts[lane] for lane in lanes}
 
 

@@ -182,33 +182,6 @@ def test_a_relaying_feed_survives_kills(cast: Cast) -> None:
     assert replay(cast.var, "ticker", build=toys.build).equal
 
 
-def test_an_observer_sees_all_from_the_days_beginning(cast: Cast) -> None:
-    cast.environment |= {"TOY_POKES": "100"}
-    for name in CHAIN:
-        cast.start(name)
-    cast.wait(lambda: cast.count("last") == 100, "the chain to finish")
-    cast.start("board")
-    cast.wait(lambda: "middle 100 OrderIntent" in cast.diary("board"), "the board to catch up")
-    cast.wait(lambda: "last 0 Heartbeat" in cast.diary("board"), "heartbeats, also from files")
-    cast.wait(lambda: "feed 0 Heartbeat" in cast.diary("board"), "heartbeats of speakers")
-    bars = [line for line in cast.diary("board") if line.endswith(" Bar")]
-    assert bars == [f"feed {n} Bar" for n in range(1, 101)]
-    assert cast.stop("board") == Exit.CLEAN
-    assert not list((cast.var / "journal").glob("*/board*"))
-    cast.environment |= {"TOY_POKES": "120"}
-    cast.stop("feed")
-    cast.start("feed")
-    cast.wait(lambda: cast.count("last") == 120, "the chain to go on")
-    cast.start("board")
-    cast.wait(lambda: "middle 120 OrderIntent" in cast.diary("board"), "the rest")
-    bars = [line for line in cast.diary("board") if line.endswith(" Bar")]
-    assert bars == [f"feed {n} Bar" for n in range(1, 121)], "read on from its memory"
-    cast.kill("board")
-    paths.memory_path(cast.run, "board").write_bytes(b"torn")
-    cast.start("board")
-    cast.wait(lambda: cast.diary("board").count("feed 1 Bar") == 2, "the day to be read again")
-
-
 # -- beginnings and ends ---------------------------------------------------------------------------
 
 

@@ -192,6 +192,8 @@ class Observer(ProcessHost):
             self.watcher.observe(actor, beat.epoch, 0, now_ns, beat)
 
     def close(self) -> None:
+        if self.code is Exit.CORRUPT:  # it may be the memory that points to the wrong place
+            self._memory.unlink(missing_ok=True)
         if self.bus is not None:
             self.bus.close()
         self._lock.release()
