@@ -20,6 +20,7 @@ BENCHES: Final = {
     "latency": ("scripts.bench_latency", "from a quote to the bytes of the order it led to"),
     "risk": ("scripts.bench_risk", "a quote and an intent through all rules of the governor"),
     "bus": ("scripts.bench_bus", "lossless messages a second to six hearers, beside bare pyzmq"),
+    "sleeves": ("scripts.bench_sleeves", "what each sleeve itself costs a quote, a bar, a book"),
 }
 
 

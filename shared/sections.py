@@ -182,6 +182,13 @@ class Sleeve(Section, frozen=True, kw_only=True):
     real_accounts: bool = False  # for a sleeve that asks for consent: trade off the simulator
 
 
+class SleeveGuard(Section, frozen=True, kw_only=True):
+    """What the process of a sleeve may not exceed: it runs code of other people."""
+
+    stuck_real_s: Annotated[float, Meta(ge=0.1, le=600)]
+    memory_mb: Annotated[int, Meta(ge=128)]
+
+
 class Orchestrator(Section, frozen=True, kw_only=True):
     """Which sleeves run, and how the market's regime is judged for those that ask for some."""
 

@@ -38,6 +38,7 @@ from shared.sections import (
     Session,
     Simulator,
     Sleeve,
+    SleeveGuard,
     Venue,
 )
 
@@ -65,6 +66,7 @@ class Settings(Section, frozen=True, kw_only=True):
     market_data_gateway: MarketDataGateway
     sleeves: dict[str, Sleeve]
     orchestrator: Orchestrator
+    sleeve_guard: SleeveGuard
     risk_governor: RiskGovernor
     order_router: OrderRouter
     sentinel: Sentinel

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 from services.sleeves.host import SleeveHost
 from shared.runtime.exits import Exit, Fatal
+from shared.runtime.guard import Guard
 from shared.runtime.launch import launch
 from shared.settings import Settings, SettingsError
 
+GUARDS: Final[list[Guard]] = []
+"""The one over this process; recovery makes the core again, never the guard."""
 
-def make(settings: Settings) -> tuple[SleeveHost, None]:
-    """A sleeve needs no port. Raises Fatal for a class or parameters that cannot be used."""
+
+def make(settings: Settings) -> tuple[SleeveHost, Guard]:
+    """A sleeve's outside is its guard, on duty before the author's code is imported.
+
+    Raises Fatal for a class or parameters that cannot be used.
+    """
+    if not GUARDS:
+        limits = settings.sleeve_guard
+        GUARDS.append(Guard(f"sleeve_{sys.argv[1]}", limits.stuck_real_s, limits.memory_mb))
+        GUARDS[0].begin()
     try:
-        return SleeveHost(sys.argv[1], settings), None
+        return SleeveHost(sys.argv[1], settings), GUARDS[0]
     except SettingsError as error:
         raise Fatal(str(error), Exit.SETTINGS) from error
 

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pkgutil
 import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any, Final
 
 import msgspec
 
+import services.sleeves
 from services.sleeves.base import GapPolicy, Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.host import SleeveHost
+from services.sleeves.one_trade import OneTrade
 from services.sleeves.params import Parameter, parameters
 from services.sleeves.rehearsal import Stage, rehearse
 from services.sleeves.rehearsal_day import Day, day
@@ -39,10 +43,24 @@ from shared.units import Nanos
 
 RESTART_EVERY: Final = 23  # events; with the events of a step no whole number, so all are met
 CARD: Final = ("Edge.", "Regime.", "Worst day.", "Fees.", "Disabled by.")
+BASES: Final = (Sleeve, OneTrade)  # what sleeves are made of; they decide nothing by themselves
 HANDLERS: Final = tuple(name for name in sorted(vars(Sleeve)) if name.startswith("on_"))
 
 Story = list[tuple[Nanos, Event]]
 Check = Callable[..., None]
+
+
+def every_sleeve() -> list[type[Sleeve]]:
+    """Every class of this room that is a sleeve by itself, whatever file it was put in."""
+    found: list[type[Sleeve]] = []
+    for module in pkgutil.walk_packages(services.sleeves.__path__, "services.sleeves."):
+        if module.name.endswith("__main__"):
+            continue
+        for value in vars(import_module(module.name)).values():
+            own = isinstance(value, type) and issubclass(value, Sleeve)
+            if own and value not in BASES and value.__module__ == module.name:
+                found.append(value)
+    return found
 
 
 def is_pure(kind: type[Sleeve], **params: Any) -> None:

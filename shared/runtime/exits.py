@@ -32,6 +32,8 @@ class Exit(IntEnum):
     PORT_FAILED = 21
     PARENT_GONE = 23
     NOT_FLAT = 24
+    STUCK = 25
+    MEMORY = 26
 
     @property
     def sentence(self) -> str:
@@ -55,6 +57,8 @@ _SENTENCES: Final[dict[Exit, str]] = {
     Exit.BUSY_PORT: "Its network address is taken by another process.",
     Exit.PORT_FAILED: "Its port to the outside world raised; the log has the traceback.",
     Exit.PARENT_GONE: "Its supervisor died; nothing of ours runs unsupervised.",
+    Exit.STUCK: "Its code never came back; the log has the traceback of where it hangs.",
+    Exit.MEMORY: "It held more memory than the settings allow and starts again.",
     Exit.NOT_FLAT: "It had to end although it could not prove that the account is flat.",
 }
 assert _SENTENCES.keys() == set(Exit), "every exit code has its sentence"
