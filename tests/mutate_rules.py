@@ -1,6 +1,6 @@
 """Is every rule guarded? Each is removed and loosened in turn, and a named test must fail.
 
-    python -m tests.mutate_rules                 # everything, a few minutes
+    python -m tests.mutate_rules                 # everything, a minute
     python -m tests.mutate_rules gap loss        # only what has one of these in its name
 
 What is broken: every check of the governor's tuples, every row of its table of latches, every line
@@ -73,6 +73,7 @@ ALIKE: Final[dict[str, str]] = {
     "latch difference: cleared by the next day": "a day begins only where nothing differs",
     "account.needed_profit: `best <= 0` as `best < 0`": _LATER,
     "caps.weight: `lots >= 0` as `lots > 0`": _EQUAL,
+    "consistency.share_percent: `best > 0` as `best >= 0`": _EQUAL,
     "correlation.is_more: `whole > other` as `whole >= other`": "they are never equal there",
     "day.smaller_limit: `first < second` as `first <= second`": _EQUAL,
     "kelly.kelly_risk: `bankroll <= 0` as `bankroll < 0`": _EQUAL,
