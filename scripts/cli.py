@@ -22,6 +22,7 @@ VERBS = {
     "flatten": ("scripts.flatten", "cancel and close everything, halt, and prove it"),
     "halt": ("scripts.halt", "stop all new risk until resumed"),
     "resume": ("scripts.resume", "end a halt that an operator made"),
+    "swap": ("scripts.swap", "let another class take a sleeve over while everything trades"),
     "rules": ("scripts.rules", "the firm's rule packs with their evidence, and what each rule is"),
     "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
     "risk": ("scripts.risk", "why an order was refused or approved, and how far the limits are"),

@@ -104,7 +104,7 @@ def read_progress(var: Path) -> dict[str, Any]:
 
 
 def ask_governor(
-    var: Path, verb: str, arguments: dict[str, str], patience_s: float = GOVERNOR_TIMEOUT_S
+    var: Path, verb: str, arguments: dict[str, Any], patience_s: float = GOVERNOR_TIMEOUT_S
 ) -> dict[str, Any]:
     """Say one operator command at the governor's socket and return its answer.
 

@@ -13,7 +13,7 @@ import argparse
 from msgspec import structs
 
 from scripts.console import CommandError, Exit, report, var_of
-from services.cast import UnknownActor, build, deciders
+from services.cast import UnknownActor, build, deciders, newcomers
 from shared.runtime.exits import Fatal
 from shared.runtime.history import joined
 from shared.runtime.replay import Report, replay
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Exit:
-    actors = [args.actor] if args.actor else list(deciders(load()))
+    actors = [args.actor] if args.actor else [*deciders(load()), *newcomers(load())]
     reports: list[Report] = []
     for actor in actors:
         try:

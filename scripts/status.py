@@ -17,7 +17,7 @@ from msgspec import structs
 
 from scripts.console import Exit, report, var_of
 from scripts.risk_lines import headroom_line, held_lines, risk_of
-from scripts.supervise import Program, programs
+from scripts.supervise import Program, programs, resting
 from shared.domain.rules.telling import alarms, all_held
 from shared.runtime.heartbeats import read_heartbeats
 from shared.settings import Settings, load
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> Exit:
     )  # fmt: skip
     if alarmed or safety.get("level") == DANGER:
         return Exit.UNSAFE
-    well = found and all(program.state == "RUNNING" for program in found)
+    rests = resting(var)
+    well = found and all(p.state == "RUNNING" or p.name in rests for p in found)
     return Exit.OK if well else Exit.CHECK_FAILED
 
 
@@ -65,7 +66,9 @@ def safety_line(verdict: dict[str, Any]) -> str:
 def line_of(program: Program, beats: dict[str, dict[str, Any]]) -> str:
     """One status line: what supervisord says, then what the process says of itself."""
     beat = beats.get(program.name)
-    if program.state != "RUNNING":
+    if program.state == "STOPPED":
+        tail = "rests" if not program.trouble else program.trouble
+    elif program.state != "RUNNING":
         tail = program.trouble or f"exit status {program.exit_status}"
     elif beat is None:
         tail = "no heartbeat yet"

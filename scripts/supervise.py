@@ -25,6 +25,9 @@ TROUBLE = (OSError, xmlrpc.client.Error, http.client.HTTPException)
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's own limit for a unix socket is 107 with its suffix
 
 
+RESTS = "autostart=false"
+
+
 class Program(Struct, frozen=True):
     """One program as supervisord sees it. `since` in unix seconds."""
 
@@ -46,9 +49,21 @@ def configuration(var: Path) -> Path:
     if var == REPO / "var":
         return source
     text = source.read_text().replace("%(here)s/var", str(var)).replace("%(here)s", str(REPO))
+    text = text.replace("files=var/", "files=")  # beside this file, wherever that is
     target = var / "supervisord.conf"
     target.write_text(text)
     return target
+
+
+def added(var: Path) -> Path:
+    """Where `tsq swap` leaves what supervisord includes."""
+    return var / "supervisor.d"
+
+
+def resting(var: Path) -> frozenset[str]:
+    """Programs that a swap put to rest: not running is what they are meant to be."""
+    found = added(var).glob("*.conf")
+    return frozenset(path.stem for path in found if RESTS in path.read_text().splitlines())
 
 
 def socket_path(var: Path) -> Path:

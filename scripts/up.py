@@ -25,6 +25,7 @@ from scripts.supervise import (
     configuration,
     log_size,
     programs,
+    resting,
     router_end,
     running,
     socket_path,
@@ -146,7 +147,8 @@ def narrate(
     deadline = time.monotonic() + ANNOUNCE_S
     while child.poll() is None and not stops and time.monotonic() < deadline:
         beats = ages(var)
-        waiting = {program.name: program for program in programs(var)}
+        rests = resting(var)
+        waiting = {it.name: it for it in programs(var) if it.name not in rests}
         for name, program in waiting.items():
             fresh = beats.get(name, {}).get("age_s", 1e9) < 1.0
             if name not in shown and program.state == "RUNNING" and fresh:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from shared.core import Core
+from shared.seats import PREFIX, seat_of, second
 from shared.settings import Settings
 
 ROOMS = {
@@ -20,7 +21,6 @@ ROOMS = {
     "simulator": "services.simulator.core:Simulator",
 }
 SLEEVE_HOST = "services.sleeves.host:SleeveHost"
-SLEEVE_PREFIX = "sleeve_"
 OBSERVER = "metrics_exporter"
 
 
@@ -35,12 +35,17 @@ def sleeves(settings: Settings) -> tuple[str, ...]:
 
 def deciders(settings: Settings) -> tuple[str, ...]:
     """Actors with a core and a journal."""
-    return (*ROOMS, *(SLEEVE_PREFIX + name for name in sleeves(settings)))
+    return (*ROOMS, *(PREFIX + name for name in sleeves(settings)))
+
+
+def newcomers(settings: Settings) -> tuple[str, ...]:
+    """The second seats, taken only for a swap (`tsq swap`)."""
+    return tuple(map(second, settings.sleeves))
 
 
 def speakers(settings: Settings) -> tuple[str, ...]:
     """Actors that say something on the bus, in the order a message travels."""
-    running = (SLEEVE_PREFIX + name for name in sleeves(settings))
+    running = (PREFIX + name for name in sleeves(settings))
     return ("market_data_gateway", *running, "risk_governor", "order_router")
 
 
@@ -51,8 +56,9 @@ def programs(settings: Settings) -> tuple[str, ...]:
 
 def build(actor: str, settings: Settings) -> Core:
     """A new core for `actor`. Raises UnknownActor."""
-    if actor.startswith(SLEEVE_PREFIX) and actor in deciders(settings):
-        core: Core = _named(SLEEVE_HOST)(actor.removeprefix(SLEEVE_PREFIX), settings)
+    sleeve, seat = seat_of(actor)
+    if sleeve in sleeves(settings) or (seat and sleeve in settings.sleeves):
+        core: Core = _named(SLEEVE_HOST)(sleeve, settings, seat)
         return core
     if actor not in ROOMS:
         raise UnknownActor(f"no actor {actor!r}; there are {', '.join(deciders(settings))}")

@@ -6,8 +6,11 @@ and what has not come right after `END_S` never will.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
+from services.cast import deciders
 from services.risk_governor.words import OperatorCommand, Verb
 from services.simulator.words import TruthReport
 from services.stage import VenueStage, cast_world
@@ -34,13 +37,19 @@ def play(
     *,
     settings: Settings | None = None,
     checks: Checks | None = None,
+    also: Sequence[str] = (),
+    each_second: Callable[[Person], None] | None = None,
 ) -> Checks:
     """Play a World with so many rough seconds (0: as many as the seed has), and with the seed's own
-    cast unless `settings` are given. Raises AssertionError where a promise broke.
+    cast unless `settings` are given; `also` these actors. Raises AssertionError where a promise
+    broke.
     """
     settings, checks = settings or settings_for(seed), checks or Checks()
     start_ns = time_ns(settings.simulator.start, "start")
-    world = cast_world(settings, start_ns, seed=seed, accidents=accidents, said=checks.said)
+    only = (*deciders(settings), *also)
+    world = cast_world(
+        settings, start_ns, seed=seed, accidents=accidents, said=checks.said, only=only
+    )
     checks.attend(world)
     stage = world.stage
     assert isinstance(stage, VenueStage)
@@ -48,6 +57,8 @@ def play(
     for _ in range(seconds or rough_s_for(seed)):
         _second(world, checks)
         person.second()
+        if each_second is not None:
+            each_second(person)
     world.accidents = stage.accidents = Accidents()
     _end(world, checks, person, CALMS_S[seed % len(CALMS_S)])
     return checks
@@ -92,9 +103,11 @@ class Person:
         else:
             self.ask(verb)
 
-    def ask(self, verb: Verb) -> None:
+    def ask(self, verb: Verb, **more: Any) -> None:
         self.count += 1
-        command = OperatorCommand(command_id=self.count, verb=verb, who="test", cause="a person")
+        command = OperatorCommand(
+            command_id=self.count, verb=verb, who="test", cause="a person", **more
+        )
         self.world.inject("risk_governor", command)
 
     def leave_request(self) -> None:

@@ -302,6 +302,7 @@ class OrderIntent(Event, frozen=True, kw_only=True):
     take_profit_ticks: int | None = None
     up_to: bool = False
     least: Lots = 0
+    shadow: bool = False  # said by who does not own the sleeve: refused whatever comes
 
 
 class ModifyIntent(Event, frozen=True, kw_only=True):
@@ -315,6 +316,7 @@ class ModifyIntent(Event, frozen=True, kw_only=True):
     reason: str
     limit_price: Ticks | None = None
     stop_price: Ticks | None = None
+    shadow: bool = False
 
 
 class CancelIntent(Event, frozen=True, kw_only=True):
@@ -325,6 +327,7 @@ class CancelIntent(Event, frozen=True, kw_only=True):
     incarnation: int
     target: str
     reason: str
+    shadow: bool = False
 
 
 class SleeveStatus(Event, frozen=True, kw_only=True):
@@ -338,6 +341,7 @@ class SleeveStatus(Event, frozen=True, kw_only=True):
     state: str  # WAITING (no contract), WARMING, READY, PAUSED
     reason: str = ""
     numbers: dict[str, float] = {}
+    seat: str = ""  # which of the sleeve's two processes speaks, see `shared/seats.py`
 
 
 class Regime(Enum):
@@ -655,6 +659,19 @@ class AuthorityGranted(Event, frozen=True, kw_only=True):
     sleeve: str
     incarnation: int
     books: tuple[SleeveBook, ...] = ()
+    seat: str = ""
+    cause: str = ""  # of a swap or its roll-back; empty for a process that came (again)
+
+
+class ShadowAdmitted(Event, frozen=True, kw_only=True):
+    """`incarnation` may decide beside the owner of `sleeve`: it is shown the same books, and its
+    intents are answered SHADOW.
+    """
+
+    sleeve: str
+    incarnation: int
+    seat: str
+    books: tuple[SleeveBook, ...] = ()
 
 
 class Armed(Event, frozen=True, kw_only=True):
@@ -824,7 +841,7 @@ PUBLIC: tuple[type[Event], ...] = (
     Heartbeat, Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
     OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged,
     OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-    AuthorityGranted, Armed, DifferenceChoice,
+    AuthorityGranted, ShadowAdmitted, Armed, DifferenceChoice,
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
 )  # fmt: skip
 """Everything that may cross the bus."""

@@ -318,3 +318,10 @@ class MetricsExporter(Section, frozen=True, kw_only=True):
     host: str
     port: Port
     stale_after_real_s: Seconds
+
+
+class Swap(Section, frozen=True, kw_only=True):
+    """How long a sleeve's new owner is watched, and what sends it back (`tsq swap`)."""
+
+    probation_real_s: Positive
+    vetoes: Positive  # in a row while the account is ACTIVE

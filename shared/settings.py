@@ -39,6 +39,7 @@ from shared.sections import (
     Simulator,
     Sleeve,
     SleeveGuard,
+    Swap,
     Venue,
 )
 
@@ -65,6 +66,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: Simulator
     market_data_gateway: MarketDataGateway
     sleeves: dict[str, Sleeve]
+    swap: Swap
     orchestrator: Orchestrator
     sleeve_guard: SleeveGuard
     risk_governor: RiskGovernor

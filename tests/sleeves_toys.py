@@ -105,6 +105,20 @@ class Deaf(Sleeve):
         pass
 
 
+class Restless(Sleeve):
+    """Wants to be long at every bar, with a stop far away; leaves on the minute."""
+
+    def on_adopt(self, book):
+        super().on_adopt(book)
+        self.on_bar(None)
+
+    def on_bar(self, bar):
+        if self.idle:
+            self.buy(sl_ticks=40, reason="flat")
+        elif bar is not None and bar.span_s == 60:
+            self.close("a minute passed")
+
+
 def eager(**how) -> Stage:
     return Stage("trend", settings_for("trend", f"{HERE}:Eager"), **how)
 

@@ -55,7 +55,9 @@ from shared.events import (
     SleeveBook,
     SleeveStatus,
     VenueStatus,
+    VetoRule,
 )
+from shared.seats import second
 from shared.settings import Settings
 from shared.units import SECOND, Nanos
 
@@ -83,7 +85,8 @@ SPEAKERS: Final[dict[str, tuple[type[Event], ...]]] = {
 def subscriptions(settings: Settings) -> Mapping[str, tuple[type[Event], ...]]:
     """Who is heard, and what of it."""
     running = settings.running_sleeves()
-    return {**SPEAKERS, **{SLEEVE + name: FROM_SLEEVES for name in running}}
+    seats = (*(SLEEVE + name for name in running), *map(second, settings.sleeves))
+    return {**SPEAKERS, **dict.fromkeys(seats, FROM_SLEEVES)}
 
 
 class Board:
@@ -340,19 +343,24 @@ class Board:
             return ""
 
     def _on_intent(self, source: str, seen: Seen[OrderIntent]) -> None:
-        self._card(seen.value.sleeve).intents += 1
+        if not seen.value.shadow:
+            self._card(seen.value.sleeve).intents += 1
 
     def _on_approved(self, source: str, seen: Seen[OrderApproved]) -> None:
         self._card(seen.value.sleeve).approvals += 1
 
     def _on_vetoed(self, source: str, seen: Seen[OrderVetoed]) -> None:
         veto = seen.value
+        if veto.rule is VetoRule.SHADOW:
+            return  # a newcomer on trial: `tsq swap` shows what it would have done
         self.recent.vetoes.appendleft(seen)
         key = (veto.sleeve, veto.rule.value)
         self.counts.vetoes[key] = self.counts.vetoes.get(key, 0) + 1
 
     def _on_sleeve_status(self, source: str, seen: Seen[SleeveStatus]) -> None:
-        self._card(seen.value.sleeve).status = seen
+        card = self._card(seen.value.sleeve)
+        if seen.value.seat == card.seat:
+            card.status = seen
 
     def _on_sleeve_book(self, source: str, seen: Seen[SleeveBook]) -> None:
         if source == GOVERNOR:
@@ -363,6 +371,8 @@ class Board:
             return
         card = self._card(seen.value.sleeve)
         card.incarnation = seen.value.incarnation
+        if card.seat != seen.value.seat:
+            card.seat, card.status = seen.value.seat, None  # the newcomer's own is on its way
         for book in seen.value.books:
             card.books[book.contract] = Seen(book, seen.said_ns, seen.source_ns)
 

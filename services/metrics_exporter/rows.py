@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.metrics_exporter.core import GOVERNOR, ROUTER, SENTINEL, SIMULATOR, SLEEVE, Board
+from services.metrics_exporter.core import GOVERNOR, ROUTER, SENTINEL, SIMULATOR, Board
 from services.metrics_exporter.figures import (
     decimal_price,
     known_product,
@@ -28,6 +28,7 @@ from services.metrics_exporter.verdict import quote_age_s, unprotected_s
 from shared.domain.rules.book import BOOK
 from shared.domain.rules.explain import headline, sentence
 from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook
+from shared.seats import actor_of
 from shared.units import SECOND, USD, Lots, Micros
 
 SHOWN: Final = 10  # vetoes and fills on the page
@@ -134,7 +135,7 @@ def sleeves(board: Board) -> list[SleeveView]:
 
 def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
     status = card.status.value if card.status else None
-    actor = SLEEVE + name
+    actor = actor_of(name, card.seat)
     process_age = board.life_age_s(actor)
     seen: Seen[Any] = card.status or Seen(None, 0, 0)
     contract = status.contract if status else ""
@@ -273,7 +274,9 @@ def market(board: Board) -> list[MarketView]:
 
 def processes(board: Board) -> list[ProcessView]:
     """Every process of the cast, also one that was never heard."""
-    sleeve_actors = (SLEEVE + name for name in board.settings.running_sleeves())
+    sleeve_actors = (
+        actor_of(name, board.cards[name].seat) for name in board.settings.running_sleeves()
+    )
     cast = ["market_data_gateway", *sleeve_actors, GOVERNOR, ROUTER, SENTINEL]
     if board.settings.simulated():
         cast.append(SIMULATOR)

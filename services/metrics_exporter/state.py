@@ -58,6 +58,7 @@ class Card(Struct):
 
     status: Seen[SleeveStatus] | None = None
     incarnation: int = 0  # the one that holds authority
+    seat: str = ""  # where it sits, see `shared/seats.py`
     books: dict[str, Seen[SleeveBook]] = field(default_factory=dict)
     intents: int = 0
     approvals: int = 0

@@ -25,6 +25,7 @@ from shared.events import (
     OrderIntent,
     OrderVetoed,
     Purpose,
+    RiskLevel,
 )
 from shared.units import Lots, Nanos
 
@@ -125,6 +126,8 @@ def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
         recent.append(now_ns)
         if len(recent) > limit:
             recent.pop(0)
+    if sleeve in mind.state.probation:
+        mind.state.probation[sleeve].vetoes = 0
     conduct_of(mind, sleeve).asked += 1
 
 
@@ -146,6 +149,9 @@ def say_veto(mind: Mind, intent: Intent, refusal: Refusal) -> None:
 
 def _vetoed(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots) -> OrderVetoed:
     rule, limit, actual, detail = refusal
+    watched = mind.state.probation.get(intent.sleeve)
+    if watched is not None and not intent.shadow and mind.state.level is RiskLevel.ACTIVE:
+        watched.vetoes += 1  # an account that is held refuses everybody: no fault of a newcomer
     if isinstance(intent, OrderIntent):
         contract = intent.contract
     else:

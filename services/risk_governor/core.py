@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.risk_governor import follow, habits, intents, latches, levels, operator, watch
+from services.risk_governor import authority, follow, intents, latches, levels, operator, watch
 from services.risk_governor.answers import follow_approved, number_of_id, remember
 from services.risk_governor.exposure import exposures
 from services.risk_governor.limits import tighter
@@ -31,7 +31,6 @@ from services.risk_governor.state import (
     SENTINEL,
     Mark,
     Mind,
-    Sleeve,
     State,
     product_named,
 )
@@ -44,6 +43,7 @@ from services.risk_governor.words import (
     SentinelBack,
     SentinelSilent,
 )
+from shared import seats
 from shared.core import Word
 from shared.events import (
     AccountUpdate,
@@ -75,6 +75,7 @@ from shared.events import (
     RiskLevel,
     RiskState,
     SessionPhase,
+    ShadowAdmitted,
     SleeveBook,
     SleeveStatus,
     Started,
@@ -99,14 +100,14 @@ class Governor:
 
     publishes: ClassVar[tuple[type[Event], ...]] = (
         OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-        AuthorityGranted, Armed, DifferenceChoice, OrderUpdate, Fill,
+        AuthorityGranted, ShadowAdmitted, Armed, DifferenceChoice, OrderUpdate, Fill,
     )  # fmt: skip
     words: ClassVar[tuple[type[Word], ...]] = WORDS
 
     def __init__(self, settings: Settings) -> None:
         self.mind = Mind(settings)
         given = settings.risk_governor
-        actors = [watch.SLEEVE + name for name in settings.sleeves]
+        actors = [actor for name in settings.sleeves for actor in seats.actors(name)]
         self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
             GATEWAY: _TO_MARKET,
             GATEWAY + ".ticks": (Quote,),
@@ -122,7 +123,7 @@ class Governor:
             OrderIntent: lambda now, event: intents.on_order(self.mind, now, event),
             ModifyIntent: lambda now, event: intents.on_modify(self.mind, now, event),
             CancelIntent: lambda now, event: intents.on_cancel(self.mind, now, event),
-            SleeveStatus: self._on_sleeve,
+            SleeveStatus: lambda now, event: authority.on_status(self.mind, now, event),
             OrderUpdate: lambda now, event: follow.on_order(self.mind, now, event),
             Fill: lambda now, event: follow.on_fill(self.mind, now, event),
             PositionUpdate: lambda now, event: follow.on_position(self.mind, now, event),
@@ -134,7 +135,7 @@ class Governor:
             SessionPhase: self._on_phase,
             ContractListed: self._on_listed,
             Gap: self._on_gap,
-            Pulse: lambda now, event: watch.on_pulse(self.mind, now, event),
+            Pulse: self._on_pulse,
             Started: self._on_started,
             ClockJump: self._on_jump,
             PeerSilent: self._on_silent,
@@ -233,27 +234,6 @@ class Governor:
             if gap.contract in ("", contract) and mark.recv_ns <= gap.end_ns:
                 mark.recv_ns = 0
 
-    # -- sleeves -----------------------------------------------------------------------------------
-
-    def _on_sleeve(self, now_ns: Nanos, status: SleeveStatus) -> None:
-        """The first or a newer incarnation gets the authority, with the books it takes over."""
-        if status.sleeve not in self.mind.settings.sleeves:
-            return
-        known = self.mind.state.sleeves.get(status.sleeve)
-        if known is None or status.incarnation > known.incarnation:
-            self._grant(status.sleeve, status.incarnation)
-            habits.on_birth(self.mind, now_ns, status.sleeve)
-            books = follow.books_of(self.mind, status.sleeve)
-            self.mind.out.append(
-                AuthorityGranted(sleeve=status.sleeve, incarnation=status.incarnation, books=books)
-            )
-
-    def _grant(self, sleeve: str, incarnation: int) -> None:
-        self.mind.state.sleeves[sleeve] = Sleeve(incarnation)
-        for contract, intent in list(self.mind.state.waiting.items()):
-            if intent.sleeve == sleeve:
-                del self.mind.state.waiting[contract]
-
     # -- life --------------------------------------------------------------------------------------
 
     def _on_started(self, now_ns: Nanos, started: Started) -> None:
@@ -285,14 +265,17 @@ class Governor:
         latches.latch(self.mind, now_ns, latches.CLOCK, "the computer slept or its clock was moved")
 
     def _on_silent(self, now_ns: Nanos, peer: PeerSilent) -> None:
-        state = self.mind.state
-        state.silent.setdefault(peer.actor, state.real_ns)
-        if peer.actor.startswith(watch.SLEEVE):
-            name = peer.actor.removeprefix(watch.SLEEVE)
-            levels.withdraw(self.mind, f"{peer.actor} is silent", name)
+        self.mind.state.silent.setdefault(peer.actor, self.mind.state.real_ns)
+        authority.on_silence(self.mind, peer.actor)
+        watch.withdraw_silent(self.mind)
 
     def _on_back(self, now_ns: Nanos, peer: PeerBack) -> None:
         self.mind.state.silent.pop(peer.actor, None)
+        authority.on_life(self.mind, peer.actor, peer.epoch)
+
+    def _on_pulse(self, now_ns: Nanos, pulse: Pulse) -> None:
+        authority.on_pulse(self.mind)
+        watch.on_pulse(self.mind, now_ns, pulse)
 
     def _on_sentinel_silent(self, now_ns: Nanos, word: SentinelSilent) -> None:
         self.mind.state.silent.setdefault(SENTINEL, self.mind.state.real_ns)
@@ -312,10 +295,8 @@ class Governor:
     def recall(self, now_ns: Nanos, said: Event) -> None:
         """Take our own recorded word as a fact: answers, authority, exposures, halts."""
         state = self.mind.state
-        if isinstance(said, AuthorityGranted):
-            known = state.sleeves.get(said.sleeve)
-            if known is None or known.incarnation < said.incarnation:
-                self._grant(said.sleeve, said.incarnation)
+        if isinstance(said, AuthorityGranted | ShadowAdmitted):
+            authority.recall(self.mind, said)
         elif isinstance(said, OrderApproved | ModifyApproved | CancelApproved | OrderVetoed):
             if isinstance(said, OrderApproved) and said.intent_id not in state.orders:
                 follow_approved(self.mind, said, reducing=said.purpose in CLOSING)

@@ -267,8 +267,10 @@ def say_book(mind: Mind, sleeve: str, contract: str) -> None:
     mind.out.append(book_of(mind, sleeve, contract))
 
 
-def book_of(mind: Mind, sleeve: str, contract: str) -> SleeveBook:
-    """What a sleeve holds and what it has working, as answered by the router so far."""
+def book_of(mind: Mind, sleeve: str, contract: str, *, asked: bool = False) -> SleeveBook:
+    """What a sleeve holds and what it has working, as answered by the router so far; with `asked`
+    also what the router has not answered.
+    """
     state = mind.state
     book = state.ledger.book(sleeve, contract)
     return SleeveBook(
@@ -285,14 +287,14 @@ def book_of(mind: Mind, sleeve: str, contract: str) -> SleeveBook:
                 size=order.size,
                 filled=order.filled,
                 purpose=order.purpose,
-                state=order.state,
+                state=order.state or OrderState.SENT,
                 limit_price=order.limit_price,
                 stop_price=order.stop_price,
             )
             for order in state.orders.values()
             if order.sleeve == sleeve
             and order.contract == contract
-            and order.state is not None
+            and (asked or order.state is not None)
             and not order.done
         ),
         router_no=state.router_no,
@@ -300,13 +302,15 @@ def book_of(mind: Mind, sleeve: str, contract: str) -> SleeveBook:
 
 
 def books_of(mind: Mind, sleeve: str) -> tuple[SleeveBook, ...]:
-    """Every book of a sleeve that is not empty or has something working."""
+    """Every book of a sleeve that is not empty or has something working, for a new owner: what was
+    approved and is not yet answered is on its way, and must not be asked for again.
+    """
     state = mind.state
     contracts = dict.fromkeys(
         [contract for contract, desk in state.ledger.desks.items() if sleeve in desk.owners]
         + [order.contract for order in state.orders.values() if order.sleeve == sleeve]
     )
-    return tuple(book_of(mind, sleeve, contract) for contract in contracts)
+    return tuple(book_of(mind, sleeve, contract, asked=True) for contract in contracts)
 
 
 def lapse(mind: Mind, now_ns: Nanos) -> None:

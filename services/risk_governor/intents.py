@@ -95,6 +95,9 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
     if wrong:
         say_veto(mind, intent, (VetoRule.MALFORMED, 0, 0, wrong))
         return False
+    if intent.shadow:  # also of one that owns by now: it was decided before that was known
+        say_veto(mind, intent, (VetoRule.SHADOW, 0, 0, "decides beside the owner"))
+        return False
     sleeve = mind.state.sleeves.get(intent.sleeve)
     if sleeve is None or sleeve.incarnation != intent.incarnation:
         granted = -1 if sleeve is None else sleeve.incarnation

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from services.risk_governor.authority import Refused, seats, swap
 from services.risk_governor.equity import account, reached
 from services.risk_governor.latches import (
     DRAWDOWN,
@@ -30,19 +31,18 @@ from services.risk_governor.words import (
     Verb,
 )
 from shared.events import Armed, Choice, DifferenceChoice, VenueState
+from shared.seats import actor_of
 from shared.units import SECOND, Nanos
 
+ASKING: Final = (Verb.STATUS, Verb.SEATS)  # nothing is done, so nobody need say who they are
+SEATED: Final = (Verb.SWAP, Verb.SEATS)
 ATTENDED_S: Final = 600
 """How long a quarantine that a person looks at is left alone; then it counts as unattended."""
 
 
-class Refused(Exception):
-    """The command is not obeyed; the text tells the person why."""
-
-
 def on_command(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> None:
     try:
-        if command.verb is not Verb.STATUS and not (command.who and command.cause):
+        if command.verb not in ASKING and not (command.who and command.cause):
             raise Refused("a command names who and why")
         text = COMMANDS[command.verb](mind, now_ns, command)
         outcome = Outcome.DONE
@@ -55,6 +55,7 @@ def on_command(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> None:
             outcome=outcome,
             reason=text,
             state=risk_state(mind, now_ns),
+            seats=seats(mind) if command.verb in SEATED else (),
         )
     )
 
@@ -91,6 +92,11 @@ def status(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     state = mind.state
     text = f"{state.level.value}{' (paused)' if state.paused else ''}"
     return f"{text}: {state.cause}" if state.cause else text
+
+
+def tell_seats(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    owners = (actor_of(one.sleeve, one.seat) for one in seats(mind) if one.owner)
+    return f"owners: {', '.join(owners) or 'none'}"
 
 
 def halt(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
@@ -207,4 +213,6 @@ COMMANDS: Final[dict[Verb, Callable[[Mind, Nanos, OperatorCommand], str]]] = {
     Verb.DISARM: disarm,
     Verb.ADOPT: adopt,
     Verb.WAIT: wait,
+    Verb.SWAP: swap,
+    Verb.SEATS: tell_seats,
 }

@@ -63,9 +63,11 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: str = ""
     request_id: str = ""
     sleeve: str = ""
+    seat: str = ""
+    flatten: bool = False
 
     def __post_init__(self) -> None:
-        texts = (self.who, self.cause, self.account, self.request_id, self.sleeve)
+        texts = (self.who, self.cause, self.account, self.request_id, self.sleeve, self.seat)
         if max(len(text) for text in texts) > TEXT_MAX:
             raise ValueError(f"a text is longer than {TEXT_MAX} characters")
 
@@ -170,6 +172,7 @@ class GovernorPort:
             "done": said.outcome is Outcome.DONE,
             "text": said.reason,
             "state": msgspec.to_builtins(said.state),
+            "seats": msgspec.to_builtins(said.seats),
         }
 
     # -- files -------------------------------------------------------------------------------------

@@ -181,12 +181,25 @@ class Agreed(Struct, frozen=True):
 
 
 class Sleeve(Struct):
-    """Who speaks for a sleeve, what it was answered lately and how often it was approved lately."""
+    """Who speaks for a sleeve, or would (a shadow); what it was answered lately and how often it
+    was approved lately.
+    """
 
     incarnation: int
     answers: dict[int, Answer] = {}
     forgotten: int = -1  # every intent number up to here is out of the window
     approved_ns: list[Nanos] = []
+    seat: str = ""
+    state: str = ""  # its own word: WAITING, WARMING, READY, PAUSED
+    reason: str = ""
+    cause: str = ""  # of the swap that made it the owner
+
+
+class Probation(Struct):
+    """A new owner is watched: `pulses` to go, and how many vetoes it had in a row."""
+
+    pulses: int
+    vetoes: int = 0
 
 
 class State(Struct, kw_only=True):
@@ -231,6 +244,9 @@ class State(Struct, kw_only=True):
     paused: bool = False
     # world
     sleeves: dict[str, Sleeve] = {}
+    shadows: dict[str, Sleeve] = {}  # who decides beside the owner and does not act
+    probation: dict[str, Probation] = {}
+    lives: dict[str, int] = {}  # of each sleeve's processes, the epoch it last beat with
     listed: dict[str, str] = {}  # root -> contract
     feed: FeedState | None = None
     gate_day: str = ""

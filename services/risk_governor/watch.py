@@ -6,8 +6,7 @@ calendar and the gateway's phase, the stricter of the two.
 
 from __future__ import annotations
 
-from typing import Final
-
+from services.risk_governor.authority import owned_by
 from services.risk_governor.checks_market import in_zone, watch_market
 from services.risk_governor.day import on_clock
 from services.risk_governor.elsewhere import tell_others
@@ -35,8 +34,6 @@ from shared.events import (
 )
 from shared.units import SECOND, Nanos
 
-SLEEVE: Final = "sleeve_"
-
 
 def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     state = mind.state
@@ -56,11 +53,16 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     watch_disk(mind, now_ns)
     tell_others(mind, now_ns)
     watch_difference(mind, now_ns)
-    for actor in state.silent:
-        if actor.startswith(SLEEVE):
-            withdraw(mind, f"{actor} is silent", actor.removeprefix(SLEEVE))
+    withdraw_silent(mind)
     if pulse.real_ns - state.said_real_ns >= SECOND:
         say_state(mind, now_ns)
+
+
+def withdraw_silent(mind: Mind) -> None:
+    """Whoever speaks for a sleeve and is silent has nothing resting in the market."""
+    for actor in mind.state.silent:
+        if name := owned_by(mind, actor):
+            withdraw(mind, f"{actor} is silent", name)
 
 
 def countdown(mind: Mind, now_ns: Nanos) -> None:

@@ -27,6 +27,8 @@ class Verb(Enum):
     DISARM = "disarm"
     ADOPT = "adopt"  # of a quarantine: take the venue's positions over
     WAIT = "wait"  # of a quarantine: a person is looking
+    SWAP = "swap"  # let the other seat of a sleeve speak for it
+    SEATS = "seats"  # who speaks for which sleeve, and who stands by
 
 
 class OperatorCommand(Word, frozen=True, kw_only=True):
@@ -38,12 +40,28 @@ class OperatorCommand(Word, frozen=True, kw_only=True):
     cause: str = ""
     account: str = ""  # arm and disarm name it
     request_id: str = ""  # a flatten whose request file was written first
-    sleeve: str = ""  # resume this sleeve alone
+    sleeve: str = ""  # resume this sleeve alone; swap it
+    seat: str = ""  # swap: who is to own it
+    flatten: bool = False  # swap: close what is held first, and stay off until resumed
 
 
 class Outcome(Enum):
     DONE = "DONE"
     REFUSED = "REFUSED"
+
+
+class Seat(Struct, frozen=True, kw_only=True):
+    """One process of a sleeve as the governor knows it. `watched`: pulses left of a probation."""
+
+    sleeve: str
+    seat: str
+    incarnation: int
+    owner: bool
+    state: str
+    reason: str
+    cause: str
+    silent: bool
+    watched: int = 0
 
 
 class OperatorAnswer(Word, frozen=True, kw_only=True):
@@ -53,6 +71,7 @@ class OperatorAnswer(Word, frozen=True, kw_only=True):
     outcome: Outcome
     reason: str
     state: RiskState
+    seats: tuple[Seat, ...] = ()
 
 
 class FlattenRequested(Word, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from shared.events import (
     Purpose,
     RiskLevel,
     Side,
+    VetoRule,
 )
 from shared.units import SECOND, Lots, Nanos, Ticks
 
@@ -35,6 +36,7 @@ INTENTS_PER_SECOND = 10
 ORDERS_MAX = 64
 TIMERS_MAX = 16
 NUMBERS_MAX = 16
+SHADOW_QUIET_S = 5
 QUIET_MAX_S = 64  # the longest silence after vetoes in a row
 
 
@@ -61,7 +63,8 @@ class Desk:
     def may_speak(self) -> bool:
         """Exits, cancels, tighter stops: we own the sleeve and somebody listens."""
         m = self.memory
-        return m.authority and bool(m.contract) and not (m.governor_silent or m.stopping)
+        owns = m.authority or m.shadow
+        return owns and bool(m.contract) and not (m.governor_silent or m.stopping)
 
     @property
     def market_is_well(self) -> bool:
@@ -125,6 +128,7 @@ class Desk:
             intent_id=self._next_id(),
             sleeve=self.name,
             incarnation=self.memory.incarnation,
+            shadow=self.memory.shadow,
             contract=self.memory.contract,
             side=side,
             size=size,
@@ -181,6 +185,7 @@ class Desk:
             intent_id=self._next_id(),
             sleeve=self.name,
             incarnation=self.memory.incarnation,
+            shadow=self.memory.shadow,
             target=handle,
             reason=spoken(reason),
         )
@@ -219,6 +224,7 @@ class Desk:
                 intent_id=order.change,
                 sleeve=self.name,
                 incarnation=self.memory.incarnation,
+                shadow=self.memory.shadow,
                 target=handle,
                 expires_ns=self.basis_ns + INTENT_LIFE_NS,
                 reason=spoken(reason),
@@ -294,11 +300,20 @@ class Desk:
 
     # -- answers -------------------------------------------------------------------------------
 
-    def vetoed(self, intent_id: Handle) -> None:
-        """A refusal frees what it was about, and makes the next wish wait: 1 s, 2 s, ... 64 s."""
+    def said(self, intent_id: Handle) -> bool:
+        """Whether an intent is of this life; the other seat's answers are heard too."""
+        return intent_id.startswith(f"{self.name}.{self.memory.incarnation}.")
+
+    def vetoed(self, intent_id: Handle, rule: VetoRule) -> None:
+        """A refusal frees what it was about, and makes the next wish wait: 1 s, 2 s, ... 64 s.
+
+        A shadow, refused whatever it says, says the same wish once in so many seconds.
+        """
         m = self.memory
         order = m.orders.pop(intent_id, None)
-        if order is not None and order.purpose is Purpose.EXIT:
+        if order is not None and rule is VetoRule.SHADOW:
+            m.quiet_until_ns = m.exit_quiet_until_ns = self.now_ns + SHADOW_QUIET_S * SECOND
+        elif order is not None and order.purpose is Purpose.EXIT:
             m.exit_quiet_until_ns = self.now_ns + SECOND
         elif order is not None:
             m.quiet_until_ns = self.now_ns + min(QUIET_MAX_S, 1 << min(m.vetoes, 6)) * SECOND

@@ -7,10 +7,10 @@ publishes:  OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged
 
 A life is an *incarnation*: the epoch of the first start without memory, or of a start after code or
 settings changed. It asks for authority by announcing itself, says no intent before the governor has
-granted it with the real book, and falls silent for good when a newer one was granted. A crash and
-a swap are so the same thing. What the sleeve itself thinks, and what happens when it cannot, is in
-`mind.py`; what it hears of the market, in `market.py`; what it may say, in `desk.py`; what is
-remembered, in `memory.py`.
+granted it with the real book, and falls silent when another one was granted. One that is admitted
+as a shadow decides on the real book and is never obeyed. A crash and a swap are so the same thing.
+What the sleeve itself thinks, and what happens when it cannot, is in `mind.py`; what it hears of
+the market, in `market.py`; what it may say, in `desk.py`; what is remembered, in `memory.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.loading import barred, bars_asked_for, prepared, section_of, sleeve_class
 from services.sleeves.market import Market
-from services.sleeves.memory import NOBODY
 from services.sleeves.mind import Mind
 from services.sleeves.weather import Weather
 from shared.core import Word
@@ -52,6 +51,7 @@ from shared.events import (
     RiskState,
     Scope,
     SessionPhase,
+    ShadowAdmitted,
     SleeveBook,
     SleeveStatus,
     Started,
@@ -59,6 +59,7 @@ from shared.events import (
     Trade,
     WarmupDone,
 )
+from shared.seats import incarnation_of
 from shared.settings import Settings
 from shared.units import SECOND, Nanos
 
@@ -83,7 +84,7 @@ class SleeveHost:
     words: ClassVar[tuple[type[Word], ...]] = ()
     watches: Mapping[str, float] = {GOVERNOR: 3.0, GATEWAY: 3.0}
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, seat: str = "") -> None:
         """Raises SettingsError when the section, the class or its parameters are not usable."""
         section = section_of(name, settings)
         kind = sleeve_class(name, section.implementation)
@@ -92,7 +93,9 @@ class SleeveHost:
         self.desk = Desk(name, kind.contracts_max)
         self.sleeve = prepared(name, kind, self.desk, section.params)
         bars_asked_for(name, self.sleeve, settings)
-        self.mind = Mind(self.desk, self.sleeve, section, barred(name, kind, settings))
+        self.mind = Mind(
+            self.desk, self.sleeve, section, barred=barred(name, kind, settings), seat=seat
+        )
         self.weather = Weather(self.desk, section, settings.orchestrator)
         self.market = Market(self.mind, self.weather, section.root)
         self.memory = self.desk.memory
@@ -107,6 +110,7 @@ class SleeveHost:
             TICK_LANE: (Quote, *(kind for kind in (Trade, Depth) if kind in self._handlers)),
             GOVERNOR: (
                 SleeveBook, OrderUpdate, Fill, OrderVetoed, RiskState, Flatten, AuthorityGranted,
+                ShadowAdmitted,
             ),
         }  # fmt: skip
 
@@ -132,7 +136,8 @@ class SleeveHost:
             OrderVetoed: self._on_veto,
             RiskState: self._on_risk,
             Flatten: self._on_flatten,
-            AuthorityGranted: self._on_authority,
+            AuthorityGranted: self.mind.granted,
+            ShadowAdmitted: self.mind.admitted,
         }
         if kind.on_trade is not Sleeve.on_trade:
             table[Trade] = self.market.trade
@@ -182,8 +187,8 @@ class SleeveHost:
         m = self.memory
         if not m.incarnation or event.changed:
             m.note = _how_it_began(m.incarnation, event)
-            m.incarnation, m.counter = event.epoch, 0
-            m.authority = m.adopted = m.begun = False
+            m.incarnation, m.counter = incarnation_of(self.mind.seat, event.epoch), 0
+            m.authority = m.shadow = m.adopted = m.begun = False
             m.superseded_by, m.state = 0, "WAITING"
             m.stale_view = True
         m.fault, m.stopping, m.quote = "", False, None
@@ -228,19 +233,6 @@ class SleeveHost:
 
     # -- the governor ------------------------------------------------------------------------------
 
-    def _on_authority(self, event: AuthorityGranted) -> None:
-        m = self.memory
-        if event.sleeve != self.name:
-            return
-        if event.incarnation > m.incarnation:
-            m.authority, m.superseded_by = False, event.incarnation
-        elif event.incarnation == m.incarnation:
-            m.authority = True
-            m.books = {book.contract: book for book in event.books}
-            if m.contract:
-                self.mind.adopt()
-        self.mind.settle()
-
     def _on_book(self, book: SleeveBook) -> None:
         m = self.memory
         if book.sleeve != self.name:
@@ -249,7 +241,7 @@ class SleeveHost:
             m.books[book.contract] = book
             while len(m.books) > BOOKS_MAX:
                 del m.books[next(iter(m.books))]
-        elif m.take_book(book, whole=False) and book.position != m.told_position:
+        elif m.take_book(book, whole=m.shadow) and book.position != m.told_position:
             m.told_position = book.position
             self.mind.tell(self.sleeve.on_position, book)
 
@@ -272,9 +264,9 @@ class SleeveHost:
         self.mind.tell(self.sleeve.on_fill, fill)
 
     def _on_veto(self, veto: OrderVetoed) -> None:
-        if veto.sleeve != self.name or veto.intent_id == NOBODY:
+        if veto.sleeve != self.name or not self.desk.said(veto.intent_id):
             return
-        self.desk.vetoed(veto.intent_id)
+        self.desk.vetoed(veto.intent_id, veto.rule)
         self.mind.tell(self.sleeve.on_veto, veto)
 
     def _on_risk(self, risk: RiskState) -> None:

@@ -47,7 +47,7 @@ class Market:
             m.reset_contract()
             m.adopted = m.begun = False
             self._forget_view()
-            if m.authority:
+            if m.authority or m.shadow:
                 self.mind.adopt()
         elif event.root in self.sleeve.listens and event.contract != m.others.get(event.root):
             m.others[event.root] = event.contract

@@ -134,6 +134,7 @@ class Memory(Struct):
     incarnation: int = 0
     counter: int = 0
     authority: bool = False
+    shadow: bool = False  # decides beside the owner; what it says is never obeyed
     superseded_by: int = 0
     note: str = ""  # how this life began, for people
     contract: str = ""

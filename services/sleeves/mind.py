@@ -26,7 +26,7 @@ from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.forms import TEXT_MAX
 from services.sleeves.memory import TAPE_DEPTH, Memory
-from shared.events import Bar, SleeveBook, SleeveStatus
+from shared.events import AuthorityGranted, Bar, ShadowAdmitted, SleeveBook, SleeveStatus
 from shared.sections import Sleeve as Section
 from shared.units import Nanos
 
@@ -49,9 +49,11 @@ class Saved(Struct, frozen=True):
 class Mind:
     """One author's sleeve and the care taken of it."""
 
-    def __init__(self, desk: Desk, sleeve: Sleeve, section: Section, barred: str = "") -> None:
+    def __init__(
+        self, desk: Desk, sleeve: Sleeve, section: Section, *, barred: str = "", seat: str = ""
+    ) -> None:
         """`barred`: why the settings keep it from trading, "" if they do not."""
-        self.desk, self.sleeve = desk, sleeve
+        self.desk, self.sleeve, self.seat = desk, sleeve, seat
         self._root, self._implementation = section.root, section.implementation
         self._barred = barred
         self._keep_bars()
@@ -136,6 +138,34 @@ class Mind:
             self.desk.memory.fault = why[:TEXT_MAX]
             self.desk.cancel_entries("the sleeve is paused")
             self.settle()
+
+    def granted(self, event: AuthorityGranted) -> None:
+        """Who speaks for the sleeve from now on: us, with these books, or another life."""
+        m = self.desk.memory
+        if event.sleeve != self.desk.name:
+            return
+        if event.incarnation == m.incarnation:
+            m.authority, m.shadow = True, False
+            m.vetoes = m.quiet_until_ns = m.exit_quiet_until_ns = 0
+            self._take_over(event.books)
+        elif m.authority or (event.seat == self.seat and event.incarnation > m.incarnation):
+            m.authority, m.shadow, m.superseded_by = False, False, event.incarnation
+        self.settle()
+
+    def admitted(self, event: ShadowAdmitted) -> None:
+        """We may decide beside the owner, on its books."""
+        m = self.desk.memory
+        if event.sleeve == self.desk.name and event.incarnation == m.incarnation:
+            m.authority, m.shadow, m.superseded_by = False, True, 0
+            self._take_over(event.books)
+            self.settle()
+
+    def _take_over(self, books: tuple[SleeveBook, ...]) -> None:
+        m = self.desk.memory
+        m.owed = True
+        m.books = {book.contract: book for book in books}
+        if m.contract:
+            self.adopt()
 
     def adopt(self) -> None:
         """The granted book of our contract is what we hold; a life begins with it."""
@@ -224,9 +254,9 @@ class Mind:
                 if have < need:
                     whose = f" of {root}" if root else ""
                     return "WARMING", f"has {have} of {need} bars of {span} s{whose}"
-        if not m.authority:
+        if not (m.authority or m.shadow):
             return "WAITING", "no authority yet"
-        return "READY", m.note
+        return "READY", "a shadow: decides and is not obeyed" if m.shadow else m.note
 
     def announce(self) -> None:
         """Say how we are: the reason while not READY, else the last logged word."""
@@ -242,6 +272,7 @@ class Mind:
                 state=m.state,
                 reason=(m.logged if ready else "") or m.reason,
                 numbers=dict(m.numbers),
+                seat=self.seat,
             )
         )
 

@@ -16,10 +16,12 @@ from typing import Any, Final
 import zmq
 
 from shared.runtime import lanes, paths
+from shared.seats import seat_of
 
 TICK_HWM: Final = 100_000
 LINGER_MS: Final = 300  # the last words of a process that ends
 RECONNECT_MS: Final = 10
+RARE_MS: Final = 250  # a second seat is empty for days: not looked for a hundred times a second
 PEER_PING_MS: Final = 500
 PEER_DEAD_MS: Final = 1_500
 LOOK_AGAIN_S: Final = 0.05
@@ -70,6 +72,8 @@ class Bus:
             socket.setsockopt(zmq.MAXMSGSIZE, self._frame_limit)
         for topic in topics:
             socket.subscribe(topic + b"\0" if topic else b"")
+        every_ms = RARE_MS if seat_of(lane)[1] else RECONNECT_MS
+        socket.setsockopt(zmq.RECONNECT_IVL, every_ms)  # of this connection alone
         socket.connect(f"ipc://{paths.socket_path(self._run, lane)}")
 
     def listen(

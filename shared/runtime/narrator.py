@@ -36,10 +36,12 @@ from shared.events import (
     RiskLevel,
     RiskState,
     SessionPhase,
+    ShadowAdmitted,
     SleeveStatus,
     VenueStatus,
     WarmupDone,
 )
+from shared.seats import actor_of
 from shared.units import SECOND, Ticks, dollars
 
 Line = tuple[str, str]  # level, text
@@ -141,7 +143,12 @@ TELLERS: Final[dict[type[Event], Teller]] = {
         f"FLATTEN {it.scope.value} {it.sleeve}{it.contract}: {it.cause}",
     ),
     RiskState: _risk,
-    AuthorityGranted: lambda it: ("INFO", f"{it.sleeve} is spoken for by {it.incarnation}"),
+    AuthorityGranted: lambda it: (
+        "WARNING" if it.cause else "INFO",
+        f"{it.sleeve} is spoken for by {actor_of(it.sleeve, it.seat)}"
+        f" ({it.cause or it.incarnation})",
+    ),
+    ShadowAdmitted: lambda it: ("INFO", f"{actor_of(it.sleeve, it.seat)} decides as a shadow"),
     Armed: lambda it: (
         "WARNING",
         f"{it.account} {'armed' if it.until_ns else 'disarmed'}: {it.by}",

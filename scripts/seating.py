@@ -1,0 +1,123 @@
+"""Who sits where: the two processes of a sleeve under supervisord, one changed without the others.
+
+supervisord reads `<var>/supervisor.d/*.conf` after its own file. One file per seat is written here:
+the second seat's whole program, or what differs of the first. Then the configuration is read again
+and only the one program is stopped, started or replaced, as `supervisorctl update NAME` does it; no
+other process learns of it. A seat that rests keeps its file with `autostart=false`, so that the
+next `tsq up` finds things as they are now.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.console import CommandError, Exit
+from scripts.supervise import RESTS, TROUBLE, added, call, configuration
+from shared.seats import PREFIX, seat_of
+
+
+def seat(var: Path, actor: str, implementation: str, params: Mapping[str, Any]) -> None:
+    """Let a process of this class begin in a seat. Raises CommandError."""
+    sleeve, second = seat_of(actor)
+    head = f"TSQ__SLEEVES__{sleeve.upper()}__"
+    environment = ",".join(
+        (
+            f'TSQ_VAR="{var}"',
+            f'{head}IMPLEMENTATION="{implementation}"',
+            f'{head}ENABLED="true"',
+            f"{head}PARAMS='{toml(dict(params))}'",
+        )
+    )
+    lines = program(var, actor) if second else [f"[program:{actor}]"]
+    lines = [line for line in lines if not line.startswith("environment=")]
+    _write(var, actor, [*lines, f"environment={environment}"])
+    apply(var, actor)
+
+
+def rest(var: Path, actor: str) -> None:
+    """Stop a process and keep it stopped."""
+    lines = _read(var, actor) or [f"[program:{actor}]"]
+    _write(var, actor, [*(line for line in lines if line != RESTS), RESTS])
+    apply(var, actor)
+
+
+def wake(var: Path, actor: str) -> None:
+    """Let a seat's last process run again. Raises CommandError when nobody ever sat there."""
+    lines = [line for line in _read(var, actor) if line != RESTS]
+    if not lines and seat_of(actor)[1]:
+        raise CommandError(f"nobody sat in {actor} yet", Exit.USAGE)
+    _write(var, actor, lines)
+    apply(var, actor)
+
+
+def program(var: Path, actor: str) -> list[str]:
+    """A sleeve's program as the configuration has it, under another name."""
+    text = configuration(var).read_text().replace("%(here)s", str(configuration(var).parent))
+    sleeve = seat_of(actor)[0]
+    blocks = re.findall(rf"^\[program:{PREFIX}(\w+)\]$\n((?:.+\n)+)", text, re.MULTILINE)
+    if not blocks:
+        raise CommandError(f"{configuration(var)} has no sleeve to go by", Exit.USAGE)
+    name, body = next((it for it in blocks if it[0] == sleeve), blocks[0])
+    body = body.replace(
+        f"services.sleeves {name}", f"services.sleeves {actor.removeprefix(PREFIX)}"
+    )
+    body = body.replace(f"{PREFIX}{name}.log", f"{actor}.log")
+    return [f"[program:{actor}]", *body.splitlines()]
+
+
+def apply(var: Path, actor: str) -> None:
+    """Make supervisord follow the file of one seat. Raises CommandError when it cannot."""
+    try:
+        ((new, changed, gone),) = call(var, "reloadConfig")
+        if actor in changed or actor in gone:
+            call(var, "stopProcessGroup", actor)
+            call(var, "removeProcessGroup", actor)
+        if actor in new or actor in changed:
+            call(var, "addProcessGroup", actor)
+        elif actor not in gone and RESTS not in _read(var, actor) and not _up(var, actor):
+            call(var, "startProcess", actor, False)
+    except TROUBLE as error:
+        raise CommandError(f"supervisord: {error}", Exit.UNSAFE) from None
+
+
+def _up(var: Path, actor: str) -> bool:
+    up: bool = call(var, "getProcessInfo", actor)["statename"] in ("RUNNING", "STARTING")
+    return up
+
+
+def toml(value: Any) -> str:
+    """A value as the environment of a program can carry it: in one line, without the characters
+    that supervisord's reader of values takes for its own.
+    """
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}={toml(it)}" for key, it in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(toml, value)) + "]"
+    if isinstance(value, str):
+        return re.sub("['%;#]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value))
+    return json.dumps(value)
+
+
+def _path(var: Path, actor: str) -> Path:
+    return added(var) / f"{actor}.conf"
+
+
+def _read(var: Path, actor: str) -> list[str]:
+    path = _path(var, actor)
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _write(var: Path, actor: str, lines: list[str]) -> None:
+    path = _path(var, actor)
+    if lines[1:] or seat_of(actor)[1]:
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_text("\n".join(lines) + "\n")
+        os.replace(new, path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,210 @@
+"""`tsq swap SLEEVE --to pkg.mod:Class`: another class takes a sleeve over while everything trades.
+
+The newcomer begins in the sleeve's free seat as a process of its own, warms up from the journals
+and decides beside the owner; the governor answers it SHADOW. What both wished is shown side by
+side. With `--commit` the governor then changes the owner in one record. For a while the new owner
+is watched: if it ends, falls silent, fails or earns nothing but vetoes, the governor changes back
+by itself. Then the old process is put to rest; `--back` wakes it and makes it the owner again.
+
+Without `--commit` the newcomer leaves again and nothing has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct, convert
+
+from scripts import seating
+from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
+from scripts.operator_command import add_cause
+from scripts.side_by_side import Comparison
+from scripts.supervise import programs, running
+from services.sleeves.desk import Desk
+from services.sleeves.loading import prepared, section_of, sleeve_class
+from shared.runtime.heartbeats import read_heartbeats
+from shared.seats import FIRST, actor_of, other
+from shared.settings import Settings, load
+
+POLL_S: Final = 0.25
+BEAT_S: Final = 3.0  # older is no sign of life
+READY_S: Final = 180.0  # for a process to come up, read the day and be warm
+
+
+class Seat(Struct, frozen=True):
+    """A row of the governor's answer; its words are `services.risk_governor.words.Seat`."""
+
+    sleeve: str
+    seat: str
+    incarnation: int
+    owner: bool
+    state: str
+    reason: str
+    cause: str
+    silent: bool
+    watched: int
+
+    @property
+    def actor(self) -> str:
+        return actor_of(self.sleeve, self.seat)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sleeve", help="its name in the settings")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--to", metavar="pkg.mod:Class", help="the class that is to take over")
+    what.add_argument("--back", action="store_true", help="the owner before the last swap again")
+    parser.add_argument("--params", metavar="FILE", help="its parameters, as TOML")
+    parser.add_argument(
+        "--shadow", type=float, default=0.0, metavar="MINUTES", help="decide beside the owner first"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--commit", action="store_true", help="then let it own the sleeve")
+    how.add_argument("--dry-run", action="store_true", help="only show; what is usual")
+    parser.add_argument(
+        "--flatten", action="store_true", help="close what is held instead of handing it over"
+    )
+    add_cause(parser)
+
+
+def run(args: argparse.Namespace) -> Exit:
+    var, settings = var_of(args), load()
+    if not running(var):
+        raise CommandError(f"nothing runs on {var}", Exit.UNSAFE)
+    section_of(args.sleeve, settings)
+    owner = owner_of(var, args.sleeve)
+    seat = other(owner.seat) if owner else other(FIRST)
+    actor = actor_of(args.sleeve, seat)
+    commit = args.commit or (args.back and not args.dry_run)
+    before = epoch_of(var, actor)
+    if args.back:
+        if not any(it.name == actor and it.state == "RUNNING" for it in programs(var)):
+            seating.wake(var, actor)
+        else:
+            before -= 1  # it decides on as a shadow: nobody has to come up
+    else:
+        implementation, params = wanted(args, settings)
+        seating.seat(var, actor, implementation, params)
+    kept = False
+    try:
+        report(args, f"{actor} begins", {"begins": actor})
+        ready(var, args.sleeve, seat, before)
+        table = Comparison(var, owner.actor if owner else "", actor)
+        report(args, f"{actor} is ready and decides beside the owner", {"ready": actor})
+        time.sleep(args.shadow * 60)
+        if args.shadow:
+            report(args, table.text(), table.data())
+        if not commit:
+            report(args, "nothing was changed; --commit lets it own the sleeve", {"owner": False})
+            return Exit.OK
+        kept = True
+        return committed(args, settings, Parties(var, args.sleeve, seat, owner), table)
+    finally:
+        if not kept:
+            seating.rest(var, actor)
+
+
+class Parties(Struct, frozen=True):
+    """Whose sleeve it is about: the newcomer's seat and the owner before."""
+
+    var: Path
+    sleeve: str
+    seat: str
+    owner: Seat | None
+
+    @property
+    def newcomer(self) -> str:
+        return actor_of(self.sleeve, self.seat)
+
+
+def wanted(args: argparse.Namespace, settings: Settings) -> tuple[str, dict[str, Any]]:
+    """Class and parameters, proven to fit. Raises SettingsError or CommandError."""
+    section = section_of(args.sleeve, settings)
+    params: dict[str, Any] = section.params if args.to == section.implementation else {}
+    if args.params:
+        try:
+            params = tomllib.loads(Path(args.params).read_text())
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{args.params}: {error}", Exit.USAGE) from None
+    kind = sleeve_class(args.sleeve, args.to)
+    prepared(args.sleeve, kind, Desk(args.sleeve, kind.contracts_max), params)
+    return args.to, params
+
+
+def seats_of(var: Path, sleeve: str) -> list[Seat]:
+    """Both processes of a sleeve as the governor knows them, the owner first."""
+    found = convert(ask_governor(var, "seats", {}).get("seats", []), list[Seat])
+    return [one for one in found if one.sleeve == sleeve]
+
+
+def owner_of(var: Path, sleeve: str) -> Seat | None:
+    return next((one for one in seats_of(var, sleeve) if one.owner), None)
+
+
+def epoch_of(var: Path, actor: str) -> int:
+    """The life whose heartbeat is fresh or was last; 0 for none ever."""
+    found = read_heartbeats(var).get(actor)
+    return found[0].epoch if found else 0
+
+
+def ready(var: Path, sleeve: str, seat: str, before: int) -> None:
+    """Wait until a life after `before` sits in the seat and is READY. Raises CommandError."""
+    actor, deadline, said = actor_of(sleeve, seat), time.monotonic() + READY_S, "not heard of"
+    while time.monotonic() < deadline:
+        one = next((it for it in seats_of(var, sleeve) if it.seat == seat), None)
+        beats = read_heartbeats(var).get(actor)
+        lives = beats is not None and beats[0].epoch > before and time.time() - beats[1] < BEAT_S
+        if one is not None and lives:
+            said = f"{one.state}: {one.reason}"
+            if one.state == "READY" and not one.silent:
+                return
+        time.sleep(POLL_S)
+    raise CommandError(f"{actor} was not ready within {READY_S:g} s ({said})", Exit.CHECK_FAILED)
+
+
+def committed(
+    args: argparse.Namespace, settings: Settings, them: Parties, table: Comparison
+) -> Exit:
+    """The governor's word, the time of watching, and the old process put to rest."""
+    asked = {
+        "who": who(),
+        "cause": args.cause,
+        "sleeve": them.sleeve,
+        "seat": them.seat,
+        "flatten": args.flatten,
+    }
+    answer = ask_governor(them.var, "swap", asked)
+    if not answer.get("done"):
+        report(args, f"refused: {answer.get('text', '')}", answer)
+        seating.rest(them.var, them.newcomer)
+        return Exit.REFUSED
+    report(args, f"done: {answer['text']}; it is watched now", {"owner": them.newcomer})
+    owner = watched(them)
+    if owner is not None and owner.actor != them.newcomer:
+        told = {"owner": owner.actor, "cause": owner.cause}
+        report(args, f"{owner.actor} owns {them.sleeve} again: {owner.cause}", told)
+        seating.rest(them.var, them.newcomer)
+        return Exit.CHECK_FAILED
+    if them.owner is not None:
+        seating.rest(them.var, them.owner.actor)
+    took_ms = table.first_approval_ms(them.newcomer, settings.pace())
+    first = "none yet" if took_ms is None else f"after {took_ms:.0f} ms"
+    report(
+        args,
+        f"{them.newcomer} owns {them.sleeve}; its first approved wish: {first}",
+        {"owner": them.newcomer, "first_approval_ms": took_ms},
+    )
+    return Exit.OK
+
+
+def watched(them: Parties) -> Seat | None:
+    """The owner once the probation is over, however it ended."""
+    while True:
+        owner = owner_of(them.var, them.sleeve)
+        if owner is None or owner.actor != them.newcomer or not owner.watched:
+            return owner
+        time.sleep(POLL_S)

@@ -1,0 +1,354 @@
+"""Who speaks for a sleeve: one owner at every instant, changed by one record, and changed back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.risk_governor.core import Governor
+from services.risk_governor.words import Outcome, Verb
+from shared.events import (
+    AuthorityGranted,
+    CancelIntent,
+    Event,
+    ModifyIntent,
+    OrderApproved,
+    OrderState,
+    OrderVetoed,
+    PeerBack,
+    PeerSilent,
+    ShadowAdmitted,
+    SleeveStatus,
+    VetoRule,
+)
+from shared.seats import SECOND, actor_of, actors, incarnation_of, seat_of
+from tests.governor_stage import BUY, MNQ, SELL, Stage, passed, refused, wide
+
+OLD, NEW = 7, 1_007
+FIRST_ACTOR, SECOND_ACTOR = actors("trend")
+
+
+def status(seat: str, incarnation: int, state: str = "READY", reason: str = "") -> SleeveStatus:
+    return SleeveStatus(
+        sleeve="trend", incarnation=incarnation, contract=MNQ, state=state, reason=reason, seat=seat
+    )
+
+
+def stage(**swap: Any) -> Stage:
+    """A governor with a newcomer of `trend` standing by."""
+    given = wide()
+    given = msgspec.structs.replace(given, swap=msgspec.structs.replace(given.swap, **swap))
+    found = Stage(given).opened()
+    found.tell(PeerBack(actor=FIRST_ACTOR, epoch=1))
+    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=1))
+    found.tell(status(SECOND, NEW))
+    return found
+
+
+def swapped(**swap: Any) -> Stage:
+    found = stage(**swap)
+    answer = found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    assert answer.outcome is Outcome.DONE, answer.reason
+    return found
+
+
+def owner(found: Stage) -> int:
+    return found.governor.mind.state.sleeves["trend"].incarnation
+
+
+def owners(found: Stage) -> list[int]:
+    """At most one."""
+    one = found.governor.mind.state.sleeves.get("trend")
+    return [one.incarnation] if one else []
+
+
+def told(found: Stage, kind: type[Event]) -> list[Any]:
+    return [event for event in found.said if type(event) is kind]
+
+
+# -- standing by -----------------------------------------------------------------------------------
+
+
+def test_a_newcomer_in_the_other_seat_is_shown_the_books_and_owns_nothing() -> None:
+    found = Stage(wide()).opened()
+    found.bought()
+    (word,) = found.tell(status(SECOND, NEW))
+    assert isinstance(word, ShadowAdmitted)
+    assert (word.incarnation, word.seat) == (NEW, SECOND)
+    assert [book.position for book in word.books] == [1]
+    assert owner(found) == OLD
+    assert refused(found.ask("trend", BUY, incarnation=NEW, shadow=True)) is VetoRule.SHADOW
+    passed(found.ask_exit("trend", SELL))
+
+
+def test_whatever_a_shadow_says_is_refused_as_such() -> None:
+    found = stage()
+    order = found.bought()
+    stop = order.intent_id + "-SL"
+    ids = {"sleeve": "trend", "incarnation": NEW, "target": stop, "reason": "", "shadow": True}
+    for number, wish in enumerate(
+        (
+            CancelIntent(intent_id=f"trend.{NEW}.1", **ids),
+            ModifyIntent(intent_id=f"trend.{NEW}.2", expires_ns=found.now + 1, stop_price=5, **ids),
+        )
+    ):
+        (veto,) = found.tell(wish)
+        assert isinstance(veto, OrderVetoed), number
+        assert veto.rule is VetoRule.SHADOW
+    found.ask_exit("trend", SELL, incarnation=NEW, shadow=True)
+    assert refused(found.said[0]) is VetoRule.SHADOW
+
+
+def test_only_the_first_seat_gets_a_sleeve_nobody_ever_owned() -> None:
+    found = Stage(wide())
+    (word,) = found.tell(status(SECOND, NEW))
+    assert isinstance(word, ShadowAdmitted)
+    (word,) = found.tell(status("", OLD))
+    assert isinstance(word, AuthorityGranted)
+    assert owner(found) == OLD
+
+
+def test_lives_of_the_two_seats_never_share_a_number() -> None:
+    epochs = (1, 100, 1_795_000_000, (1 << 40) - 1)
+    assert not {incarnation_of("", it) for it in epochs} & {
+        incarnation_of(SECOND, it) for it in epochs
+    }
+    assert [seat_of(actor) for actor in (*actors("a.b"), "order_router")] == [
+        ("a", SECOND), ("a.b", SECOND), ("", ""),
+    ]  # fmt: skip
+    assert seat_of(actor_of("tail_hedge", "")) == ("tail_hedge", "")
+
+
+# -- the change ------------------------------------------------------------------------------------
+
+
+def test_a_swap_is_one_record_with_book_and_orders_and_the_old_one_is_refused() -> None:
+    found = stage()
+    found.bought()
+    on_its_way = passed(found.ask("trend", BUY))
+    found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    (granted,), (shadow,) = told(found, AuthorityGranted), told(found, ShadowAdmitted)
+    assert (granted.incarnation, granted.seat) == (NEW, SECOND)
+    assert granted.cause == "swap by ann: test"
+    assert (shadow.incarnation, shadow.seat) == (OLD, "")
+    (book,) = granted.books
+    assert book.position == 1
+    working = {order.intent_id: order.state for order in book.working}
+    assert working.pop(on_its_way.intent_id) is OrderState.SENT, "approved, not yet answered"
+    assert list(working) == ["trend.7.1-SL"]
+    assert refused(found.ask("trend", BUY)) is VetoRule.AUTHORITY
+    passed(found.ask_exit("trend", SELL, incarnation=NEW))
+
+
+def test_a_wish_made_as_a_shadow_is_never_obeyed_however_late_it_comes() -> None:
+    found = stage()
+    wish = found.intent("trend", BUY, incarnation=NEW, shadow=True)
+    found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    (veto,) = found.tell(wish)
+    assert refused(veto) is VetoRule.SHADOW
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda it: it.tell(status(SECOND, NEW, "WARMING", "3 of 9 bars")), "WARMING: 3 of 9 bars"),
+        (lambda it: it.tell(status(SECOND, NEW, "PAUSED", "raised")), "PAUSED: raised"),
+        (lambda it: it.tell(PeerSilent(actor=SECOND_ACTOR)), "sleeve_trend.b is silent"),
+        (lambda it: it.governor.mind.state.shadows.clear(), "sleeve_trend.b is not heard"),
+    ],
+)
+def test_a_newcomer_that_cannot_trade_is_refused(spoil: Callable[[Stage], Any], why: str) -> None:
+    found = stage()
+    spoil(found)
+    answer = found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    assert (answer.outcome, owner(found)) == (Outcome.REFUSED, OLD)
+    assert why in answer.reason
+
+
+def test_a_swap_names_a_sleeve_and_a_seat_that_does_not_own_it() -> None:
+    found = stage()
+    assert "no sleeve 'x'" in found.operator(Verb.SWAP, sleeve="x", seat=SECOND).reason
+    assert "owns trend already" in found.operator(Verb.SWAP, sleeve="trend", seat="").reason
+
+
+def test_flat_first_closes_what_is_held_and_waits_for_a_person() -> None:
+    found = stage()
+    found.bought()
+    found.operator(Verb.SWAP, sleeve="trend", seat=SECOND, flatten=True)
+    assert [word.sleeve for word in found.flattens()] == ["trend"]
+    assert owner(found) == NEW
+    assert refused(found.ask("trend", BUY, incarnation=NEW)) is VetoRule.SLEEVE_OFF
+
+
+def test_everybody_may_ask_who_owns_what() -> None:
+    found = swapped()
+    rows = {(it.sleeve, it.seat): it for it in found.operator(Verb.SEATS, who="", cause="").seats}
+    assert rows["trend", SECOND].owner
+    assert rows["trend", SECOND].watched > 0
+    assert not rows["trend", ""].owner
+    assert rows["tail_hedge", ""].owner
+
+
+# -- one owner at every instant --------------------------------------------------------------------
+
+
+def session(found: Stage) -> list[Event]:
+    """A little session of `trend`: in, protected, out, in again."""
+    order = found.bought()
+    found.quote(MNQ, 84_040)
+    exit_order = found.ask_exit("trend", SELL)
+    found.filled(exit_order, 84_040)
+    found.update(order, OrderState.CANCELLED, intent_id=order.intent_id + "-SL", size=1)
+    found.reconcile()
+    found.ask("trend", BUY)
+    found.pulse()
+    return [event for _, event in found.story]
+
+
+def judged(found: Stage, incarnation: int, number: int) -> bool:
+    """Whether this life's wish is judged at all (and not refused for who it is)."""
+    wish = found.intent(
+        "trend", BUY, incarnation=incarnation, intent_id=f"trend.{incarnation}.{number}"
+    )
+    answers = [word for word in found.tell(wish) if isinstance(word, OrderApproved | OrderVetoed)]
+    return not (isinstance(answers[0], OrderVetoed) and answers[0].rule is VetoRule.AUTHORITY)
+
+
+def test_a_swap_at_every_event_of_a_session_leaves_exactly_one_owner() -> None:
+    story = session(stage())
+    for cut in range(len(story)):
+        found = Stage(wide())
+        for number, event in enumerate(story):
+            found.tell(event)
+            if number == cut:
+                found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+            found.governor.restore(found.governor.snapshot())
+            state = found.governor.mind.state
+            known = [one for part in (state.sleeves, state.shadows) for n, one in part.items()
+                     if n == "trend"]  # fmt: skip
+            assert len(known) == len({one.seat for one in known}), "one in each seat"
+        owners = [judged(found, life, 900 + cut) for life in (OLD, NEW)]
+        assert owners.count(True) == 1, f"swapped after event {cut}: {owners}"
+
+
+def test_what_was_held_and_worked_is_the_same_whoever_owns_it() -> None:
+    story = session(stage())
+    plain = Stage(wide())
+    for event in story:
+        plain.tell(event)
+    for cut in range(len(story)):
+        found = Stage(wide())
+        for number, event in enumerate(story):
+            if number == cut:
+                found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+                if NEW in owners(found):  # and back, so that the rest of the story is obeyed
+                    found.operator(Verb.SWAP, sleeve="trend", seat="")
+            found.tell(event)
+        assert found.governor.mind.state.ledger == plain.governor.mind.state.ledger
+        assert found.governor.mind.state.orders.keys() == plain.governor.mind.state.orders.keys()
+
+
+def test_an_answered_wish_is_not_obeyed_again_after_there_and_back() -> None:
+    found = stage()
+    wish = found.intent("trend", BUY)
+    (first,) = [it for it in found.tell(wish) if isinstance(it, OrderApproved)]
+    found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    found.tell(status("", OLD))
+    found.operator(Verb.SWAP, sleeve="trend", seat="")
+    assert owner(found) == OLD
+    assert found.tell(wish) == [first], "the same answer, nothing counted twice"
+    assert len([it for it in found.heard if isinstance(it, OrderApproved)]) == 2
+
+
+# -- the probation ---------------------------------------------------------------------------------
+
+
+def ask_too_much(found: Stage) -> None:
+    assert refused(found.ask("trend", BUY, size=500, incarnation=NEW)) is VetoRule.SIZE
+
+
+@pytest.mark.parametrize(
+    ("fail", "cause"),
+    [
+        (lambda it: it.tell(PeerSilent(actor=SECOND_ACTOR)), "sleeve_trend.b is silent"),
+        (lambda it: come_again(it, 4), "sleeve_trend.b ended"),
+        (lambda it: it.tell(status(SECOND, NEW, "PAUSED", "on_bar raised")), "on_bar raised"),
+        (
+            lambda it: [it.ask("trend", BUY, size=500, incarnation=NEW) for _ in range(3)],
+            "3 vetoes",
+        ),
+    ],
+)
+def test_a_newcomer_that_fails_is_sent_back(fail: Callable[[Stage], Any], cause: str) -> None:
+    found = swapped(vetoes=3)
+    fail(found)
+    found.pulse()
+    assert owner(found) == OLD
+    granted = [word for word in found.heard if isinstance(word, AuthorityGranted)][-1]
+    assert granted.cause.startswith("rolled back: ")
+    assert cause in granted.cause
+    passed(found.ask("trend", BUY))
+    assert refused(found.ask("trend", BUY, incarnation=NEW)) is VetoRule.AUTHORITY
+
+
+def come_again(found: Stage, pulses: int) -> None:
+    for _ in range(pulses):
+        found.pulse()
+    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=2))
+
+
+def test_the_first_beat_of_the_life_that_took_over_is_no_death() -> None:
+    found = swapped()
+    come_again(found, 1)
+    assert owner(found) == NEW
+
+
+def test_an_approval_in_between_forgives_the_vetoes() -> None:
+    found = swapped(vetoes=3)
+    for size in (500, 500, 1, 500, 500):
+        found.ask("trend", BUY, size=size, incarnation=NEW)
+    found.pulse()
+    assert owner(found) == NEW
+
+
+def test_after_the_probation_an_owner_may_die_and_comes_back_as_one() -> None:
+    found = swapped(probation_real_s=1)
+    for _ in range(5):
+        found.pulse()
+    found.tell(PeerSilent(actor=SECOND_ACTOR))
+    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=2))
+    found.tell(status(SECOND, NEW + 1))
+    assert owner(found) == NEW + 1
+
+
+def test_nobody_is_sent_back_to_who_is_silent() -> None:
+    found = swapped()
+    found.tell(PeerSilent(actor=FIRST_ACTOR))
+    found.tell(PeerSilent(actor=SECOND_ACTOR))
+    assert owner(found) == NEW
+
+
+def test_a_swap_is_no_birth() -> None:
+    found = stage(vetoes=100)
+    for number in range(8):
+        found.operator(Verb.SWAP, sleeve="trend", seat=("", SECOND)[1 - number % 2])
+        found.tell(status("", OLD))
+        found.tell(status(SECOND, NEW))
+    assert "sleeve:trend" not in found.governor.mind.state.latches
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def test_under_other_code_the_owner_is_who_the_record_says() -> None:
+    found = swapped()
+    found.bought(incarnation=NEW)
+    later = Governor(found.settings)
+    for word in found.heard:
+        later.recall(found.now, word)
+    state = later.mind.state
+    assert (state.sleeves["trend"].incarnation, state.sleeves["trend"].seat) == (NEW, SECOND)
+    assert state.shadows["trend"].incarnation == OLD
