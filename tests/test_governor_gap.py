@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.risk_governor import checks_gap
 from services.risk_governor.checks_gap import gap_of, gap_room
 from services.risk_governor.equity import account
 from services.risk_governor.exposure import Exposure
@@ -52,6 +53,14 @@ def test_what_could_not_bear_the_gap_is_refused_with_the_size_that_could() -> No
     assert (veto.rule, veto.limit, veto.actual) == (VetoRule.GAP, dollars(800), 4 * MNQ_EACH)
     assert veto.largest == 3
     passed(stage.ask("trend", BUY, 3, stop_loss_ticks=1))
+
+
+def test_a_gap_that_takes_all_the_room_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room, rule in ((MNQ_EACH, VetoRule.GAP), (MNQ_EACH + 1, None)):
+        stage = Stage(wide(**GAP)).opened()
+        monkeypatch.setattr(checks_gap, "gap_room", lambda *_, room=room: room)
+        said = stage.ask("trend", BUY, 1, stop_loss_ticks=1)
+        assert (refused(said) is rule) if rule else passed(said)
 
 
 def test_every_contract_gaps_against_us_at_once() -> None:

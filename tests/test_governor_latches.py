@@ -14,7 +14,7 @@ from services.risk_governor.core import Governor
 from services.risk_governor.latches import KINDS, By, clear, latch, recall, told
 from services.risk_governor.limits import KEPT, MORE, tighter, values_of
 from services.risk_governor.state import FAR
-from services.risk_governor.words import Outcome, Verb
+from services.risk_governor.words import DiskSpace, Outcome, Verb
 from shared.events import (
     Flatten,
     FlattenStage,
@@ -133,6 +133,22 @@ def test_each_latch_binds_and_flattens_as_written_here(key: str) -> None:
         assert refused(veto) is VetoRule.SLEEVE_OFF
     else:
         assert refused(veto) is (VetoRule.HALTED if key in HALTS else VetoRule.REDUCE_ONLY), key
+
+
+def test_a_new_day_without_proof_is_held_whatever_the_feed_says() -> None:
+    stage = Stage(wide()).opened()
+    stage.at(NEXT_DAY)
+    stage.phase(Phase.OPEN, "2026-11-19")
+    stage.wait(2)
+    assert "new_day" in stage.governor.mind.state.latches
+
+
+def test_a_new_day_makes_no_space() -> None:
+    stage = Stage(wide()).opened()
+    stage.tell(DiskSpace(free_mb=10))
+    stage.close_all()
+    new_day(stage)
+    assert "disk" in stage.governor.mind.state.latches
 
 
 def test_the_expectations_name_every_key_once() -> None:

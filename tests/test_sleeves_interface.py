@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 import pytest
 from msgspec import Struct
 
 from services.sleeves.base import GapPolicy, Sleeve
+from services.sleeves.desk import INTENTS_PER_SECOND
 from services.sleeves.host import SleeveHost
 from services.sleeves.mind import STATE_MAX
-from shared.events import BarOrigin, ContractListed, Gap, OrderState, Purpose, Side, Started
+from shared.events import (
+    BarOrigin,
+    ContractListed,
+    Gap,
+    OrderState,
+    Purpose,
+    Side,
+    SleeveStatus,
+    Started,
+)
+from shared.runtime import lanes
 from shared.settings import SettingsError
 from shared.units import SECOND
 from tests.sleeves_stage import CONTRACTS, T0, Stage, settings_for
 
 HERE = "tests.test_sleeves_interface"
+MINE = "mine_of_an_author:Mine"
 
 
 class Doer(Sleeve):
@@ -456,3 +470,39 @@ def test_and_trades_where_they_let_it(settings):
 def test_only_sleeves_of_the_chosen_tiers_are_part_of_the_cast():
     settings = changed("trend", tier=3, tiers=(1,))
     assert settings.running_sleeves() == ("market_maker", "mean_reversion", "tail_hedge")
+
+
+# -- what it may do to the others ------------------------------------------------------------------
+
+
+class Fickle(Sleeve):
+    """Changes its mind at every quote."""
+
+    def on_quote(self, quote):
+        if quote.bid % 2:
+            self.quote(quote.bid - 5, quote.ask + 5)
+        else:
+            self.quote(None, None)
+
+
+def test_a_thousand_changes_of_mind_in_a_second_are_a_few_words() -> None:
+    stage = Stage("trend", settings_for("trend", f"{HERE}:Fickle")).open()
+    for number in range(1_000):
+        stage.now_ns += SECOND // 1_000
+        stage.tick(100 + number % 2)
+    words = [word for word in stage.said if not isinstance(word, SleeveStatus)]
+    assert 0 < len(words) <= 3 * INTENTS_PER_SECOND  # a cancel for each order is not counted
+    assert len(stage.orders) <= 2
+
+
+def test_another_file_of_an_author_is_other_code(tmp_path, monkeypatch) -> None:
+    """What a life decided under other code is never decided again."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "from services.sleeves.base import Sleeve\nclass Mine(Sleeve):\n    edge = {}\n"
+    hashes = []
+    for edge in (1, 2):
+        (tmp_path / "mine_of_an_author.py").write_text(text.format(edge))
+        lanes._hash_of.cache_clear()
+        hashes.append(lanes.code_hash(SleeveHost("trend", settings_for("trend", MINE))))
+    assert hashes[0] != hashes[1]
+    sys.modules.pop("mine_of_an_author")

@@ -10,19 +10,14 @@ it.
 
 from __future__ import annotations
 
-from typing import Final
-
+from services.risk_governor.checks_size import first_line
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import QUIET, Account, lines
+from services.risk_governor.equity import Account
 from services.risk_governor.exposure import Exposure
-from services.risk_governor.latches import FIRM_DAILY, FLOOR
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.sizing import gap_ticks
 from shared.events import VetoRule
 from shared.units import Lots, Micros
-
-FIRMS: Final = (FLOOR, FIRM_DAILY)
-"""Lines at which the firm acts itself."""
 
 
 def gap_is_survivable(mind: Mind, draft: Draft) -> Refusal | None:
@@ -38,14 +33,12 @@ def gap_is_survivable(mind: Mind, draft: Draft) -> Refusal | None:
 
 def gap_room(mind: Mind, now: Account) -> Micros:
     """What may be lost between the line that closes everything first and the firm's first line."""
-    closes = firm = -FAR
-    for line in lines(mind):
-        if line.gain or line.key in QUIET:
-            continue
-        closes = max(closes, line.at)
-        if line.key in FIRMS:
-            firm = max(firm, line.at)
-    return min(closes, now.session_net) - firm
+    state, daily = mind.state, mind.limits.firm_daily
+    assert state.base is not None, "Invariant: equity is known"
+    firm = state.floor - state.base
+    if daily and firm < -daily:
+        firm = -daily
+    return min(first_line(mind).at, now.session_net) - firm
 
 
 def gap_of(mind: Mind, one: Exposure, lots: Lots) -> Micros:

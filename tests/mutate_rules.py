@@ -1,0 +1,458 @@
+"""Is every rule guarded? Each is removed and loosened in turn, and a named test must fail.
+
+    python -m tests.mutate_rules                 # everything, a minute
+    python -m tests.mutate_rules gap loss        # only what has one of these in its name
+
+What is broken: every check of the governor's tuples, every row of its table of latches, every line
+of loss and gain, and every function of `shared/domain/rules` that compares. How: its body is gone,
+one of its conditions is never met, one of its comparisons is off by the boundary, a latch does not
+bind, does not flatten, is cleared by anything. All in this process, by exchanging code objects: no
+file is touched. Which tests are asked stands in `GUARDS`; those that name the rule come first.
+
+Prints rule, mutation and the test that caught it; ends with 2 when one survives. What may survive,
+and why, stands in `ALIKE`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import cache
+from importlib import import_module
+from io import StringIO
+from types import CodeType, FunctionType
+from typing import Any, Final, NamedTuple, TypeGuard
+
+import hypothesis
+import pytest
+from msgspec import structs
+
+from services.risk_governor import checks, equity, latches
+from shared.events import RiskLevel
+
+SURVIVED: Final = 2
+COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotations`
+
+GOVERNOR: Final = (
+    "test_governor_checks", "test_governor_pretrade", "test_governor_gap", "test_governor_firm",
+    "test_governor_layers", "test_governor_allocation", "test_governor_edges",
+)  # fmt: skip
+LATCHES: Final = (
+    "test_governor_latches", "test_governor_levels", "test_governor_layers", "test_governor_day",
+    "test_governor_exits", "test_governor_follow", "test_governor_pretrade", "test_governor_checks",
+)  # fmt: skip
+RULES: Final = (
+    "test_rules", "test_rules_account", "test_rules_day", "test_rules_money", "test_rules_book",
+    "test_rules_lives", "test_rules_edges", "test_rules_packs", "test_governor_gap",
+    "test_governor_checks", "test_governor_layers",
+)  # fmt: skip
+GUARDS: Final = {"check": GOVERNOR, "latch": LATCHES, "line": LATCHES, "rule": RULES}
+"""Test modules asked about a kind of rule."""
+
+RULE_MODULES: Final = (
+    "account", "caps", "conduct", "consistency", "correlation", "day", "inside", "kelly", "loss",
+    "payout", "scaling", "sizing", "streak", "windows",
+)  # fmt: skip
+
+_EQUAL: Final = "both answers are the same at the boundary"
+_LATER: Final = "what follows says the same"
+
+ALIKE: Final[dict[str, str]] = {
+    "check session_is_open: `today.opens_ns <= draft.now_ns < today.no_entries_ns` as"
+    " `today.opens_ns < draft.now_ns < today.no_entries_ns`": _LATER,
+    "check session_is_open: `today.opens_ns <= draft.now_ns < today.no_entries_ns` as"
+    " `today.opens_ns <= draft.now_ns <= today.no_entries_ns`": _LATER,
+    "check limit_is_far: `price < low` as `price <= low`": _EQUAL,
+    "latch new_day: cleared by the next day": "the next day's proof ends it by name",
+    "latch difference: cleared by the next day": "a day begins only where nothing differs",
+    "account.needed_profit: `best <= 0` as `best < 0`": _LATER,
+    "caps.weight: `lots >= 0` as `lots > 0`": _EQUAL,
+    "consistency.share_percent: `best > 0` as `best >= 0`": _EQUAL,
+    "correlation.is_more: `whole > other` as `whole >= other`": "they are never equal there",
+    "day.smaller_limit: `first < second` as `first <= second`": _EQUAL,
+    "kelly.kelly_risk: `bankroll <= 0` as `bankroll < 0`": _EQUAL,
+    "kelly.kelly_risk: `above <= 0` as `above < 0`": _EQUAL,
+    "payout.largest_request: `balance > 0` as `balance >= 0`": _EQUAL,
+    "sizing.largest_size: `budget > 0` as `budget >= 0`": _EQUAL,
+    "sizing.price_distance: `price < bid` as `price <= bid`": _EQUAL,
+    "sizing.price_distance: `price > ask` as `price >= ask`": _EQUAL,
+    "streak.is_entry: `before > 0` as `before >= 0`": "0 was asked before",
+    "streak.is_entry: `after > 0` as `after >= 0`": "0 was asked before",
+}
+"""Mutants that change nothing anybody could see, each with the reason."""
+
+FLIPPED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+}  # fmt: skip
+FORGIVING: Final = hypothesis.settings(
+    max_examples=30, deadline=None, database=None, phases=[hypothesis.Phase.generate]
+)
+
+
+class Mutant(NamedTuple):
+    """One rule broken in one way. `made` breaks it and returns what mends it."""
+
+    kind: str
+    rule: str
+    what: str
+    made: Callable[[], Callable[[], None]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule}: {self.what}"
+
+
+class Test(NamedTuple):
+    """A test function and its parameter sets."""
+
+    name: str
+    run: Callable[[], None]
+    source: str
+    drawn: bool  # by hypothesis: slower, asked last
+
+
+# -- breaking --------------------------------------------------------------------------------------
+
+
+@cache
+def source_of(function: FunctionType) -> str:
+    """Its text, read while it is whole."""
+    return textwrap.dedent(inspect.getsource(function))
+
+
+def changed(function: FunctionType, number: int, kind: str) -> CodeType | None:
+    """The code of a function with its `number`-th comparison or condition changed; None after the
+    last one. Kind `body`: it only returns what its type says is nothing."""
+    tree = ast.parse(source_of(function))
+    (made,) = tree.body
+    assert isinstance(made, ast.FunctionDef)
+    made.decorator_list = []
+    if kind == "body":
+        nothing: Any = {"bool": False, "None": None}.get(str(function.__annotations__["return"]), 0)
+        if "None" in str(function.__annotations__["return"]):
+            nothing = None
+        made.body = [ast.Return(ast.Constant(nothing))]
+    else:
+        places = list(_places(made, kind))
+        if number >= len(places):
+            return None
+        _change(*places[number])
+    code = compile(ast.fix_missing_locations(tree), "<mutant>", "exec", flags=COMPILED)
+    return next(it for it in code.co_consts if isinstance(it, CodeType))
+
+
+def _places(made: ast.FunctionDef, kind: str) -> Iterator[tuple[ast.AST, int]]:
+    """Where a function can be loosened: a condition, or an operator of a comparison. A side is +1
+    or -1, never at its boundary 0."""
+    chosen = [node.test for node in ast.walk(made) if _is_choice(node)]
+    for node in ast.walk(made):
+        if kind == "boundary" and isinstance(node, ast.Compare) and node not in chosen:
+            for place, operator in enumerate(node.ops):
+                if type(operator) in FLIPPED and not ast.unparse(node.left).endswith("side"):
+                    yield node, place
+        elif kind == "condition" and isinstance(node, ast.If | ast.IfExp) and not _spares(node):
+            yield node, 0
+
+
+def _spares(node: ast.If | ast.IfExp) -> bool:
+    """Whether a condition excuses from a check, or chooses words: nothing is looser without it."""
+    if isinstance(node, ast.IfExp):
+        return any(
+            isinstance(it, ast.Constant) and isinstance(it.value, str)
+            for it in (node.body, node.orelse)
+        )
+    return ast.unparse(node.body[0]) == "return None"
+
+
+def _is_choice(node: ast.AST) -> TypeGuard[ast.If | ast.IfExp]:
+    """Whether a condition only takes the larger or smaller of two: equal ones are one choice."""
+    if not isinstance(node, ast.If | ast.IfExp) or not isinstance(node.test, ast.Compare):
+        return False
+    sides = {ast.unparse(node.test.left), ast.unparse(node.test.comparators[0])}
+    if isinstance(node, ast.IfExp):
+        return {ast.unparse(node.body), ast.unparse(node.orelse)} == sides
+    (only, *more) = node.body
+    return (
+        not more
+        and isinstance(only, ast.Assign)
+        and {ast.unparse(only.targets[0]), ast.unparse(only.value)} == sides
+    )
+
+
+def _change(node: ast.AST, place: int) -> None:
+    if isinstance(node, ast.Compare):
+        node.ops[place] = FLIPPED[type(node.ops[place])]()
+    elif isinstance(node, ast.If | ast.IfExp):
+        node.test = ast.Constant(False)
+
+
+def what_of(function: FunctionType, number: int, kind: str) -> str:
+    """The mutation in words: the line that it changes."""
+    if kind == "body":
+        return "removed"
+    tree = ast.parse(source_of(function))
+    (made,) = tree.body
+    assert isinstance(made, ast.FunctionDef)
+    node, place = list(_places(made, kind))[number]
+    before = ast.unparse(node.test if isinstance(node, ast.If | ast.IfExp) else node)
+    if kind == "condition":
+        return f"never `{before}`"
+    _change(node, place)
+    return f"`{before}` as `{ast.unparse(node)}`"
+
+
+def of_function(kind: str, rule: str, function: FunctionType) -> Iterator[Mutant]:
+    """Every way to break one function."""
+
+    def broken(code: CodeType) -> Callable[[], None]:
+        whole = function.__code__
+        function.__code__ = code
+
+        def mended() -> None:
+            function.__code__ = whole
+
+        return mended
+
+    for way in ("body", "condition", "boundary"):
+        for number in itertools.count():
+            if way == "body" and (number or str(function.__annotations__["return"])[0] == "t"):
+                break
+            code = changed(function, number, way)
+            if code is None:
+                break
+            what = what_of(function, number, way)
+            yield Mutant(kind, rule, what, lambda code=code: broken(code))  # type: ignore[misc]
+
+
+def of_latches() -> Iterator[Mutant]:
+    """Every row of the table: it does not bind, does not flatten, is cleared by anything."""
+
+    def row(key: str, kind: latches.Kind) -> Callable[[], None]:
+        whole, latches.KINDS[key] = latches.KINDS[key], kind
+        return lambda: latches.KINDS.__setitem__(key, whole)
+
+    for key, kind in latches.KINDS.items():
+        ways = {
+            "does not bind": structs.replace(kind, rests=RiskLevel.ACTIVE),
+            "does not flatten": structs.replace(kind, flattens=False),
+            "cleared by the feed": structs.replace(kind, by=latches.By.FEED),
+            "cleared by the next day": structs.replace(kind, by=latches.By.DAY),
+        }
+        for what, loose in ways.items():
+            if loose != kind:
+                yield Mutant(
+                    "latch", f"latch {key}", what,
+                    lambda key=key, loose=loose: row(key, loose),  # type: ignore[misc]
+                )  # fmt: skip
+
+
+def of_lines() -> Iterator[Mutant]:
+    """Every line at which a rule acts: not drawn, or a dollar later."""
+
+    def redrawn(key: str, later: int | None) -> Callable[[], None]:
+        whole = equity._draw
+
+        def draw(mind: Any, base: int) -> Any:
+            return tuple(
+                line
+                if line.key != key
+                else structs.replace(line, at=line.at + (later or 0) * (1 if line.gain else -1))
+                for line in whole(mind, base)
+                if later is not None or line.key != key
+            )
+
+        equity._draw = draw
+        return lambda: setattr(equity, "_draw", whole)
+
+    keys = (
+        "floor", "drawdown", "near_floor", "firm_daily_loss", "daily_loss", "daily_cap",
+        "emergency_stop", "session_cap", "recovery", "profit_target", "profit_stop", "consistency",
+    )  # fmt: skip
+    for key in keys:
+        for what, later in (("not drawn", None), ("a dollar later", 1_000_000)):
+            yield Mutant(
+                "line", f"line {key}", what,
+                lambda key=key, later=later: redrawn(key, later),  # type: ignore[misc]
+            )  # fmt: skip
+
+
+def everything() -> Iterator[Mutant]:
+    """Every way to break every rule, in the order of the table."""
+    yield from of_checks()
+    yield from of_latches()
+    yield from of_lines()
+    yield from of_rules()
+
+
+def mutants(names: Sequence[str] = ()) -> Iterator[Mutant]:
+    """What must be caught; only rules with one of these in their names, when any are given."""
+    for mutant in everything():
+        if mutant.name not in ALIKE and (not names or any(it in mutant.rule for it in names)):
+            yield mutant
+
+
+def of_checks() -> Iterator[Mutant]:
+    every = dict.fromkeys(
+        (*checks.KIND_CHECKS, *checks.SIZE_CHECKS, *checks.MODIFY_CHECKS, *checks.LOOSEN_CHECKS)
+    )
+    for check in every:
+        assert isinstance(check, FunctionType)
+        yield from of_function("check", f"check {check.__name__}", check)
+
+
+def of_rules() -> Iterator[Mutant]:
+    for name in RULE_MODULES:
+        module = import_module(f"shared.domain.rules.{name}")
+        for function in vars(module).values():
+            if getattr(function, "__module__", "") == module.__name__ and _compares(function):
+                yield from of_function("rule", f"{name}.{function.__name__}", function)
+
+
+def _compares(function: Any) -> bool:
+    if not isinstance(function, FunctionType):
+        return False
+    tree = ast.parse(source_of(function))
+    return any(isinstance(node, ast.Compare | ast.If | ast.IfExp) for node in ast.walk(tree))
+
+
+# -- asking ----------------------------------------------------------------------------------------
+
+
+@cache
+def tests_of(kind: str) -> tuple[Test, ...]:
+    """The tests that guard a kind of rule and can be called as functions."""
+    found = []
+    for name in GUARDS[kind]:
+        module = import_module(f"tests.{name}")
+        for function in vars(module).values():
+            if isinstance(function, FunctionType) and function.__name__.startswith("test_"):
+                runs = _runs(function)
+                if runs is not None:
+                    found.append(Test(f"{name}.{function.__name__}", runs, *_looks(function)))
+    return tuple(sorted(found, key=lambda test: test.drawn))
+
+
+def _looks(function: Any) -> tuple[str, bool]:
+    drawn = hasattr(function, "hypothesis")
+    inner = function.hypothesis.inner_test if drawn else function
+    return inspect.getsource(inner), drawn
+
+
+def _runs(function: FunctionType) -> Callable[[], None] | None:
+    """A call of the test with all its parameter sets; None when it needs a fixture."""
+    marks = [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
+    sets = [list(_rows(mark)) for mark in marks]
+    given = {name for rows in sets for row in rows for name in row}
+    drawn = hasattr(function, "hypothesis")
+    if not drawn and set(inspect.signature(function).parameters) - given - {"monkeypatch"}:
+        return None
+    wants = "monkeypatch" in inspect.signature(function).parameters
+    if drawn:
+        try:
+            FORGIVING(function)
+        except hypothesis.errors.InvalidArgument:
+            return None  # it has settings of its own: many examples, too slow for this
+
+    def run() -> None:
+        for rows in itertools.product(*sets):
+            values = {name: value for row in rows for name, value in row.items()}
+            with pytest.MonkeyPatch.context() as patch:
+                function(**values, **({"monkeypatch": patch} if wants else {}))
+
+    return run
+
+
+def _rows(mark: Any) -> Iterator[dict[str, Any]]:
+    names = mark.args[0]
+    names = [it.strip() for it in names.split(",")] if isinstance(names, str) else list(names)
+    for row in mark.args[1]:
+        values = getattr(row, "values", row)
+        values = values if len(names) > 1 or hasattr(row, "marks") else (values,)
+        yield dict(zip(names, values, strict=True))
+
+
+@cache
+def _passes_whole(test: Test) -> bool:
+    """Whether a test passes where nothing is broken; asked only of those that failed."""
+    return not _fails(test)
+
+
+def _fails(test: Test) -> bool:
+    with redirect_stdout(StringIO()):
+        try:
+            test.run()
+        except (Exception, pytest.fail.Exception):
+            return True
+    return False
+
+
+@contextmanager
+def broken(mutant: Mutant) -> Iterator[None]:
+    mend = mutant.made()
+    try:
+        yield
+    finally:
+        mend()
+
+
+def caught_by(mutant: Mutant) -> str:
+    """The first test that fails under a mutant and only then; empty when it survives."""
+    word = mutant.rule.split()[-1].rpartition(".")[2]
+    near = sorted(tests_of(mutant.kind), key=lambda test: (test.drawn, _far(test, word)))
+    for test in near:
+        with broken(mutant):
+            failed = _fails(test)
+        if failed and _passes_whole(test):
+            return test.name
+    return ""
+
+
+def _far(test: Test, word: str) -> int:
+    """How little a test has to do with a rule, by the words it uses."""
+    text = f"{test.name} {test.source}".lower()
+    codes = CODES.get(word, ())
+    return -sum(text.count(it.lower()) for it in (word, *codes))
+
+
+@cache
+def _codes(function: FunctionType) -> tuple[str, ...]:
+    tree = ast.parse(source_of(function))
+    return tuple(
+        f"VetoRule.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "VetoRule"
+    )
+
+
+CODES: Final = {
+    check.__name__: _codes(check)
+    for check in (*checks.KIND_CHECKS, *checks.SIZE_CHECKS)
+    if isinstance(check, FunctionType)
+}
+"""Check -> the codes it refuses with."""
+
+
+def main(names: Sequence[str]) -> int:
+    began, count, alive = time.monotonic(), 0, []
+    for mutant in mutants(names):
+        count += 1
+        caught = caught_by(mutant)
+        if not caught:
+            alive.append(mutant)
+        sys.stdout.write(f"{mutant.rule:44} {mutant.what:64} {caught or 'SURVIVED'}\n")
+        sys.stdout.flush()
+    took = time.monotonic() - began
+    sys.stdout.write(f"\n{count} mutants in {took:.0f} s; {len(alive)} survived\n")
+    for mutant in alive:
+        sys.stdout.write(f"  {mutant.name}\n")
+    return SURVIVED if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
