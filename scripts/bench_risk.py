@@ -89,7 +89,7 @@ def roomy() -> Settings:
     given, many = plain.risk_governor, 1 << 40
     asked = msgspec.structs.replace(
         given.pretrade, repeat_s=0.0, account_orders_per_window=many, messages_free=many,
-        stress_loss=many, correlation_percent=100, contracts_per_day=many,
+        stress_loss=many, gap_percent=1, correlation_percent=100, contracts_per_day=many,
     )  # fmt: skip
     wide = msgspec.structs.replace(
         given, orders_per_window=many, order_size=50, position=50, open_risk=many, trade_risk=many,
