@@ -23,6 +23,7 @@ VERBS = {
     "halt": ("scripts.halt", "stop all new risk until resumed"),
     "resume": ("scripts.resume", "end a halt that an operator made"),
     "swap": ("scripts.swap", "let another class take a sleeve over while everything trades"),
+    "tune": ("scripts.tune", "change a sleeve's tunable parameters at its next bar"),
     "rules": ("scripts.rules", "the firm's rule packs with their evidence, and what each rule is"),
     "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
     "risk": ("scripts.risk", "why an order was refused or approved, and how far the limits are"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import structs
 
-from scripts.console import Exit, report, var_of
+from scripts.console import CommandError, Exit, ask_governor, report, var_of
 from scripts.risk_lines import headroom_line, held_lines, risk_of
 from scripts.supervise import Program, programs, resting
 from shared.domain.rules.telling import alarms, all_held
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> Exit:
     lines.append(safety_line(safety))
     state = risk_of(var)
     lines += [] if state is None else [headroom_line(state), *held_lines(state)]
+    lines += tuned_lines(var)
     rows = [structs.asdict(program) | beats.get(program.name, {}) for program in found]
     alarmed = [] if state is None else alarms(state)
     held = [] if state is None else [structs.asdict(one) for one in all_held(state)]
@@ -53,6 +54,19 @@ def run(args: argparse.Namespace) -> Exit:
     rests = resting(var)
     well = found and all(p.state == "RUNNING" or p.name in rests for p in found)
     return Exit.OK if well else Exit.CHECK_FAILED
+
+
+def tuned_lines(var: Path) -> list[str]:
+    """Parameters that are other than the settings say."""
+    try:
+        seats = ask_governor(var, "seats", {}).get("seats", [])
+    except CommandError:
+        return []
+    return [
+        f"tuned {one['sleeve']}: {', '.join(f'{k} = {v}' for k, v in one['tuned'].items())}"
+        for one in seats
+        if one["owner"] and one["tuned"]
+    ]
 
 
 def safety_line(verdict: dict[str, Any]) -> str:

@@ -47,6 +47,10 @@ class Seat(Struct, frozen=True):
     cause: str
     silent: bool
     watched: int
+    tuned: dict[str, Any]
+    asked_no: int
+    tune_no: int
+    untuned: str
 
     @property
     def actor(self) -> str:

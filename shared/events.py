@@ -342,6 +342,9 @@ class SleeveStatus(Event, frozen=True, kw_only=True):
     reason: str = ""
     numbers: dict[str, float] = {}
     seat: str = ""  # which of the sleeve's two processes speaks, see `shared/seats.py`
+    tuned: dict[str, int | float | bool | str] = {}  # parameters changed since its settings
+    tune_no: int = 0  # the last ParamsTuned it judged ...
+    untuned: str = ""  # ... and why it would not
 
 
 class Regime(Enum):
@@ -674,6 +677,19 @@ class ShadowAdmitted(Event, frozen=True, kw_only=True):
     books: tuple[SleeveBook, ...] = ()
 
 
+class ParamsTuned(Event, frozen=True, kw_only=True):
+    """A person wishes other parameters of the owner `incarnation` from its next bar on; the sleeve
+    judges them by its own ranges. `no` grows with every such word.
+    """
+
+    no: int
+    sleeve: str
+    incarnation: int
+    values: dict[str, int | float | bool | str]
+    by: str
+    cause: str
+
+
 class Armed(Event, frozen=True, kw_only=True):
     """Off the simulator, the named account may be traded until `until_ns` (17:00 CT); 0 disarms."""
 
@@ -841,7 +857,7 @@ PUBLIC: tuple[type[Event], ...] = (
     Heartbeat, Quote, Trade, Depth, Bar, ContractListed, WarmupDone, FeedStatus, Gap, SessionPhase,
     OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged,
     OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-    AuthorityGranted, ShadowAdmitted, Armed, DifferenceChoice,
+    AuthorityGranted, ShadowAdmitted, ParamsTuned, Armed, DifferenceChoice,
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
 )  # fmt: skip
 """Everything that may cross the bus."""

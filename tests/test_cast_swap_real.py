@@ -1,4 +1,4 @@
-"""A swap among real processes: there and back, with everybody else's process left alone.
+"""A swap among real processes, there and back, and a tune: everybody else's process left alone.
 
 What the toy sleeve wants is to be long whenever it is flat, so that its first wish as an owner
 comes as early as can be.
@@ -34,6 +34,20 @@ def swap(cast: Rehearsal, *words: str) -> dict[str, object]:
     return found
 
 
+def tuned_through_a_restart(cast: Rehearsal) -> None:
+    assert tsq(cast, "tune", "trend", "channel_bars=30").returncode == 4, "structural"
+    assert tsq(cast, "tune", "trend", "stop_ticks=3").returncode == 4, "out of its range"
+    answer = tsq(cast, "tune", "trend", "stop_ticks=30")
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    cast.kill_and_wait("sleeve_trend")
+    cast.ready()
+    cast.wait(
+        lambda: "tuned trend: stop_ticks = 30" in tsq(cast, "status").stdout,
+        PATIENCE_S,
+        "a life after the tune says what it was tuned to",
+    )
+
+
 def test_a_swap_there_and_back_leaves_every_other_process_alone(tmp_path: Path) -> None:
     cast = Rehearsal(tmp_path / "var", **SETTINGS)
     cast.start()
@@ -57,6 +71,7 @@ def test_a_swap_there_and_back_leaves_every_other_process_alone(tmp_path: Path) 
         assert after.pop("sleeve_trend") != first
         assert after == before
         books_agree(cast)
+        tuned_through_a_restart(cast)
         tags_are_unique(cast)
         tags = [order["customTag"] or "" for order in cast.truth()["orders"]]
         assert any(tag.startswith("t1.trend.") for tag in tags), "the newcomer traded"

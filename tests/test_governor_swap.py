@@ -18,6 +18,7 @@ from shared.events import (
     OrderApproved,
     OrderState,
     OrderVetoed,
+    ParamsTuned,
     PeerBack,
     PeerSilent,
     ShadowAdmitted,
@@ -352,3 +353,37 @@ def test_under_other_code_the_owner_is_who_the_record_says() -> None:
     state = later.mind.state
     assert (state.sleeves["trend"].incarnation, state.sleeves["trend"].seat) == (NEW, SECOND)
     assert state.shadows["trend"].incarnation == OLD
+
+
+# -- tuning ----------------------------------------------------------------------------------------
+
+
+def test_a_tune_is_told_to_the_owner_and_its_own_word_is_shown() -> None:
+    found = swapped()
+    answer = found.operator(Verb.TUNE, sleeve="trend", values={"stop_ticks": 20})
+    (word,) = told(found, ParamsTuned)
+    assert (word.incarnation, word.values, word.by) == (NEW, {"stop_ticks": 20}, "ann")
+    assert answer.reason == "sleeve_trend.b is told"
+    found.tell(
+        msgspec.structs.replace(
+            status(SECOND, NEW), tuned={"stop_ticks": 20}, tune_no=word.no, untuned=""
+        )
+    )
+    (row,) = [it for it in found.operator(Verb.SEATS).seats if it.owner and it.sleeve == "trend"]
+    assert (row.tuned, row.asked_no, row.tune_no) == ({"stop_ticks": 20}, word.no, word.no)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"sleeve": "x", "values": {"a": 1}}, "nobody owns 'x'"),
+        ({"sleeve": "trend"}, "1 to 16 parameters"),
+        ({"sleeve": "trend", "values": {str(n): n for n in range(17)}}, "1 to 16 parameters"),
+    ],
+)
+def test_a_tune_names_an_owned_sleeve_and_a_few_parameters(asked: dict[str, Any], why: str) -> None:
+    found = stage()
+    answer = found.operator(Verb.TUNE, **asked)
+    assert answer.outcome is Outcome.REFUSED
+    assert why in answer.reason
+    assert not told(found, ParamsTuned)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.sleeves.host import SleeveHost
 from shared.events import (
     AuthorityGranted,
     OrderVetoed,
+    ParamsTuned,
     ShadowAdmitted,
     SleeveStatus,
     Started,
@@ -195,3 +198,71 @@ def test_a_swap_to_the_same_class_leaves_no_trace_in_what_is_traded() -> None:
         session(stage, whole[:cut])
         change_hands(stage)
         assert session(stage, whole[cut:]) == plain, f"swapped after second {cut}"
+
+
+# -- tuning ----------------------------------------------------------------------------------------
+
+
+def wish(stage: Stage, number: int = 1, **values: float) -> None:
+    stage.tell(
+        ParamsTuned(
+            no=number, sleeve="trend", incarnation=100, values=values, by="ann", cause="test"
+        )
+    )
+
+
+def test_a_tunable_parameter_changes_at_the_next_bar_and_survives_a_restart() -> None:
+    stage = opened()
+    stage.seconds(101_600)
+    wish(stage, stop_ticks=33)
+    assert stage.host.sleeve.params.stop_ticks == 40, "not before a bar"
+    assert stage.status is not None
+    assert (stage.status.tune_no, stage.status.tuned) == (1, {})
+    stage.second(101_604)
+    assert stage.host.sleeve.params.stop_ticks == 33
+    assert stage.status.tuned == {"stop_ticks": 33}
+    again = SleeveHost("trend", stage.settings)
+    again.restore(stage.host.snapshot())
+    assert again.sleeve.params == stage.host.sleeve.params
+    assert again.snapshot() == stage.host.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"stop_ticks": 3}, ">= 4"),
+        ({"channel_bars": 30}, "channel_bars is structural: it needs a swap"),
+        ({"nonsense": 1}, "nonsense is unknown"),
+        ({"trail_ticks_min": 41}, "trail_ticks_min was above trail_ticks_max"),
+    ],
+)
+def test_what_cannot_be_tuned_says_why_and_changes_nothing(values, why) -> None:
+    stage = opened()
+    wish(stage, **values)
+    stage.seconds(101_600, 101_604)
+    assert stage.status is not None
+    assert why in stage.status.untuned
+    assert stage.status.tuned == {}
+    assert stage.host.sleeve.params == SleeveHost("trend", stage.settings).sleeve.params
+
+
+def test_a_tune_is_for_one_life_and_the_latest_word_counts() -> None:
+    stage = opened()
+    wish(stage, stop_ticks=33)
+    wish(stage, 2, stop_ticks=34, cooldown_s=1)
+    stage.tell(
+        ParamsTuned(
+            no=3, sleeve="trend", incarnation=99, values={"stop_ticks": 50}, by="", cause=""
+        )
+    )
+    stage.second(101_600)
+    params = stage.host.sleeve.params
+    assert (params.stop_ticks, params.cooldown_s) == (34, 1.0)
+
+
+def test_an_order_of_the_next_bar_is_made_with_what_was_tuned() -> None:
+    stage = opened()
+    session(stage, prices()[:21])
+    wish(stage, stop_ticks=33)
+    stage.seconds(101_610, 101_625)
+    assert [one.stop_loss_ticks for one in stage.intents()] == [33]

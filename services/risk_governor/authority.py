@@ -20,12 +20,13 @@ from services.risk_governor.habits import on_birth
 from services.risk_governor.latches import switch_off
 from services.risk_governor.state import Mind, Probation, Sleeve
 from services.risk_governor.words import OperatorCommand, Seat
-from shared.events import AuthorityGranted, ShadowAdmitted, SleeveStatus
+from shared.events import AuthorityGranted, ParamsTuned, ShadowAdmitted, SleeveStatus
 from shared.seats import FIRST, actor_of, seat_of
 from shared.units import Nanos
 
 PULSES_PER_S: Final = 4
 FIRST_BEATS: Final = 4  # pulses in which the life that took over may still be a new one to us
+VALUES_MAX: Final = 16
 READY: Final = "READY"
 PAUSED: Final = "PAUSED"
 
@@ -56,6 +57,8 @@ def on_status(mind: Mind, now_ns: Nanos, status: SleeveStatus) -> None:
             _say_shadow(mind, name)
     if known is not None and known.incarnation == status.incarnation:
         known.state, known.reason = status.state, status.reason
+        known.tuned, known.tune_no = status.tuned, status.tune_no
+        known.untuned = status.untuned
 
 
 def _say_granted(mind: Mind, name: str) -> None:
@@ -122,6 +125,23 @@ def exchange(mind: Mind, name: str, cause: str) -> None:
     _say_granted(mind, name)
     if before is not None:
         _say_shadow(mind, name)
+
+
+def tune(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    """Tell the owner what a person wishes; only it knows its parameters and their ranges."""
+    owner = mind.state.sleeves.get(command.sleeve)
+    if owner is None:
+        raise Refused(f"nobody owns {command.sleeve!r}")
+    if not 0 < len(command.values) <= VALUES_MAX:
+        raise Refused(f"1 to {VALUES_MAX} parameters at a time")
+    owner.asked_no = max(owner.asked_no + 1, command.command_id)
+    mind.out.append(
+        ParamsTuned(
+            no=owner.asked_no, sleeve=command.sleeve, incarnation=owner.incarnation,
+            values=command.values, by=command.who, cause=command.cause,
+        )
+    )  # fmt: skip
+    return f"{actor_of(command.sleeve, owner.seat)} is told"
 
 
 # -- watching --------------------------------------------------------------------------------------
@@ -200,6 +220,10 @@ def seats(mind: Mind) -> tuple[Seat, ...]:
             watched=state.probation[name].pulses
             if part is state.sleeves and name in state.probation
             else 0,
+            tuned=one.tuned,
+            asked_no=one.asked_no,
+            tune_no=one.tune_no,
+            untuned=one.untuned,
         )
         for part in (state.sleeves, state.shadows)
         for name, one in part.items()

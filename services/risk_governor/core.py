@@ -66,6 +66,7 @@ from shared.events import (
     OrderIntent,
     OrderUpdate,
     OrderVetoed,
+    ParamsTuned,
     PeerBack,
     PeerSilent,
     PositionUpdate,
@@ -100,7 +101,7 @@ class Governor:
 
     publishes: ClassVar[tuple[type[Event], ...]] = (
         OrderApproved, ModifyApproved, CancelApproved, OrderVetoed, Flatten, RiskState, SleeveBook,
-        AuthorityGranted, ShadowAdmitted, Armed, DifferenceChoice, OrderUpdate, Fill,
+        AuthorityGranted, ShadowAdmitted, ParamsTuned, Armed, DifferenceChoice, OrderUpdate, Fill,
     )  # fmt: skip
     words: ClassVar[tuple[type[Word], ...]] = WORDS
 

@@ -65,6 +65,7 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sleeve: str = ""
     seat: str = ""
     flatten: bool = False
+    values: dict[str, int | float | bool | str] = {}
 
     def __post_init__(self) -> None:
         texts = (self.who, self.cause, self.account, self.request_id, self.sleeve, self.seat)

@@ -193,6 +193,10 @@ class Sleeve(Struct):
     state: str = ""  # its own word: WAITING, WARMING, READY, PAUSED
     reason: str = ""
     cause: str = ""  # of the swap that made it the owner
+    tuned: dict[str, int | float | bool | str] = {}  # as it says itself
+    asked_no: int = 0  # of the last ParamsTuned we said, and of the last it judged
+    tune_no: int = 0
+    untuned: str = ""
 
 
 class Probation(Struct):

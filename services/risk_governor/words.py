@@ -28,6 +28,7 @@ class Verb(Enum):
     ADOPT = "adopt"  # of a quarantine: take the venue's positions over
     WAIT = "wait"  # of a quarantine: a person is looking
     SWAP = "swap"  # let the other seat of a sleeve speak for it
+    TUNE = "tune"  # other parameters for a sleeve's owner, at its next bar
     SEATS = "seats"  # who speaks for which sleeve, and who stands by
 
 
@@ -42,6 +43,7 @@ class OperatorCommand(Word, frozen=True, kw_only=True):
     request_id: str = ""  # a flatten whose request file was written first
     sleeve: str = ""  # resume this sleeve alone; swap it
     seat: str = ""  # swap: who is to own it
+    values: dict[str, int | float | bool | str] = {}  # tune: parameter -> value
     flatten: bool = False  # swap: close what is held first, and stay off until resumed
 
 
@@ -62,6 +64,10 @@ class Seat(Struct, frozen=True, kw_only=True):
     cause: str
     silent: bool
     watched: int = 0
+    tuned: dict[str, int | float | bool | str] = {}
+    asked_no: int = 0  # the last tune it was told, and the last one it judged
+    tune_no: int = 0
+    untuned: str = ""
 
 
 class OperatorAnswer(Word, frozen=True, kw_only=True):

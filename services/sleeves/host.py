@@ -42,6 +42,7 @@ from shared.events import (
     OrderState,
     OrderUpdate,
     OrderVetoed,
+    ParamsTuned,
     PeerBack,
     PeerSilent,
     Pulse,
@@ -110,7 +111,7 @@ class SleeveHost:
             TICK_LANE: (Quote, *(kind for kind in (Trade, Depth) if kind in self._handlers)),
             GOVERNOR: (
                 SleeveBook, OrderUpdate, Fill, OrderVetoed, RiskState, Flatten, AuthorityGranted,
-                ShadowAdmitted,
+                ShadowAdmitted, ParamsTuned,
             ),
         }  # fmt: skip
 
@@ -138,6 +139,7 @@ class SleeveHost:
             Flatten: self._on_flatten,
             AuthorityGranted: self.mind.granted,
             ShadowAdmitted: self.mind.admitted,
+            ParamsTuned: self.mind.tune,
         }
         if kind.on_trade is not Sleeve.on_trade:
             table[Trade] = self.market.trade

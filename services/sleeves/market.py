@@ -88,6 +88,8 @@ class Market:
             self.mind.see(bar.close_ns)
             if not root:
                 m.warm_by(bar.span_s)
+                if m.tuning:
+                    self.mind.retune()
         change = (m.other_tapes[root] if root else m.tape).add(bar)
         if change == "CHANGED" or (change == "NEW" and m.others and not live):
             m.stale_view = True

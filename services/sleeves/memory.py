@@ -134,6 +134,10 @@ class Memory(Struct):
     incarnation: int = 0
     counter: int = 0
     authority: bool = False
+    tuned: dict[str, int | float | bool | str] = {}  # parameters other than the settings'
+    tuning: dict[str, int | float | bool | str] = {}  # from the next bar on
+    tune_no: int = 0
+    untuned: str = ""
     shadow: bool = False  # decides beside the owner; what it says is never obeyed
     superseded_by: int = 0
     note: str = ""  # how this life began, for people

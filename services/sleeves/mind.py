@@ -25,9 +25,18 @@ from msgspec import Struct
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.forms import TEXT_MAX
+from services.sleeves.loading import retuned
 from services.sleeves.memory import TAPE_DEPTH, Memory
-from shared.events import AuthorityGranted, Bar, ShadowAdmitted, SleeveBook, SleeveStatus
+from shared.events import (
+    AuthorityGranted,
+    Bar,
+    ParamsTuned,
+    ShadowAdmitted,
+    SleeveBook,
+    SleeveStatus,
+)
 from shared.sections import Sleeve as Section
+from shared.settings import SettingsError
 from shared.units import Nanos
 
 STATE_MAX: Final = 1_048_576  # bytes of a state, or a view, in a snapshot: beyond it, it leaks
@@ -83,6 +92,8 @@ class Mind:
         except msgspec.MsgspecError:
             self.sleeve.view = self.sleeve.fresh_view()
             saved.memory.stale_view = True
+        if saved.memory.tuned:
+            self._take_params()
         self._keep_bars()
 
     def _state_of(self, saved: Saved) -> Struct:
@@ -179,6 +190,38 @@ class Mind:
         m.told_position, m.adopted = book.position, True
         self.tell(self.sleeve.on_adopt, book)
 
+    # -- parameters ----------------------------------------------------------------------------
+
+    def tune(self, event: ParamsTuned) -> None:
+        """Other parameters from the next bar on, if they are tunable and in their ranges."""
+        m = self.desk.memory
+        if (event.sleeve, event.incarnation) != (self.desk.name, m.incarnation):
+            return
+        wish = {**m.tuned, **m.tuning, **event.values}
+        m.tune_no, m.untuned, m.owed = event.no, "", True
+        try:
+            retuned(self.desk.name, self.sleeve, wish)
+        except SettingsError as error:
+            m.untuned = str(error)[:TEXT_MAX]
+        else:
+            m.tuning = wish
+
+    def retune(self) -> None:
+        """A bar closed: what was wished before it holds from it on."""
+        m = self.desk.memory
+        m.tuned, m.tuning, m.owed = m.tuning, {}, True
+        self._take_params()
+
+    def _take_params(self) -> None:
+        """Settings that changed since may not bear what was tuned: then they hold as they are."""
+        m = self.desk.memory
+        try:
+            self.sleeve.params = retuned(self.desk.name, self.sleeve, m.tuned)
+        except SettingsError as error:
+            m.tuned, m.untuned = {}, str(error)[:TEXT_MAX]
+        else:
+            self.tell(self.sleeve.prepare)
+
     def see(self, own_ns: Nanos) -> None:
         """A market event of its own time: whatever it causes is as old as itself."""
         m = self.desk.memory
@@ -273,6 +316,9 @@ class Mind:
                 reason=(m.logged if ready else "") or m.reason,
                 numbers=dict(m.numbers),
                 seat=self.seat,
+                tuned=m.tuned,
+                tune_no=m.tune_no,
+                untuned=m.untuned,
             )
         )
 
