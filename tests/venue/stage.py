@@ -27,6 +27,7 @@ from shared import settings as house
 
 END = "\x1e"
 HELLO = '{"protocol":"json","version":1}' + END
+PATIENCE_S = 60.0  # decides nothing: it ends what hangs
 LONG_AGO = "2020-01-01T00:00:00Z"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -117,7 +118,7 @@ class Venue:
     def __exit__(self, *error):
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         assert self._error is None, self._error
 
@@ -162,7 +163,7 @@ class Reply(NamedTuple):
 class Trader:
     """A client of the REST interface with a token of its own."""
 
-    def __init__(self, venue, login=True, patience_s=10):
+    def __init__(self, venue, login=True, patience_s=PATIENCE_S):
         self.venue = venue
         self.token = ""
         self._http = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=patience_s)
@@ -277,7 +278,7 @@ class Trader:
         return hub(self, name, **options)
 
 
-def wait_for(true, patience_s=10.0):
+def wait_for(true, patience_s=PATIENCE_S):
     """Wait for something to become true, and return it."""
     end = time.monotonic() + patience_s
     while not (found := true()):
@@ -300,7 +301,7 @@ class Refused(Exception):
 class Socket:
     """A WebSocket, frame by frame."""
 
-    def __init__(self, port, path, headers=None, patience_s=5.0):
+    def __init__(self, port, path, headers=None, patience_s=PATIENCE_S):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket",
@@ -373,7 +374,7 @@ class Hub:
         self._number = 0
         self.closed = None
 
-    def record(self, patience_s=5.0, pings=False):
+    def record(self, patience_s=PATIENCE_S, pings=False):
         """The next record; None when the connection is over."""
         self.socket.sock.settimeout(patience_s)
         while True:
@@ -417,7 +418,7 @@ class Hub:
             early.append(json.dumps(told))
         raise AssertionError("the connection ended")
 
-    def event(self, target, patience_s=10.0):
+    def event(self, target, patience_s=PATIENCE_S):
         """Arguments of the next event of that name; others are dropped."""
         end = time.monotonic() + patience_s
         while (told := self.record(max(0.01, end - time.monotonic()))) is not None:
@@ -425,7 +426,7 @@ class Hub:
                 return told["arguments"]
         raise AssertionError("the connection ended")
 
-    def events(self, wanted, patience_s=10.0):
+    def events(self, wanted, patience_s=PATIENCE_S):
         """(target, data) of user events until `wanted` of the list says enough."""
         found = []
         end = time.monotonic() + patience_s

@@ -158,7 +158,7 @@ def test_odd_tokens_are_401(stranger, token):
      b"POST /api/order/place HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
 )  # fmt: skip
 def test_what_is_no_http_is_400_or_closed(venue, text):
-    raw = socket.create_connection(("127.0.0.1", venue.port), timeout=3)
+    raw = socket.create_connection(("127.0.0.1", venue.port), timeout=60)
     with raw, suppress(ConnectionError):
         raw.sendall(text)
         raw.shutdown(socket.SHUT_WR)
@@ -174,7 +174,7 @@ def test_an_order_cut_off_in_the_middle_is_never_placed(venue, trader):
         "POST /api/Order/place HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {trader.token}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", venue.port), timeout=3) as raw:
+    with socket.create_connection(("127.0.0.1", venue.port), timeout=60) as raw:
         raw.sendall((head + body[:-10]).encode())
     rows = trader.query(sortBy=1, sortDirection=1).body["orders"]
     assert "cut-off" not in [row["customTag"] for row in rows]
@@ -287,7 +287,7 @@ def test_too_many_subscriptions_are_refused(trader):
 def test_a_slow_loris_is_sent_away(tmp_path, monkeypatch):
     monkeypatch.setattr(port, "KEEPALIVE_S", 0.3)
     with Venue(tmp_path, venue_settings()) as venue:
-        with socket.create_connection(("127.0.0.1", venue.port), timeout=5) as raw:
+        with socket.create_connection(("127.0.0.1", venue.port), timeout=60) as raw:
             raw.sendall(b"POST /api/Order/place HTTP/1.1\r\nHost: x\r\nX-A: ")
             assert raw.recv(10) == b""
         healthy(venue)
@@ -297,7 +297,7 @@ def test_a_thousand_idle_connections_do_not_stop_the_others(venue):
     idle = []
     where = ("127.0.0.1", venue.port)
     try:
-        idle.extend(socket.create_connection(where, timeout=5) for _ in range(1_000))
+        idle.extend(socket.create_connection(where, timeout=60) for _ in range(1_000))
         healthy(venue)
     finally:
         for raw in idle:
@@ -307,10 +307,10 @@ def test_a_thousand_idle_connections_do_not_stop_the_others(venue):
 def test_connections_beyond_the_limit_are_closed_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(port, "connections_max", lambda: 20)
     with Venue(tmp_path, venue_settings()) as venue:
-        raws = [socket.create_connection(("127.0.0.1", venue.port), timeout=5) for _ in range(40)]
+        raws = [socket.create_connection(("127.0.0.1", venue.port), timeout=60) for _ in range(40)]
         try:
             wait_for(lambda: len(venue.host.port._runner.server.connections) == 20)
-            raws[-1].settimeout(5)
+            raws[-1].settimeout(60)
             assert raws[-1].recv(1) == b""
         finally:
             for raw in raws:

@@ -232,7 +232,7 @@ def test_a_thousand_connections_that_begin_to_ask_cost_little(venue, trader):
     begun = b"POST /api/Order/place HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{"
     with measured() as grown, ExitStack() as stack:
         for _ in range(1_000):
-            raw = stack.enter_context(socket.create_connection(where, timeout=5))
+            raw = stack.enter_context(socket.create_connection(where, timeout=60))
             raw.sendall(begun)
         assert trader.post("Account/search", {}).status == 200
         wait_for(lambda: len(venue.host.port._runner.server.connections) >= 1_000)

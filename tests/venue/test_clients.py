@@ -25,7 +25,7 @@ from tests.venue.stage import Trader, Venue, settings
 HERE = Path(__file__).parent / "clients"
 AT_ONCE = 3
 PATIENCE_S = 120
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("clients")]
+pytestmark = pytest.mark.xdist_group("clients")
 
 
 class Client(NamedTuple):
