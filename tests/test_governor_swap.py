@@ -175,6 +175,15 @@ def test_a_swap_names_a_sleeve_and_a_seat_that_does_not_own_it() -> None:
     assert "owns trend already" in found.operator(Verb.SWAP, sleeve="trend", seat="").reason
 
 
+def test_a_sleeve_that_did_not_run_is_added_the_same_way() -> None:
+    found = Stage(wide()).opened()
+    del found.governor.mind.state.sleeves["trend"]
+    found.tell(status(SECOND, NEW))
+    assert found.operator(Verb.SWAP, sleeve="trend", seat=SECOND).outcome is Outcome.DONE
+    passed(found.ask("trend", BUY, incarnation=NEW))
+    assert "trend" not in found.governor.mind.state.probation, "there is nobody to go back to"
+
+
 def test_flat_first_closes_what_is_held_and_waits_for_a_person() -> None:
     found = stage()
     found.bought()

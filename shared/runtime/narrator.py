@@ -30,6 +30,7 @@ from shared.events import (
     OrderIntent,
     OrderUpdate,
     OrderVetoed,
+    ParamsTuned,
     PositionUpdate,
     Reconciled,
     RegimeChanged,
@@ -148,6 +149,7 @@ TELLERS: Final[dict[type[Event], Teller]] = {
         f"{it.sleeve} is spoken for by {actor_of(it.sleeve, it.seat)}"
         f" ({it.cause or it.incarnation})",
     ),
+    ParamsTuned: lambda it: ("WARNING", f"{it.sleeve} is to be tuned by {it.by}: {it.values}"),
     ShadowAdmitted: lambda it: ("INFO", f"{actor_of(it.sleeve, it.seat)} decides as a shadow"),
     Armed: lambda it: (
         "WARNING",
