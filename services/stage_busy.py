@@ -120,9 +120,16 @@ BUSY = {
 """Settings under which the busy ones are let do what they do."""
 
 
-def settings_for(seed: int) -> Settings:
-    """The cast of a seed: in one of four the house's own sleeves, else the busy ones."""
-    return load(env={} if seed % 4 == 0 else BUSY)
+MARKETS = 1_000
+
+
+def settings_for(seed: int, market: int | None = None) -> Settings:
+    """The cast of a seed (in one of four the house's own sleeves, else the busy ones) before a
+    market of its own, or before `market` (0: the settings' own).
+    """
+    market = 1 + seed % MARKETS if market is None else market
+    ours = {"TSQ__SIMULATOR__SEED": str(market)} if market else {}
+    return load(env={**ours, **({} if seed % 4 == 0 else BUSY)})
 
 
 def rough_s_for(seed: int) -> int:

@@ -43,7 +43,7 @@ from shared.venue.answers import ENDPOINT_OF
 from shared.venue.codes import LIVE_STATUSES
 
 UNPROTECTED_NS_MAX = 45 * SECOND  # whatever goes wrong, if only not for ever
-UNPROTECTED_FAIR_NS = 2 * SECOND  # nothing ever went wrong between the router and the venue
+UNPROTECTED_FAIR_NS = SECOND  # nothing ever went wrong between the router and the venue
 UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
 APART_FAIR_NS = 2 * SECOND  # books and the venue, when nothing ever went wrong
 APART_AFTER_NS = 30 * SECOND  # since the last of it was over: three looks at the venue

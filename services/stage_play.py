@@ -16,7 +16,7 @@ from services.simulator.words import TruthReport
 from services.stage import VenueStage, cast_world
 from services.stage_busy import rough_s_for, settings_for
 from services.stage_checks import Checks
-from shared.events import RiskLevel
+from shared.events import Flatten
 from shared.lab.accidents import Accidents
 from shared.lab.world import World
 from shared.runtime.flatten_files import Request
@@ -27,7 +27,7 @@ from shared.venue.times import time_ns
 CALMS_S = (2, 6, 20)  # between the last accident and the flatten
 SETTLED_S = 12  # what was given up may be carried out until then
 END_S = 150  # and what has not ended so long after the last accident never will
-ENDED = (RiskLevel.FLATTENING, RiskLevel.HALTED)
+FLATTENS = ("risk_governor", Flatten)
 
 
 def play(
@@ -71,9 +71,12 @@ def _second(world: World, checks: Checks) -> None:
 
 def _end(world: World, checks: Checks, person: Person, calm_s: int) -> None:
     """Let it end, and judge it as soon as it looks ended, for good if need be."""
+    before = 0
     for passed_s in range(END_S):
-        if passed_s >= calm_s and checks.level not in ENDED:
-            person.ask(Verb.FLATTEN)  # and again, for a governor that was dead did not hear
+        if passed_s == calm_s:
+            before = checks.kinds[FLATTENS]
+        if passed_s >= calm_s and checks.kinds[FLATTENS] == before:
+            person.ask(Verb.FLATTEN)  # and again: a governor that was dead did not hear
         _second(world, checks)
         if passed_s > calm_s + 1 and passed_s >= SETTLED_S and checks.settled():
             break

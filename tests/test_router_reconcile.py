@@ -400,3 +400,26 @@ def test_reads_stay_within_their_share_of_the_budget(bench: Bench) -> None:
     assert 5 <= len(reads) <= 7
     assert not any(read.urgent for read in reads)
     assert bench.real_ns > 60 * SECOND
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_other_code_says_what_the_last_one_counted_and_died_before_saying(
+    bench: Bench, recorded: bool
+) -> None:
+    """The trade was heard and is on record, the Fill is not: nobody else would ever book it. Found
+    by a World that kills while words are written and restarts under changed code.
+    """
+    bench.quote(Side.BUY, 20_000, 1)
+    while not any(isinstance(event, Fill) for event in bench.said):
+        if bench.requests:
+            bench.arriving.append(bench.serve(bench.requests.pop(0)))
+        bench.tell(bench.arriving.pop(0))
+    now_ns, event, said = bench.tape[-1]
+    assert any(isinstance(word, Fill) for word in said)
+    bench.tape[-1] = (now_ns, event, said if recorded else [])
+    before = len(bench.said)
+    bench.restart(changed=True)
+    again = [event for event in bench.said[before:] if isinstance(event, Fill)]
+    assert len(again) == (0 if recorded else 1)
+    bench.run(30)
+    assert bench.lots(M2K) == bench.venue.lots[M2K]

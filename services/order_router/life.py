@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.order_router import flatten, outbox, protection, reconcile
+from services.order_router import flatten, outbox, protection, reconcile, trades
 from services.order_router.desk import Desk
 from services.order_router.fold import happen
 from services.order_router.memory import NEVER
@@ -82,6 +82,9 @@ class Life:
             book.bare_real_ns = book.flat_real_ns = book.excess_real_ns = 0
             book.differs_real_ns = 0
             desk.touch(book.contract)
+        if event.changed:
+            trades.say_unrecorded(desk)
+        state.just_counted = []
         self._forget_real_time()
 
     def _forget_real_time(self) -> None:

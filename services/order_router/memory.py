@@ -219,6 +219,7 @@ class State(Struct):
     answered: dict[str, int] = {}
     exits: dict[str, OrderApproved] = {}  # the latest wish to leave a contract, waiting its turn
     trades: dict[int, Booked] = {}
+    just_counted: list[int] = []  # trades said in the last step: perhaps not yet on record
     floor_ns: Nanos = 0  # trades before this instant are none of ours or were counted long ago
     waiting: dict[int, TradeRow] = {}
     waiting_step: int = 0

@@ -122,6 +122,8 @@ def _fill(desk: Desk, said: Fill) -> None:
     """The same trade counted again, part by part; a negative id is the second part."""
     state, book = desk.state, desk.book(said.contract)
     trade_id = abs(said.trade_id)
+    if trade_id in state.just_counted:
+        state.just_counted.remove(trade_id)
     booked = state.trades.get(trade_id)
     parts = 0 if booked is None else len(booked.parts)
     if parts and trade_id > CORRECTION_IDS:

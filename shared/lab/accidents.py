@@ -38,7 +38,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
     changed: float = 0.0
     freeze: float = 0.0  # it neither hears nor beats, then goes on where it stopped
     freeze_ns_max: Nanos = 20 * SECOND
-    slow_disk: float = 0.0  # per step that says something: written at once, done later
+    slow_disk: float = 0.0  # per step that tells the port something: it is done later
     slow_disk_ns_max: Nanos = SECOND
     full_disk: float = 0.0  # per second: no record of some actors can be written for a while
     full_disk_ns_max: Nanos = 10 * SECOND
@@ -88,7 +88,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
             changed=rate(0.5),
             freeze=rate(0.0005),
             freeze_ns_max=dice.choice((SECOND // 2, 3 * SECOND, 20 * SECOND)),
-            slow_disk=rate(0.02),
+            slow_disk=rate(0.05),
             full_disk=rate(0.03),
             sleep=rate(0.02),
             answer_lost=rate(0.05),

@@ -288,17 +288,20 @@ class World:
 
     def _act(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
         accidents = self.accidents
-        if accidents.kill_acting and player.name not in self.stage.elsewhere:
-            acts = any(isinstance(word, Word) for word in said)
-            if acts and self._happens(accidents.kill_acting):  # the moment a death is worst
+        acts_ns = 0
+        if (accidents.kill_acting or accidents.slow_disk) and self._acts(player, said):
+            if self._happens(accidents.kill_acting):  # the moment a death is worst
                 self._die(player, event, said)
                 return
-        if accidents.slow_disk and self._happens(accidents.slow_disk):
-            stuck_ns = self.dice.randint(1, accidents.slow_disk_ns_max)
-            player.thaw_ns = player.back_ns = self.now_ns + stuck_ns
-            self._speak(player, said, acts_ns=stuck_ns)
-        else:
-            self._speak(player, said)
+            if self._happens(accidents.slow_disk):
+                acts_ns = self.dice.randint(1, accidents.slow_disk_ns_max)
+                player.thaw_ns = player.back_ns = self.now_ns + acts_ns
+        self._speak(player, said, acts_ns=acts_ns)
+
+    def _acts(self, player: Player, said: tuple[Event, ...]) -> bool:
+        """Whether something is about to be done by a port of ours."""
+        here = player.name not in self.stage.elsewhere
+        return here and any(isinstance(word, Word) for word in said)
 
     def _freeze(self, player: Player, said: tuple[Event, ...]) -> None:
         self.freezes += 1
