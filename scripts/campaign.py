@@ -1,11 +1,12 @@
 """Many Worlds, each with accidents of its own: the search for a seed that breaks a promise.
 
-    python -m scripts.campaign --seeds 1000 --from 1 --jobs 2
+    python -m scripts.campaign --seeds 10000 --from 1 --jobs 2 --report docs/reliability.md
 
 Each seed draws its accidents, plays them against the whole cast and the simulator, and is judged by
 the venue's own books (`services/stage_checks.py`). A seed that fails is printed with what could go
 wrong in it and the one command that plays it again; equal seeds play equally on every machine.
-Ends with 0, or with 2 when a promise broke.
+Ends with 0, or with 2 when a promise broke. `--report` puts the counts between the two marks of a
+document; nothing is written without it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -27,6 +29,7 @@ from shared.units import SECOND
 
 BROKEN = 2
 TELL_EVERY = 25
+MARKS = ("<!-- worlds -->", "<!-- /worlds -->")
 
 
 class Played(Struct, frozen=True):
@@ -39,13 +42,13 @@ class Played(Struct, frozen=True):
     kills: int
     fills: int
     bare_s: float
-    took_s: float
+    cpu_s: float
     failure: str = ""
 
 
 def play_seed(seed: int, seconds: int) -> Played:
     """Play one World to its judgement. A law that broke is a result, not an error."""
-    checks, failure, began = Checks(), "", time.monotonic()
+    checks, failure, began = Checks(), "", time.process_time()
     try:
         play(seed, Accidents.swarm(seed), seconds, checks=checks)
     except Exception as error:
@@ -60,7 +63,7 @@ def play_seed(seed: int, seconds: int) -> Played:
         kills=world.kills if world else 0,
         fills=len(checks.fills),
         bare_s=checks.bare.ns_max / SECOND,
-        took_s=time.monotonic() - began,
+        cpu_s=time.process_time() - began,
         failure=failure,
     )
 
@@ -79,10 +82,14 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
     worst = max(all_played, key=lambda played: played.bare_s)
     broken = [played.seed for played in all_played if played.failure]
     steps = sum(played.steps for played in all_played)
+    ticks = sum(played.ticks for played in all_played)
+    cpu_s = sum(played.cpu_s for played in all_played)
     return "\n".join(
         (
-            f"{len(all_played)} seeds in {took_s:.0f} s; {steps} steps of actors, "
-            f"{steps / max(took_s, 0.001):,.0f} a second",
+            f"{len(all_played)} seeds from {min(played.seed for played in all_played)} "
+            f"in {took_s:.0f} s",
+            f"{ticks:,} market events through the whole cast, "
+            f"{ticks / max(cpu_s, 0.001):,.0f} a second of one core; {steps:,} steps of actors",
             f"{sum(played.events for played in all_played)} public events, "
             f"{sum(played.kills for played in all_played)} kills, "
             f"{sum(played.fills for played in all_played)} fills booked once each",
@@ -92,7 +99,16 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
     )
 
 
-def campaign(seeds: Iterable[int], seconds: int, jobs: int) -> int:
+def report(document: Path, told: str) -> None:
+    """Put `told` between the marks. Raises ValueError where the document has none."""
+    before, begin, rest = document.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise ValueError(f"{document} has no {MARKS[0]} and {MARKS[1]}")
+    document.write_text(f"{before}{begin}\n```\n{told}\n```\n{end}{after}")
+
+
+def campaign(seeds: Iterable[int], seconds: int, jobs: int, document: Path | None = None) -> int:
     """Play all `seeds`. Returns the exit code."""
     began, done = time.monotonic(), []
     work = partial(play_seed, seconds=seconds)
@@ -104,7 +120,10 @@ def campaign(seeds: Iterable[int], seconds: int, jobs: int) -> int:
             if len(done) % TELL_EVERY == 0:
                 sys.stdout.write(f"{len(done)} seeds, {time.monotonic() - began:.0f} s\n")
                 sys.stdout.flush()
-    sys.stdout.write(f"\n{summary(done, time.monotonic() - began)}\n")
+    told = summary(done, time.monotonic() - began)
+    sys.stdout.write(f"\n{told}\n")
+    if document is not None:
+        report(document, told)
     return BROKEN if any(played.failure for played in done) else 0
 
 
@@ -116,10 +135,12 @@ def main(words: Sequence[str] | None = None) -> int:
         "--seconds", type=int, default=0, help="of accidents (default: the seed's own)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
+    parser.add_argument("--report", type=Path, help="document that gets the counts")
     asked = parser.parse_args(words)
     if min(asked.seeds, asked.jobs) < 1 or asked.seconds < 0:
         parser.error("--seeds and --jobs are at least 1, --seconds is not below 0")
-    return campaign(range(asked.first, asked.first + asked.seeds), asked.seconds, asked.jobs)
+    seeds = range(asked.first, asked.first + asked.seeds)
+    return campaign(seeds, asked.seconds, asked.jobs, asked.report)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,18 @@ def test_a_seed_that_holds_is_summed_up() -> None:
     assert "broken: none" in campaign.summary([played], 1.0)
 
 
+def test_a_campaign_writes_its_counts_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
+    document = tmp_path / "report.md"
+    document.write_text("# Title\n<!-- worlds -->\nold\n<!-- /worlds -->\nend\n")
+    campaign.report(document, "3 seeds")
+    campaign.report(document, "4 seeds")
+    told = "```\n4 seeds\n```"
+    assert document.read_text() == f"# Title\n<!-- worlds -->\n{told}\n<!-- /worlds -->\nend\n"
+    document.write_text("no marks")
+    with pytest.raises(ValueError, match="has no"):
+        campaign.report(document, "3 seeds")
+
+
 def test_a_campaign_of_nothing_is_refused() -> None:
     with pytest.raises(SystemExit) as refusal:
         campaign.main(["--seeds", "0"])
