@@ -116,6 +116,9 @@ class VenueStage:
         elif actor == "sentinel":
             self.sentinel.carry(words)
 
+    def now(self) -> Nanos:
+        return self.world.now_ns
+
     # -- dice --------------------------------------------------------------------------------------
 
     def happens(self, rate: float, harms_ns: Nanos = 0) -> bool:

@@ -55,17 +55,16 @@ class Exchange(Struct):
 class StageClient(VenueClient):
     """One process's client: it forgets its budget with the process."""
 
-    def __init__(self, quota: Quota) -> None:
+    def __init__(self, quota: Quota, now: Callable[[], Nanos]) -> None:
         super().__init__("http://127.0.0.1:1", NOBODY, 1.0, quota=quota)
         self.quiet_ns = self.safety_quiet_ns = 0  # the venue asked for quiet until then
-        self.now_ns: Nanos = 0
+        self.now = now
 
     def quota_left(self, reserve: Reserve = Reserve.TRADING) -> int:
-        return self._quota.left(reserve, self.now_ns)
+        return self._quota.left(reserve, self.now())
 
     def refusal(self, exchange: Exchange, now_ns: Nanos) -> str:
         """The last look: why the bytes stay here; empty if they leave."""
-        self.now_ns = now_ns
         urgent = exchange.reserve in URGENT
         if now_ns < (self.safety_quiet_ns if urgent else self.quiet_ns):
             return "the venue asked for quiet"

@@ -31,7 +31,7 @@ class GatewaySide:
     def __init__(self, stage: VenueStage, settings: MarketDataGateway) -> None:
         self.stage = stage
         self.filter = TickFilter(settings)
-        self.client = StageClient(Quota())
+        self.client = StageClient(Quota(), stage.now)
         self.life = 0
         self.up_ns: Nanos = -1  # the hub delivers from then on; -1: no connection
         self.pipe_ns: Nanos = 0
@@ -42,7 +42,8 @@ class GatewaySide:
         self.rejects = 0
 
     def started(self, epoch: int, now_ns: Nanos) -> None:
-        self.life, self.client, self.busy = epoch, StageClient(Quota()), False
+        self.life, self.busy = epoch, False
+        self.client = StageClient(Quota(), self.stage.now)
         self.questions.clear()
         self.connect(now_ns)
 

@@ -75,13 +75,21 @@ def _end(world: World, checks: Checks, person: Person, calm_s: int) -> None:
     for passed_s in range(END_S):
         if passed_s == calm_s:
             before = checks.kinds[FLATTENS]
-        if passed_s >= calm_s and checks.kinds[FLATTENS] == before:
+        heard = passed_s >= calm_s and checks.kinds[FLATTENS] > before
+        if passed_s >= calm_s and not heard:
             person.ask(Verb.FLATTEN)  # and again: a governor that was dead did not hear
         _second(world, checks)
-        if passed_s > calm_s + 1 and passed_s >= SETTLED_S and checks.settled():
+        if heard and passed_s >= SETTLED_S and _everybody_lives(world) and checks.settled():
             break
     checks.judge()
     checks.replay()
+
+
+def _everybody_lives(world: World) -> bool:
+    return all(
+        player.up and not player.spoiled and player.thaw_ns <= world.now_ns
+        for player in world.players.values()
+    )
 
 
 def truth_of(world: World) -> TruthReport:

@@ -46,7 +46,7 @@ class RouterSide:
 
     def _asker(self) -> Asker:
         quota = quota_of(self.limits.quota_per_minute, self.limits.safety_reserve)
-        return Asker(StageClient(quota))
+        return Asker(StageClient(quota, self.stage.now))
 
     def started(self, epoch: int) -> None:
         self.life, self.halt_no, self.asker = epoch, -1, self._asker()

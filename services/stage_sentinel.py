@@ -79,7 +79,9 @@ class SentinelSide:
 
     def started(self) -> None:
         self._let_go()
-        self.account = Account(self.settings, self._why_not, StageClient(Quota(BUDGET)))
+        self.account = Account(
+            self.settings, self._why_not, StageClient(Quota(BUDGET), self.stage.now)
+        )
 
     def _why_not(self) -> str | None:
         return None if self.gripped else "the router's lock is not ours"

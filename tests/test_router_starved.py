@@ -5,11 +5,15 @@ once, ten thousand times a second, each time with a record in its journal.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from services.order_router import words as w
+from services.order_router.asking import Asker
 from shared.core import Word
 from shared.events import FlattenStage, OrderState, OrderType, Side
+from shared.venue.outcome import Reserve
 from tests.support.router_venue import M2K, Bench
 
 PER_SECOND_MAX = 24
@@ -114,3 +118,41 @@ def test_a_periodic_read_that_fails_comes_again_within_a_second_or_so(bench: Sta
     before = bench.tried
     bench.run(20)
     assert 8 <= bench.tried - before <= 40
+
+
+class Frugal:
+    """A client of which only the budget is asked; everything else would be a request."""
+
+    def quota_left(self, reserve: Reserve) -> int:
+        return 6
+
+
+@pytest.mark.parametrize(("urgent", "begins"), [(True, False), (False, True)])
+def test_a_read_begins_only_if_it_can_end_and_leaves_room_for_a_close(
+    urgent: bool, begins: bool
+) -> None:
+    """Reads that ran out of requests halfway once ate every one that a close was waiting for. Found
+    by a World whose flatten stood still for half a minute.
+    """
+    asker = Asker(cast(Any, Frugal()))
+    work = asker.books(w.ReadBooks(read_id=1, trades_since_ns=1, urgent=urgent))
+    if begins:
+        with pytest.raises(AttributeError, match="query_orders"):
+            work.send(None)
+        return
+    with pytest.raises(StopIteration) as ended:
+        work.send(None)
+    assert ended.value.value.reason == "request budget SAFETY: 6 left, 7 needed"
+
+
+def test_no_life_gives_a_name_of_one_before() -> None:
+    """On a full disk a stop may be sent that the next life does not remember. Found by a World."""
+    tags = []
+    for epoch in (1, 2):
+        bench = Bench()
+        bench.epoch = epoch
+        bench.start().run(1)
+        bench.quote(Side.BUY, 20_000, 1)
+        bench.run(1)
+        tags += [tag for tag in bench.venue.tags if tag.startswith("t1.router.")]
+    assert len(tags) == len(set(tags)) == 2, tags

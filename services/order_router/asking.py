@@ -46,6 +46,7 @@ from shared.venue.outcome import Reserve
 
 PAGE: Final = 500
 PAGES_MAX: Final = 10  # five thousand live orders are not ours
+ACTS_KEPT: Final = 4  # requests that a read in a hurry leaves for closes, stops and cancels
 
 Gate = Callable[[], str | None]
 
@@ -147,6 +148,8 @@ class Asker:
     async def books(self, word: ReadBooks) -> Books | Unread:
         """Orders, then positions, then trades, then the account: all of it or nothing."""
         reserve = Reserve.SAFETY if word.urgent else Reserve.RECONCILE
+        if why := self._too_dear(word, reserve):
+            return Unread(read_id=word.read_id, reason=why)
         try:
             orders = await self._orders(word, reserve)
             held = usable(await self.client.positions(self.account_id, reserve), "positions")
@@ -163,6 +166,15 @@ class Asker:
             account=account,
             quota_left=self.client.quota_left(),
         )
+
+    def _too_dear(self, word: ReadBooks, reserve: Reserve) -> str:
+        """A read that runs out of requests halfway proves nothing and has eaten those of the next
+        close: it begins only if there are enough for all of it, and for some acts besides.
+        """
+        needs = 3 + bool(word.since_ns) + word.account + (ACTS_KEPT if word.urgent else 0)
+        left = self.client.quota_left(reserve)
+        enough = left >= needs
+        return "" if enough else f"request budget {reserve.value}: {left} left, {needs} needed"
 
     async def _orders(self, word: ReadBooks, reserve: Reserve) -> tuple[translate.OrderRow, ...]:
         """Live orders page by page (the query shows suspended legs), then history where asked."""

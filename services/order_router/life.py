@@ -52,7 +52,7 @@ class Life:
     def on_started(self, event: Started) -> None:
         """What had no answer when we died has an unknown outcome; every connection is closed."""
         desk, state = self.desk, self.desk.state
-        state.incarnation = state.incarnation or event.epoch
+        state.incarnation = event.epoch  # names of our own orders: none is ever given twice
         state.account_id, state.up, state.reconciled = 0, False, False
         state.reason, state.status, state.stopping = NOT_YET, None, False
         state.reads, state.read_due_ns, state.round_due_ns = {}, NEVER, 0
