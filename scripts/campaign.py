@@ -40,6 +40,7 @@ class Played(Struct, frozen=True):
     events: int
     steps: int
     kills: int
+    freezes: int
     fills: int
     bare_s: float
     cpu_s: float
@@ -61,6 +62,7 @@ def play_seed(seed: int, seconds: int) -> Played:
         events=world.decisions if world else 0,
         steps=world.steps if world else 0,
         kills=world.kills if world else 0,
+        freezes=world.freezes if world else 0,
         fills=len(checks.fills),
         bare_s=checks.bare.ns_max / SECOND,
         cpu_s=time.process_time() - began,
@@ -92,6 +94,7 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
             f"{ticks / max(cpu_s, 0.001):,.0f} a second of one core; {steps:,} steps of actors",
             f"{sum(played.events for played in all_played)} public events, "
             f"{sum(played.kills for played in all_played)} kills, "
+            f"{sum(played.freezes for played in all_played)} freezes, "
             f"{sum(played.fills for played in all_played)} fills booked once each",
             f"worst time without a whole stop: {worst.bare_s:.1f} s (seed {worst.seed})",
             f"broken: {', '.join(map(str, broken)) or 'none'}",

@@ -174,6 +174,74 @@ def test_freezing_sleeping_and_dying_unrecorded_lose_nothing_either(seed: int) -
     assert it.kills > 0
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_stuck_pipes_late_joiners_torn_records_and_full_disks_lose_nothing_either(
+    seed: int,
+) -> None:
+    rough = Accidents(
+        clog=0.5,
+        slow_join_ns_max=2 * SECOND,
+        kill=0.02,
+        torn=0.7,
+        slow_disk=0.1,
+        full_disk=0.1,
+        full_disk_ns_max=4 * SECOND,
+    )
+    it = world(seed, rough)
+    it.run(61 * SECOND)
+    it.accidents = Accidents()
+    it.run(80 * SECOND)
+    book, teller = it.players["keeper"].core.book, it.players["teller"].core  # type: ignore[attr-defined]
+    assert book.heard == list(range(1, teller.count + 1))  # type: ignore[attr-defined]
+    assert len(set(book.stamped)) == len(book.stamped), "an effect was carried out twice"
+    assert book.ticks == sorted(set(book.ticks)), "ticks may be missed, never repeated"
+    assert it.kills > 0
+
+
+def test_whoever_may_only_reduce_lives_on_without_a_record_and_forgets_it() -> None:
+    """What is asked on a full disk is done if it reduces; the next life has heard nothing of it."""
+
+    class Plea(Ask, frozen=True, kw_only=True):
+        reducing: ClassVar[bool] = True
+
+    class Reducer(Keeper):
+        words = (Ask, Plea, Stamp)
+
+        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+            said = super().on(now_ns, event)
+            return [word for it in said for word in (it, Plea(number=-it.number))]
+
+        def may_stop(self) -> bool:
+            return len(self.book.heard) >= 8
+
+    it = world(0, cores={"teller": Teller, "keeper": Reducer})
+    it.run(SECOND + 10)
+    keeper = it.players["keeper"]
+    heard = list(keeper.core.book.heard)  # type: ignore[attr-defined]
+    keeper.full_ns = it.now_ns + SECOND // 2
+    it.run(2 * SECOND - 1)
+    stamped = keeper.core.book.stamped  # type: ignore[attr-defined]
+    assert keeper.spoiled
+    assert set(stamped) >= {-number for number in keeper.core.book.heard[:-1]}  # type: ignore[attr-defined]
+    assert not set(stamped) & {number for number in keeper.core.book.heard[len(heard) :]}  # type: ignore[attr-defined]
+    it.run(6 * SECOND)
+    assert keeper.epoch == 2
+    assert not keeper.spoiled
+    teller = it.players["teller"].core
+    assert keeper.core.book.heard == list(range(1, teller.count + 1))  # type: ignore[attr-defined]
+
+
+def test_a_held_lock_keeps_a_process_from_starting() -> None:
+    it = world(0)
+    it.run(2 * SECOND)
+    assert it.hold("keeper")
+    it.run(5 * SECOND)
+    assert not it.players["keeper"].up
+    it.release("keeper")
+    it.run(6 * SECOND)
+    assert it.players["keeper"].up
+
+
 def test_a_frozen_actor_hears_later_what_it_missed_and_is_missed_meanwhile() -> None:
     it = world(0)
     it.run(2 * SECOND)
