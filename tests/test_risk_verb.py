@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from scripts import cli
 from scripts.console import Exit
 from scripts.counterfactual import Trial, ledger
-from scripts.risk import shown
+from scripts.risk_lines import shown
 from services.risk_governor.words import Verb
 from shared.domain.rules.explain import sentence, spoken
 from shared.events import Bar, Event, OrderApproved, OrderVetoed, VetoRule
@@ -195,12 +194,11 @@ def test_what_must_stay_above_is_said_that_way_round() -> None:
 def test_show_says_level_money_and_every_latch() -> None:
     stage = Stage(settings()).opened()
     stage.operator(Verb.HALT, cause="lunch")
-    state = msgspec.to_builtins(stage.state())
-    text = "\n".join(shown(state))
-    assert text.startswith("HALTED")
+    text = "\n".join(shown(stage.state()))
+    assert text.startswith("risk: halted")
     assert "lunch" in text
-    assert "ends with operator" in text
-    assert "floor at 48,000.00 dollars" in text
+    assert "tsq resume" in text
+    assert "floor $48,000.00" in text
 
 
 def test_an_exit_is_explained_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
