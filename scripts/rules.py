@@ -1,4 +1,4 @@
-"""`tsq rules list|show PACK|diff A B|explain RULE`: the firm's numbers, and what a rule is for.
+"""`tsq rules list|show [PACK]|diff A B|explain RULE`: the firm's numbers, and what a rule is for.
 
 A pack shows each fact with its value, where and when it was read, and how sure it is; dollars as
 the files state them. `explain` takes the code of a veto or the key of a latch and shows what the
@@ -26,16 +26,17 @@ NAMES_WANTED = {"list": 0, "show": 1, "diff": 2, "explain": 1}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=tuple(NAMES_WANTED))
-    parser.add_argument("names", nargs="*", help="packs, or the rule to explain")
+    parser.add_argument("names", nargs="*", help="packs (show: else the one in force), or a rule")
 
 
 def run(args: argparse.Namespace) -> Exit:
-    wanted = NAMES_WANTED[args.what]
+    settings, wanted = load(), NAMES_WANTED[args.what]
+    if args.what == "show" and not args.names:
+        args.names = [settings.risk_governor.rules]
     if len(args.names) != wanted:
         raise CommandError(
             f"rules {args.what} takes {wanted or 'no'} name{'' if wanted == 1 else 's'}", Exit.USAGE
         )
-    settings = load()
     if args.what == "list":
         return listing(args, settings)
     if args.what == "explain":

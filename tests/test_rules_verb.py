@@ -71,6 +71,10 @@ def test_what_is_unknown_is_shown_as_the_strictest() -> None:
         assert "strictest value" in verb.evidence(facts[key])
 
 
+def test_the_pack_in_force_needs_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "show") == told(capsys, "show", COMBINE)
+
+
 def test_a_comparison_names_what_differs_and_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -111,7 +115,7 @@ def test_an_explanation_has_the_settings_as_they_are(
     ("words", "says"),
     [
         (("show", "nothing"), "no rule pack 'nothing'; there are"),
-        (("show",), "rules show takes 1 name"),
+        (("show", COMBINE, COMBINE), "rules show takes 1 name"),
         (("diff", COMBINE), "rules diff takes 2 names"),
         (("list", COMBINE), "rules list takes no names"),
         (("explain", "LUCK"), "no rule 'LUCK'; there are"),
