@@ -423,3 +423,17 @@ def test_other_code_says_what_the_last_one_counted_and_died_before_saying(
     assert len(again) == (0 if recorded else 1)
     bench.run(30)
     assert bench.lots(M2K) == bench.venue.lots[M2K]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_other_code_answers_what_the_last_one_refused_and_died_before_saying(
+    bench: Bench, recorded: bool
+) -> None:
+    refused = bench.enter(halt_no=0)
+    now_ns, event, said = bench.tape[-1]
+    assert bench.state(refused.intent_id) is OrderState.REFUSED
+    bench.tape[-1] = (now_ns, event, said if recorded else [])
+    before = len(bench.updates(refused.intent_id))
+    bench.restart(changed=True)
+    again = bench.updates(refused.intent_id)[before:]
+    assert [update.state for update in again] == ([] if recorded else [OrderState.REFUSED])

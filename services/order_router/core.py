@@ -152,8 +152,8 @@ class Router:
         desk = self.desk
         desk.now_ns, desk.out = now_ns, []
         desk.state.step += 1
-        if desk.state.just_counted and type(event) is not Started:
-            desk.state.just_counted = []
+        if type(event) is not Started:
+            desk.forget_last_step()
         handler(event)
         self._settle()
         return desk.out

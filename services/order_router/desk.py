@@ -34,6 +34,13 @@ class Desk:
     def say(self, event: Event) -> None:
         self.out.append(event)
 
+    def forget_last_step(self) -> None:
+        """What the step before said is on record by now, since something new was heard."""
+        if self.state.just_counted:
+            self.state.just_counted = []
+        if self.state.just_refused:
+            self.state.just_refused = []
+
     def number(self) -> int:
         """The next `no` of a published event."""
         self.state.no += 1

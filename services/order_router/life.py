@@ -84,7 +84,9 @@ class Life:
             desk.touch(book.contract)
         if event.changed:
             trades.say_unrecorded(desk)
-        state.just_counted = []
+            for approval in tuple(state.just_refused):
+                outbox.refuse(desk, approval, "refused by a life that could not say so")
+        desk.forget_last_step()
         self._forget_real_time()
 
     def _forget_real_time(self) -> None:

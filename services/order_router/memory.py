@@ -220,6 +220,7 @@ class State(Struct):
     exits: dict[str, OrderApproved] = {}  # the latest wish to leave a contract, waiting its turn
     trades: dict[int, Booked] = {}
     just_counted: list[int] = []  # trades said in the last step: perhaps not yet on record
+    just_refused: list[OrderApproved] = []  # the same of answers
     floor_ns: Nanos = 0  # trades before this instant are none of ours or were counted long ago
     waiting: dict[int, TradeRow] = {}
     waiting_step: int = 0

@@ -59,6 +59,7 @@ def void(desk: Desk, halt_no: int, deadline_real_ns: Nanos) -> str:
 
 def refuse(desk: Desk, approval: OrderApproved, reason: str) -> None:
     """The answer no. The id is spent: it can never be sent."""
+    desk.state.just_refused.append(approval)
     desk.say(
         OrderUpdate(
             no=desk.number(),

@@ -86,6 +86,8 @@ def _order(desk: Desk, said: OrderUpdate) -> None:
         state.answered[said.intent_id] = state.step
     order = desk.find(said.tag)
     if said.state is OrderState.REFUSED:
+        refused = state.just_refused
+        state.just_refused = [it for it in refused if it.intent_id != said.intent_id]
         if order is not None and not order.recorded:
             state.orders.pop(order.key, None)
         return

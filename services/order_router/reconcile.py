@@ -279,6 +279,8 @@ def pulse(desk: Desk) -> None:
             order = desk.find(key)
             if order is None or order.traded >= order.filled or looks == OWED_LOOKS:
                 del state.owed[key]
+                if order is not None:
+                    desk.touch(order.contract)  # nobody looked at it while a trade was to come
             else:
                 state.owed[key] = (state.real_ns, looks + 1)
                 desk.read_soon()
