@@ -13,7 +13,7 @@ from typing import Final
 from services.order_router import flatten, outbox, protection, reconcile, trades
 from services.order_router.desk import Desk
 from services.order_router.fold import happen
-from services.order_router.memory import NEVER
+from services.order_router.memory import NEVER, Order
 from services.order_router.status import NOT_YET, Status
 from services.order_router.words import (
     AccountsSeen,
@@ -66,7 +66,7 @@ class Life:
                 and event.changed
                 and not (order.recorded or order.via)
             ):
-                happen(desk, order, Happening.NEVER_LEFT, "decided again, but never sent")
+                self._never_sent(order)
                 continue
             if order.state is OrderState.SENT:
                 order.mark = state.step
@@ -88,6 +88,16 @@ class Life:
                 outbox.refuse(desk, approval, "refused by a life that could not say so")
         desk.forget_last_step()
         self._forget_real_time()
+
+    def _never_sent(self, order: Order) -> None:
+        """Other code decided it again, the life before had not: its first answer is a refusal."""
+        why = "decided again, but never sent"
+        if order.answered:
+            happen(self.desk, order, Happening.NEVER_LEFT, why)
+            return
+        order.state = OrderState.REFUSED
+        self.desk.shelve(order)
+        self.desk.tell(order, why)
 
     def _forget_real_time(self) -> None:
         """The monotonic clock may have begun anew: waits are measured from now on."""

@@ -87,6 +87,7 @@ class Order(Struct):
     unchangeable: str = ""
     absent_real_ns: Nanos = 0
     recorded: bool = False  # only in recovery: its request is on record
+    answered: bool = False  # the same of a word about it
     via: str = ""
     undo: Ticks | None = None
 

@@ -93,6 +93,7 @@ def _order(desk: Desk, said: OrderUpdate) -> None:
         return
     if order is None:
         order = desk.add(_record(desk, said))
+    order.answered = True
     desk.link(order, said.venue_order_id)
     order.state, order.size = said.state, said.size
     order.filled = max(order.filled, said.filled)
