@@ -7,6 +7,9 @@ is watched: if it ends, falls silent, fails or earns nothing but vetoes, the gov
 by itself. Then the old process is put to rest; `--back` wakes it and makes it the owner again.
 
 Without `--commit` the newcomer leaves again and nothing has changed.
+
+A sleeve of the settings that does not run is added by the same words. `--remove` is the way out: in
+one record nobody owns the sleeve any more, what it holds is closed, then its processes rest.
 """
 
 from __future__ import annotations
@@ -26,12 +29,15 @@ from scripts.side_by_side import Comparison
 from scripts.supervise import programs, running
 from services.sleeves.desk import Desk
 from services.sleeves.loading import prepared, section_of, sleeve_class
+from shared.events import RiskLevel
 from shared.runtime.heartbeats import read_heartbeats
-from shared.seats import FIRST, actor_of, other
+from shared.seats import FIRST, actor_of, other, seat_of
 from shared.settings import Settings, load
 
 POLL_S: Final = 0.25
+FLATTENING: Final = RiskLevel.FLATTENING.value
 BEAT_S: Final = 3.0  # older is no sign of life
+FLAT_S: Final = 60.0  # for the flatten of a removal; its processes run on until then
 READY_S: Final = 180.0  # for a process to come up, read the day and be warm
 
 
@@ -62,6 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--to", metavar="pkg.mod:Class", help="the class that is to take over")
     what.add_argument("--back", action="store_true", help="the owner before the last swap again")
+    what.add_argument("--remove", action="store_true", help="close what it holds; nobody owns it")
     parser.add_argument("--params", metavar="FILE", help="its parameters, as TOML")
     parser.add_argument(
         "--shadow", type=float, default=0.0, metavar="MINUTES", help="decide beside the owner first"
@@ -80,8 +87,10 @@ def run(args: argparse.Namespace) -> Exit:
     if not running(var):
         raise CommandError(f"nothing runs on {var}", Exit.UNSAFE)
     section_of(args.sleeve, settings)
+    if args.remove:
+        return removed(args, var)
     owner = owner_of(var, args.sleeve)
-    seat = other(owner.seat) if owner else other(FIRST)
+    seat = other(owner.seat) if owner else FIRST if args.back else other(FIRST)
     actor = actor_of(args.sleeve, seat)
     commit = args.commit or (args.back and not args.dry_run)
     before = epoch_of(var, actor)
@@ -203,6 +212,39 @@ def committed(
         {"owner": them.newcomer, "first_approval_ms": took_ms},
     )
     return Exit.OK
+
+
+def removed(args: argparse.Namespace, var: Path) -> Exit:
+    """Take a sleeve out of the cast: the governor's word, flat, then its processes rest."""
+    if args.dry_run:
+        told = {one.actor: one.state for one in seats_of(var, args.sleeve)}
+        report(args, f"would close what {args.sleeve} holds and let {told} rest", {"seats": told})
+        return Exit.OK
+    asked = {"who": who(), "cause": args.cause, "sleeve": args.sleeve}
+    answer = ask_governor(var, "remove", asked)
+    if answer.get("done"):
+        report(args, f"done: {answer['text']}", {"owner": None})
+        flat(var, args.sleeve)
+    elif owner_of(var, args.sleeve) is not None:
+        report(args, f"refused: {answer.get('text', '')}", answer)
+        return Exit.REFUSED
+    sat = [it.name for it in programs(var) if seat_of(it.name)[0] == args.sleeve]
+    for actor in sat:
+        seating.rest(var, actor)
+    told = {"owner": None, "rests": sat}
+    report(args, f"{args.sleeve} is removed; `--to` adds it again, `--back` its first seat", told)
+    return Exit.OK
+
+
+def flat(var: Path, sleeve: str) -> None:
+    """Wait until the removal's own flatten is proven. Raises CommandError."""
+    deadline = time.monotonic() + FLAT_S
+    while time.monotonic() < deadline:
+        held = ask_governor(var, "status", {}).get("state", {}).get("latches", [])
+        if not any(one["sleeve"] == sleeve and one["level"] == FLATTENING for one in held):
+            return
+        time.sleep(POLL_S)
+    raise CommandError(f"{sleeve} is not proven flat after {FLAT_S:g} s", Exit.UNSAFE)
 
 
 def watched(them: Parties) -> Seat | None:

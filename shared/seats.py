@@ -13,6 +13,8 @@ from typing import Final
 PREFIX: Final = "sleeve_"
 FIRST: Final = ""
 SECOND: Final = "b"
+NOBODY: Final = "-"  # the seat that owns a sleeve which was removed: no process ever sits there
+NO_LIFE: Final = -1  # its incarnation: no order can bear it
 SECOND_LIVES: Final = 1 << 40  # beyond every epoch, which are seconds since 1970
 
 

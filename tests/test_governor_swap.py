@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from services.risk_governor.core import Governor
-from services.risk_governor.words import Outcome, Verb
+from services.risk_governor.latches import switch_off
+from services.risk_governor.words import OperatorAnswer, Outcome, Verb
 from shared.events import (
     AuthorityGranted,
     CancelIntent,
@@ -25,8 +26,8 @@ from shared.events import (
     SleeveStatus,
     VetoRule,
 )
-from shared.seats import SECOND, actor_of, actors, incarnation_of, seat_of
-from tests.governor_stage import BUY, MNQ, SELL, Stage, passed, refused, wide
+from shared.seats import NO_LIFE, NOBODY, SECOND, actor_of, actors, incarnation_of, seat_of
+from tests.governor_stage import BUY, MES, MNQ, SELL, Stage, passed, refused, wide
 
 OLD, NEW = 7, 1_007
 FIRST_ACTOR, SECOND_ACTOR = actors("trend")
@@ -182,6 +183,80 @@ def test_a_sleeve_that_did_not_run_is_added_the_same_way() -> None:
     assert found.operator(Verb.SWAP, sleeve="trend", seat=SECOND).outcome is Outcome.DONE
     passed(found.ask("trend", BUY, incarnation=NEW))
     assert "trend" not in found.governor.mind.state.probation, "there is nobody to go back to"
+
+
+def removed(found: Stage) -> OperatorAnswer:
+    answer = found.operator(Verb.REMOVE, sleeve="trend")
+    assert answer.outcome is Outcome.DONE, answer.reason
+    return answer
+
+
+def test_a_removed_sleeve_is_closed_and_owned_by_nobody() -> None:
+    found = stage()
+    found.bought()
+    answer = removed(found)
+    assert not [row for row in answer.seats if row.sleeve == "trend" and row.owner]
+    (granted,) = told(found, AuthorityGranted)
+    assert (granted.incarnation, granted.seat) == (NO_LIFE, NOBODY)
+    assert [word.sleeve for word in found.flattens()] == ["trend"]
+    for incarnation in (OLD, NEW):
+        assert refused(found.ask("trend", BUY, incarnation=incarnation)) is VetoRule.AUTHORITY
+    assert refused(found.ask("trend", BUY, incarnation=NO_LIFE)) is VetoRule.MALFORMED
+    passed(found.ask("mean_reversion", BUY, contract=MES))
+    answer = found.operator(Verb.REMOVE, sleeve="trend")
+    assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "nobody owns 'trend'")
+    assert "nobody owns" in found.operator(Verb.TUNE, sleeve="trend", values={"a": 1}).reason
+
+
+def test_no_process_of_a_removed_sleeve_gets_it_back_by_itself() -> None:
+    found = stage()
+    removed(found)
+    for seat, life in (("", OLD), ("", OLD + 1), (SECOND, NEW + 1)):
+        assert all(isinstance(word, ShadowAdmitted) for word in found.tell(status(seat, life)))
+    found.governor.restore(found.governor.snapshot())
+    assert owner(found) == NO_LIFE
+    later = Governor(found.settings)
+    for word in found.heard:
+        later.recall(found.now, word)
+    assert later.mind.state.sleeves["trend"].seat == NOBODY
+    for word in found.tell(PeerSilent(actor=FIRST_ACTOR)):
+        assert not isinstance(word, AuthorityGranted)
+
+
+@pytest.mark.parametrize("seat", ["", SECOND])
+def test_a_removed_sleeve_is_added_by_a_swap_into_either_seat(seat: str) -> None:
+    found = stage()
+    life = {"": OLD + 1, SECOND: NEW + 1}[seat]
+    removed(found)
+    found.tell(status(seat, life))
+    found.proven_flat()
+    answer = found.operator(Verb.SWAP, sleeve="trend", seat=seat)
+    assert answer.outcome is Outcome.DONE, answer.reason
+    assert owner(found) == life
+    assert "sleeve:trend" not in found.governor.mind.state.latches
+    passed(found.ask("trend", BUY, incarnation=life))
+
+
+def test_a_removed_sleeve_is_not_added_before_it_is_flat() -> None:
+    found = stage()
+    found.bought()
+    removed(found)
+    found.tell(status(SECOND, NEW + 1))
+    answer = found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    assert (answer.outcome, answer.reason) == (
+        Outcome.REFUSED, "trend was removed and is not proven flat yet",
+    )  # fmt: skip
+    assert owner(found) == NO_LIFE
+
+
+def test_what_switched_a_sleeve_off_before_its_removal_outlives_it() -> None:
+    found = stage()
+    switch_off(found.governor.mind, found.now, "trend", "it lost too much")
+    removed(found)
+    found.tell(status(SECOND, NEW + 1))
+    found.proven_flat()
+    assert found.operator(Verb.SWAP, sleeve="trend", seat=SECOND).outcome is Outcome.DONE
+    assert refused(found.ask("trend", BUY, incarnation=NEW + 1)) is VetoRule.SLEEVE_OFF
 
 
 def test_flat_first_closes_what_is_held_and_waits_for_a_person() -> None:

@@ -27,8 +27,8 @@ from services.metrics_exporter.state import Card, Seen
 from services.metrics_exporter.verdict import quote_age_s, unprotected_s
 from shared.domain.rules.book import BOOK
 from shared.domain.rules.explain import headline, sentence
-from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook
-from shared.seats import actor_of
+from shared.events import Fill, OrderUpdate, OrderVetoed, SleeveBook, SleeveStatus
+from shared.seats import NOBODY, actor_of
 from shared.units import SECOND, USD, Lots, Micros
 
 SHOWN: Final = 10  # vetoes and fills on the page
@@ -145,7 +145,7 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
         sleeve=name,
         contract=contract,
         name=short_name(contract) if contract else _root(board, name),
-        state=status.state if status else "UNKNOWN",
+        state=_state(card, status),
         reason=status.reason if status else "nothing heard yet",
         incarnation=status.incarnation if status else 0,
         authority=status is not None and status.incarnation == card.incarnation,
@@ -163,6 +163,12 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
         numbers=status.numbers if status else {},
         process_age_s=None if process_age is None else round(process_age, 2),
     )
+
+
+def _state(card: Card, status: SleeveStatus | None) -> str:
+    if card.seat == NOBODY:
+        return "REMOVED"
+    return status.state if status else "UNKNOWN"
 
 
 def _root(board: Board, name: str) -> str:
@@ -275,7 +281,9 @@ def market(board: Board) -> list[MarketView]:
 def processes(board: Board) -> list[ProcessView]:
     """Every process of the cast, also one that was never heard."""
     sleeve_actors = (
-        actor_of(name, board.cards[name].seat) for name in board.settings.running_sleeves()
+        actor_of(name, board.cards[name].seat)
+        for name in board.settings.running_sleeves()
+        if board.cards[name].seat != NOBODY
     )
     cast = ["market_data_gateway", *sleeve_actors, GOVERNOR, ROUTER, SENTINEL]
     if board.settings.simulated():

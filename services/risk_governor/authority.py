@@ -9,6 +9,9 @@ approved and not yet answered by the router is in them, so that nobody asks for 
 After a swap the two have exchanged their parts: the old owner decides on as the shadow. For a
 while the new one is watched, and if it dies, falls silent, fails or only earns vetoes, they change
 back without anybody's word. Neither is a birth in the sense of `habits`: it was asked for.
+
+A sleeve is removed by the same record: it grants the authority to the seat of nobody, so that every
+process of the sleeve is a shadow from then on, and whoever is swapped in adds the sleeve again.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from typing import Final
 
 from services.risk_governor import follow
 from services.risk_governor.habits import on_birth
-from services.risk_governor.latches import switch_off
+from services.risk_governor.latches import SLEEVE, switch_off, switched_off, unlatch
 from services.risk_governor.state import Mind, Probation, Sleeve
 from services.risk_governor.words import OperatorCommand, Seat
 from shared.events import AuthorityGranted, ParamsTuned, ShadowAdmitted, SleeveStatus
-from shared.seats import FIRST, actor_of, seat_of
+from shared.seats import FIRST, NO_LIFE, NOBODY, actor_of, seat_of
 from shared.units import Nanos
 
 PULSES_PER_S: Final = 4
 FIRST_BEATS: Final = 4  # pulses in which the life that took over may still be a new one to us
 VALUES_MAX: Final = 16
 READY: Final = "READY"
+REMOVED: Final = "removed by "  # how the cause of such a latch begins
 PAUSED: Final = "PAUSED"
 
 
@@ -95,7 +99,7 @@ def swap(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     name, state = command.sleeve, mind.state
     if name not in mind.settings.sleeves:
         raise Refused(f"no sleeve {name!r}; there are {', '.join(mind.settings.sleeves)}")
-    owner, newcomer = state.sleeves.get(name), state.shadows.get(name)
+    owner, newcomer = owner_of(mind, name), state.shadows.get(name)
     if owner is not None and owner.seat == command.seat:
         raise Refused(f"{actor_of(name, command.seat)} owns {name} already")
     if newcomer is None or newcomer.seat != command.seat:
@@ -104,6 +108,8 @@ def swap(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
         raise Refused(f"{actor_of(name, command.seat)} is silent")
     if newcomer.state != READY:
         raise Refused(f"the newcomer is {newcomer.state}: {newcomer.reason}")
+    if owner is None:
+        _forgive_removal(mind, name)
     if command.flatten:
         switch_off(mind, now_ns, name, f"flat before the newcomer trades ({command.who})")
     exchange(mind, name, f"swap by {command.who}: {command.cause}")
@@ -115,7 +121,7 @@ def swap(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
 def exchange(mind: Mind, name: str, cause: str) -> None:
     """Owner and shadow change parts. How much was approved lately is the sleeve's, not theirs."""
     state = mind.state
-    before, after = state.sleeves.get(name), state.shadows.pop(name)
+    before, after = owner_of(mind, name), state.shadows.pop(name)
     state.probation.pop(name, None)
     state.sleeves[name], after.cause = after, cause
     forget_waiting(mind, name)
@@ -127,9 +133,34 @@ def exchange(mind: Mind, name: str, cause: str) -> None:
         _say_shadow(mind, name)
 
 
+def remove(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
+    """A person's word: nobody speaks for the sleeve from this record on, and its risk is closed."""
+    name, state = command.sleeve, mind.state
+    if owner_of(mind, name) is None:
+        raise Refused(f"nobody owns {name!r}")
+    cause = f"{REMOVED}{command.who}: {command.cause}"
+    switch_off(mind, now_ns, name, cause)
+    state.probation.pop(name, None)
+    state.shadows.pop(name, None)
+    state.sleeves[name] = Sleeve(NO_LIFE, seat=NOBODY, cause=cause)
+    forget_waiting(mind, name)
+    _say_granted(mind, name)
+    return f"nobody owns {name}; what it holds is closed"
+
+
+def _forgive_removal(mind: Mind, name: str) -> None:
+    """The sleeve is added again: only its removal ends by that, no other reason to be off."""
+    held = switched_off(mind, name)
+    if held is None or not held.cause.startswith(REMOVED):
+        return
+    if held.flattening:
+        raise Refused(f"{name} was removed and is not proven flat yet")
+    unlatch(mind, f"{SLEEVE}:{name}")
+
+
 def tune(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     """Tell the owner what a person wishes; only it knows its parameters and their ranges."""
-    owner = mind.state.sleeves.get(command.sleeve)
+    owner = owner_of(mind, command.sleeve)
     if owner is None:
         raise Refused(f"nobody owns {command.sleeve!r}")
     if not 0 < len(command.values) <= VALUES_MAX:
@@ -194,6 +225,12 @@ def on_silence(mind: Mind, actor: str) -> None:
         roll_back(mind, name, f"{actor} is silent")
 
 
+def owner_of(mind: Mind, name: str) -> Sleeve | None:
+    """Who speaks for a sleeve; None while nobody does, or nobody any more."""
+    owner = mind.state.sleeves.get(name)
+    return None if owner is None or owner.seat == NOBODY else owner
+
+
 def owned_by(mind: Mind, actor: str) -> str:
     """The sleeve that a process speaks for; empty for a shadow, an empty seat and strangers."""
     name, seat = seat_of(actor)
@@ -227,6 +264,7 @@ def seats(mind: Mind) -> tuple[Seat, ...]:
         )
         for part in (state.sleeves, state.shadows)
         for name, one in part.items()
+        if one.seat != NOBODY
     )
 
 

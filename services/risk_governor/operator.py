@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.risk_governor.authority import Refused, seats, swap, tune
+from services.risk_governor.authority import Refused, remove, seats, swap, tune
 from services.risk_governor.equity import account, reached
 from services.risk_governor.latches import (
     DRAWDOWN,
@@ -35,7 +35,7 @@ from shared.seats import actor_of
 from shared.units import SECOND, Nanos
 
 ASKING: Final = (Verb.STATUS, Verb.SEATS)  # nothing is done, so nobody need say who they are
-SEATED: Final = (Verb.SWAP, Verb.SEATS, Verb.TUNE)
+SEATED: Final = (Verb.SWAP, Verb.SEATS, Verb.TUNE, Verb.REMOVE)
 ATTENDED_S: Final = 600
 """How long a quarantine that a person looks at is left alone; then it counts as unattended."""
 
@@ -215,5 +215,6 @@ COMMANDS: Final[dict[Verb, Callable[[Mind, Nanos, OperatorCommand], str]]] = {
     Verb.WAIT: wait,
     Verb.SWAP: swap,
     Verb.TUNE: tune,
+    Verb.REMOVE: remove,
     Verb.SEATS: tell_seats,
 }

@@ -29,6 +29,7 @@ class Verb(Enum):
     WAIT = "wait"  # of a quarantine: a person is looking
     SWAP = "swap"  # let the other seat of a sleeve speak for it
     TUNE = "tune"  # other parameters for a sleeve's owner, at its next bar
+    REMOVE = "remove"  # nobody speaks for a sleeve any more; what it holds is closed
     SEATS = "seats"  # who speaks for which sleeve, and who stands by
 
 

@@ -35,6 +35,7 @@ from shared.events import (
     SleeveBook,
     SleeveStatus,
 )
+from shared.seats import NO_LIFE
 from shared.sections import Sleeve as Section
 from shared.settings import SettingsError
 from shared.units import Nanos
@@ -282,6 +283,8 @@ class Mind:
         if m.fault:
             return "PAUSED", m.fault
         if m.superseded_by:
+            if m.superseded_by == NO_LIFE:
+                return "PAUSED", "the sleeve was removed"
             return "PAUSED", f"superseded by incarnation {m.superseded_by}"
         if self._barred:
             return "PAUSED", self._barred
