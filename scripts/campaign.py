@@ -22,6 +22,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from scripts import page
 from services.stage_checks import Checks
 from services.stage_play import play
 from shared.lab.accidents import Accidents
@@ -29,7 +30,7 @@ from shared.units import SECOND
 
 BROKEN = 2
 TELL_EVERY = 25
-MARKS = ("<!-- worlds -->", "<!-- /worlds -->")
+MARK = "worlds"
 
 
 class Played(Struct, frozen=True):
@@ -103,12 +104,8 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
 
 
 def report(document: Path, told: str) -> None:
-    """Put `told` between the marks. Raises ValueError where the document has none."""
-    before, begin, rest = document.read_text().partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (begin and end):
-        raise ValueError(f"{document} has no {MARKS[0]} and {MARKS[1]}")
-    document.write_text(f"{before}{begin}\n```\n{told}\n```\n{end}{after}")
+    """Put `told` into its place of the document. Raises ValueError where it has none."""
+    page.put(document, MARK, f"```\n{told}\n```")
 
 
 def campaign(seeds: Iterable[int], seconds: int, jobs: int, document: Path | None = None) -> int:

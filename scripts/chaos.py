@@ -1,7 +1,7 @@
 """Accidents to real processes: SIGKILL, SIGSTOP, the venue's faults; then a calm and a count.
 
     python -m scripts.chaos --minutes 3 --seed 7
-    python -m scripts.chaos matrix --minutes 10         # at every step of an order's life
+    python -m scripts.chaos matrix --jobs 3             # at every step of an order's life
 
 A private copy of the cast trades the simulated market at three times its speed while a seed
 decides who is killed, who is frozen for how long, and what the venue does wrong; supervisord alone
@@ -155,6 +155,7 @@ class Chaos:
         trades, fees = fills_booked(cast.var)
         assert trades == truth["fills"], f"{trades} fills booked, {truth['fills']} made"
         assert fees == truth["feesMicros"], f"fees booked {fees}, paid {truth['feesMicros']}"
+        self.done |= {"orders": len(truth["orders"]), "fills": trades}
         return f"{len(truth['orders'])} orders, {trades} fills, each booked once; flat"
 
     def replayed(self) -> str:
@@ -164,6 +165,7 @@ class Chaos:
             found = replay(self.cast.var, actor, build=build)
             assert found.equal, f"{actor}: {found}"
             compared += found.compared
+        self.done["decisions"] = compared
         return f"{compared} decisions, equal"
 
     def play(self, seconds: float) -> None:
@@ -207,14 +209,7 @@ def fills_booked(var: Path) -> tuple[int, int]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("chaos", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=("storm", "matrix"), default="storm")
-    parser.add_argument(
-        "--minutes", type=float, help="of accidents (default 3; of a matrix: until it is whole)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="which accidents (default 1)")
-    parser.add_argument("--keep", action="store_true", help="leave journals and logs behind")
-    asked = parser.parse_args(words)
+    asked = parsed(words)
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -222,12 +217,30 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
 
     if asked.what == "matrix":
-        from scripts import matrix  # it stands on this module
+        from scripts import matrix_deal  # it stands on this module
 
-        table = matrix.run(asked.minutes or 0.0, asked.seed, say)
-        sys.stdout.write("\n".join(table.lines()) + "\n")
-        return BROKEN if table.broken else 0
+        return matrix_deal.main(asked)
     return storm(asked, say)
+
+
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("chaos", description=__doc__.partition("\n")[0])
+    parser.add_argument("what", nargs="?", choices=("storm", "matrix"), default="storm")
+    parser.add_argument(
+        "--minutes", type=float, help="of accidents (default 3; of a matrix: until it is whole)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which accidents (default 1)")
+    parser.add_argument("--keep", action="store_true", help="leave journals and logs behind")
+    matrix = parser.add_argument_group("of a matrix")
+    matrix.add_argument("--jobs", type=int, default=1, help="casts at once (default 1)")
+    matrix.add_argument(
+        "--results", type=Path, help="where squares are noted; those that held are not played again"
+    )
+    matrix.add_argument("--report", type=Path, help="document that gets the table")
+    asked = parser.parse_args(words)
+    if asked.jobs < 1 or (asked.minutes or 0) < 0:
+        parser.error("--jobs is at least 1, --minutes is not below 0")
+    return asked
 
 
 def storm(asked: argparse.Namespace, say: Callable[[str], None]) -> int:

@@ -1,33 +1,31 @@
 """The kill matrix: every process, killed and frozen, at every step of an order's life.
 
-    python -m scripts.chaos matrix                        all of it, about an hour
-    python -m scripts.chaos matrix --minutes 10 --seed 3  as many cells as fit, dealt by a seed
+    python -m scripts.chaos matrix --jobs 3               all of it, a quarter of an hour
+    python -m scripts.chaos matrix --minutes 10 --seed 3  as many squares as fit, dealt by a seed
 
 Real processes under a real supervisord trade the simulated market; one sleeve is the drill, so that
 every step comes by within seconds. We listen on the bus; at the step we signal the victim at once.
 Then the cast has to come back by itself, and the venue's own account of everything decides: page
 and venue agree, each position has its stop, no tag was used twice. Every cast ends with a flatten,
-a count of every fill, and a replay of every journal. The table is printed as Markdown.
+a count of every fill, and a replay of every journal. `matrix_deal.py` deals the squares to casts
+that play side by side, and writes the table.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import Random
 from typing import Any, Final, NamedTuple
 
 import zmq
 
 from scripts.chaos import LIVE, Chaos
 from scripts.console import CommandError, ask_governor
-from scripts.rehearsal import Rehearsal, TimedOut, alive
+from scripts.rehearsal import Rehearsal, alive
 from services.cast import programs
 from shared.events import (
     Event,
@@ -45,12 +43,16 @@ from shared.settings import load
 
 KINDS: Final = (OrderIntent, OrderApproved, OrderUpdate, Fill, FlattenProgress)
 SPEAKERS: Final = ("sleeve_trend", "risk_governor", "order_router")
-FROZEN_S: Final = 6.0  # longer than the sentinel's patience with a router that holds a position
+FROZEN_S: Final = {
+    "risk_governor": 9.5, "market_data_gateway": 4.0, "sentinel": 4.0, "simulator": 4.5,
+    "metrics_exporter": 2.0, "supervisord": 2.0,
+}  # fmt: skip
+"""Seconds of a freeze, each longer than the patience of those who watch the victim."""
+FROZEN_ELSE_S: Final = 6.0  # the router (the sentinel waits 5 s), sleeves, everybody
 STEP_S: Final = 60.0
 BACK_S: Final = 120.0
 STOP_ORDER: Final = 4  # the venue's number of a stop
 SLOW_MS: Final = 900
-CELLS_PER_CAST: Final = 40  # then a new one: the day has loss limits
 SUPERVISOR: Final = "supervisord"
 SETTINGS: Final = "everybody, then other settings"
 EVERYBODY: Final = "everybody but the venue"
@@ -204,7 +206,7 @@ class Matrix:
         thaw = self._hit(cell)
         since = time.monotonic()
         if thaw is not None:
-            time.sleep(FROZEN_S)
+            time.sleep(FROZEN_S.get(cell.victim, FROZEN_ELSE_S))
             thaw()
             since = time.monotonic()
             time.sleep(LOOK_S)
@@ -320,70 +322,6 @@ def cells() -> list[Cell]:
         for victim in single
         for number in (signal.SIGKILL, signal.SIGSTOP)
     ]
-    found += [Cell(step, EVERYBODY, signal.SIGSTOP) for step in STEPS]
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        found += [Cell(step, EVERYBODY, number) for step in STEPS]
     return found + [Cell(step, SETTINGS, signal.SIGKILL) for step in STEPS]
-
-
-class Table:
-    """What became of each cell."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[tuple[str, str, str], float] = {}
-        self.broken: list[str] = []
-
-    def note(self, cell: Cell, seconds: float) -> None:
-        self.seconds[cell.step.name, cell.victim, cell.number.name] = seconds
-
-    def lines(self) -> Iterator[str]:
-        """Markdown: a row per victim, a column per step; killed / frozen, seconds to well."""
-        yield "| killed / frozen at | " + " | ".join(step.name for step in STEPS) + " |"
-        yield "|---" * (len(STEPS) + 1) + "|"
-        for victim in dict.fromkeys(cell.victim for cell in cells()):
-            row = (self._square(step.name, victim) for step in STEPS)
-            yield f"| {victim} | " + " | ".join(row) + " |"
-
-    def _square(self, step: str, victim: str) -> str:
-        both = [self.seconds.get((step, victim, name)) for name in ("SIGKILL", "SIGSTOP")]
-        return " / ".join("-" if one is None else f"{one:.1f}" for one in both)
-
-
-def run(minutes: float, seed: int, say: Callable[[str], None]) -> Table:
-    """Cells dealt by a seed until the time is over; 0 minutes: all of them, in order."""
-    dealt, table = cells(), Table()
-    if minutes:
-        Random(seed).shuffle(dealt)
-    until = time.monotonic() + (minutes * 60 if minutes else 1e9)
-    while dealt and time.monotonic() < until:
-        hand, dealt = dealt[:CELLS_PER_CAST], dealt[CELLS_PER_CAST:]
-        _one_cast(hand, until, table, say)
-    return table
-
-
-def _one_cast(hand: list[Cell], until: float, table: Table, say: Callable[[str], None]) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="tsq-matrix-"))
-    cast = Rehearsal(folder / "var", **DRILL)
-    matrix, broken, at = Matrix(cast, say), len(table.broken), "the beginning"
-    try:
-        matrix.begin()
-        for cell in hand:
-            if time.monotonic() > until:
-                break
-            began, at = time.monotonic(), str(cell)
-            try:
-                seconds = matrix.play(cell)
-            except NotReached as reason:
-                say(f"{cell}: not played, {reason}")
-                continue
-            table.note(cell, seconds)
-            waited_s = time.monotonic() - began - seconds
-            say(f"{cell}: well after {seconds:.1f} s (it took {waited_s:.0f} s to come to it)")
-        at = "the end"
-        matrix.end()
-    except (TimedOut, AssertionError, OSError) as error:
-        table.broken.append(f"{at}: {type(error).__name__}: {error}")
-        say(f"BROKEN at {table.broken[-1]}; kept: {folder}")
-    finally:
-        matrix.ears.close()
-        cast.close()
-        if len(table.broken) == broken:
-            shutil.rmtree(folder, ignore_errors=True)
