@@ -118,9 +118,8 @@ class Table:
         )
         if slowest:
             told += f" Slowest to be well: {slowest.seconds:.1f} s ({' '.join(slowest.key)})."
-        return "\n".join(
-            (told, *(f"- BROKEN: {it}" for it in broken), *(f"- {it}" for it in missed))
-        )
+        more = [f"- BROKEN: {it}" for it in broken] + [f"- not reached: {it}" for it in missed]
+        return "\n".join((told, *more))
 
     def _those(self, mark: str) -> list[Square]:
         return [row for row in self.squares.values() if getattr(row, mark)]
