@@ -231,8 +231,8 @@ def removed(args: argparse.Namespace, var: Path) -> Exit:
     sat = [it.name for it in programs(var) if seat_of(it.name)[0] == args.sleeve]
     for actor in sat:
         seating.rest(var, actor)
-    told = {"owner": None, "rests": sat}
-    report(args, f"{args.sleeve} is removed; `--to` adds it again, `--back` its first seat", told)
+    text = f"{args.sleeve} is removed; `--to` adds it again, `--back` its first seat"
+    report(args, text, {"owner": None, "rests": sat})
     return Exit.OK
 
 
