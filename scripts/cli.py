@@ -27,6 +27,7 @@ VERBS = {
     "rules": ("scripts.rules", "the firm's rule packs with their evidence, and what each rule is"),
     "simulator": ("scripts.simulator", "the simulated venue alone, for clients of any kind"),
     "risk": ("scripts.risk", "why an order was refused or approved, and how far the limits are"),
+    "report": ("scripts.report", "who earned what, and what fills cost, from the journals"),
     "journal": ("scripts.journal", "list, read, follow or verify what an actor recorded"),
     "bench": ("scripts.bench", "measure speed here and now, beside something bare"),
     "new-sleeve": ("scripts.new_sleeve", "write a sleeve that trades, and its test"),

@@ -453,6 +453,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     stop_loss_ticks: int | None = None
     take_profit_ticks: int | None = None
     bound: str = ""
+    touch: Ticks | None = None  # of a market order: the side it had to trade with when approved
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from services.metrics_exporter.state import (
     Total,
     TradeRow,
 )
+from shared.domain.attribution import SAID_BY, Attribution
 from shared.domain.sessions import OutsideCalendar, calendar
 from shared.events import (
     TERMINAL,
@@ -124,6 +125,7 @@ class Board:
         self.recent = Recent()
         self.counts = Counts()
         self.totals: dict[str, Total] = {}
+        self.attribution = Attribution()
         self.fills_waiting: deque[TradeRow] = deque(maxlen=FILLS_WAITING_MAX)
         self._calendar = calendar(settings.session)
         self._handlers: dict[type[Event], Callable[[str, Seen[Any]], None]] = {
@@ -132,7 +134,7 @@ class Board:
             Flatten: self._on_flatten,
             CancelApproved: self._on_cancel,
             Armed: self._from(GOVERNOR, "armed"),
-            SessionPhase: self._from(GATEWAY, "phase"),
+            SessionPhase: self._on_phase,
             FeedStatus: self._from(GATEWAY, "feed"),
             VenueStatus: self._from(ROUTER, "venue"),
             AccountUpdate: self._from(ROUTER, "account"),
@@ -165,6 +167,8 @@ class Board:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(source, Seen(event, self._said_ns(time_ns), time_ns))
+        if isinstance(event, SAID_BY.get(source, ())):
+            self.attribution.observe(event, self._calendar)
 
     def snapshot(self) -> bytes:
         """What a next life of ours must not have to read again."""
@@ -237,6 +241,10 @@ class Board:
             seen.source_ns,
             restarts,
         )
+
+    def _on_phase(self, source: str, seen: Seen[SessionPhase]) -> None:
+        self.phase = seen
+        self.attribution = self.attribution.turn(seen.value.trading_day)
 
     def _on_reconciled(self, source: str, seen: Seen[Reconciled]) -> None:
         """Complete: a live order that is not listed does not exist."""
@@ -324,8 +332,9 @@ class Board:
     def _on_fill(self, source: str, seen: Seen[Fill]) -> None:
         if source != ROUTER:
             return
-        fill = seen.value
-        self.fills_waiting.append(TradeRow(self._day_of(fill.venue_ns), fill))
+        fill, day = seen.value, self._day_of(seen.value.venue_ns)
+        self.fills_waiting.append(TradeRow(day, fill))
+        self.attribution = self.attribution.turn(day)
         if any(known.value.trade_id == fill.trade_id for known in self.recent.fills):
             return
         self.recent.fills.appendleft(seen)

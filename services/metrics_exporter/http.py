@@ -24,6 +24,7 @@ from services.metrics_exporter.schema import Snapshot
 STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
     "/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/risk.js": "risk.js",
+    "/earned.js": "earned.js",
 }  # fmt: skip
 TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")

@@ -25,6 +25,7 @@ from services.metrics_exporter.state import (
     Seen,
     TradeRow,
 )
+from shared.domain.attribution import Attribution
 from shared.events import (
     AccountUpdate,
     Armed,
@@ -69,6 +70,7 @@ class Kept(Struct):
     orders: dict[str, Seen[OrderUpdate]]
     cards: dict[str, Card]
     counts: Counts
+    attribution: Attribution
 
 
 class Past(Struct):

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from services.metrics_exporter import rows
+from services.metrics_exporter import earned, rows
 from services.metrics_exporter.core import GOVERNOR, ROUTER, Board
 from services.metrics_exporter.verdict import Level, quote_age_s, unprotected_s, unready, verdict
 from shared.domain.rules.telling import alarms, used_percent
@@ -40,6 +40,7 @@ class BoardCollector(Collector):
         yield from self._market()
         yield from self._positions()
         yield from self._sleeves()
+        yield from self._earned()
         yield from self._counters()
 
     def _system(self) -> Iterator[Metric]:
@@ -159,6 +160,34 @@ class BoardCollector(Collector):
             for name, value in sorted(view.numbers.items())
         ]
         yield gauge("sleeve_number", "A sleeve's own indicator.", numbers, "sleeve reason")
+
+    def _earned(self) -> Iterator[Metric]:
+        """Of this trading day; an owner's averages are absent until he has closed a round trip."""
+        day = earned.attribution(self._board.attribution)
+        owners = [row for row in day.earned if row.owner != earned.ACCOUNT]
+        trips = [((row.owner,), float(row.trips)) for row in owners]
+        yield gauge("round_trips_today", "Round trips closed today.", trips, "sleeve")
+        for name, text, values in (
+            ("win_ratio", "Share of round trips won.",
+             [(row.owner, row.win_percent, 0.01) for row in owners]),
+            ("expectancy_dollars", "Net of the average round trip.",
+             [(row.owner, row.expectancy_dollars, 1.0) for row in owners]),
+            ("adverse_excursion_dollars", "MAE of the average round trip.",
+             [(row.owner, row.adverse_dollars, 1.0) for row in owners]),
+            ("favourable_excursion_dollars", "MFE of the average round trip.",
+             [(row.owner, row.favourable_dollars, 1.0) for row in owners]),
+        ):  # fmt: skip
+            known = [((who,), value * unit) for who, value, unit in values if value is not None]
+            yield gauge(name, text, known, "sleeve")
+        kinds: dict[tuple[str, ...], float] = {}
+        for slip in day.slips:
+            key = (slip.owner, slip.type)
+            kinds[key] = kinds.get(key, 0) + slip.ticks * slip.contracts
+        text = "Ticks lost against the expected price, over contracts; negative is better."
+        yield gauge("slippage_ticks_today", text, sorted(kinds.items()), "sleeve reason")
+        if day.unexplained_dollars is not None:
+            moved = [((), day.unexplained_dollars)]
+            yield gauge("unexplained_dollars", "Balance moved without a trade today.", moved)
 
     def _counters(self) -> Iterator[Metric]:
         counts = self._board.counts

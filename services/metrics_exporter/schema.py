@@ -259,6 +259,40 @@ class TotalView(Struct, kw_only=True):
     fees_dollars: float
 
 
+class EarnedView(Struct, kw_only=True):
+    """What one owner earned this trading day; averages are of its closed round trips."""
+
+    owner: str  # a sleeve, `human`, or `account`: the sum
+    net_dollars: float
+    fees_dollars: float
+    fills: int
+    contracts: int  # sides
+    trips: int
+    win_percent: float | None
+    expectancy_dollars: float | None
+    adverse_dollars: float | None  # MAE
+    favourable_dollars: float | None  # MFE
+    held_s: float | None
+    slip_ticks: float | None  # of a contract, bad ones positive
+
+
+class SlipView(Struct, kw_only=True):
+    owner: str
+    type: str
+    hour: int  # in Chicago; -1 outside the calendar
+    fills: int
+    contracts: int
+    ticks: float  # of a contract
+    worst: int
+
+
+class AttributionView(Struct, kw_only=True):
+    trading_day: str
+    earned: list[EarnedView]
+    slips: list[SlipView]
+    unexplained_dollars: float | None  # what the balance moved without a trade; None while open
+
+
 class Snapshot(Struct, kw_only=True):
     now: float  # market time, unix seconds
     speed: float
@@ -279,3 +313,4 @@ class Snapshot(Struct, kw_only=True):
     market: list[MarketView]
     processes: list[ProcessView]
     totals: list[TotalView]
+    attribution: AttributionView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.metrics_exporter import riskview, rows
+from services.metrics_exporter import earned, riskview, rows
 from services.metrics_exporter.core import ROUTER, Board
 from services.metrics_exporter.figures import known_product, money, unix
 from services.metrics_exporter.rows import ages, never
@@ -41,6 +41,7 @@ def snapshot(board: Board) -> Snapshot:
         market=rows.market(board),
         processes=rows.processes(board),
         totals=rows.totals(board),
+        attribution=earned.attribution(board.attribution),
     )
 
 

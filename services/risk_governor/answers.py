@@ -23,11 +23,13 @@ from shared.events import (
     ModifyIntent,
     OrderApproved,
     OrderIntent,
+    OrderType,
     OrderVetoed,
     Purpose,
     RiskLevel,
+    Side,
 )
-from shared.units import Lots, Nanos
+from shared.units import Lots, Nanos, Ticks
 
 Intent = OrderIntent | ModifyIntent | CancelIntent
 DIGITS_MAX: Final = 18  # of a number in an intent id: what 64 bits hold
@@ -86,6 +88,7 @@ def approve(
         stop_loss_ticks=intent.stop_loss_ticks if bracket else None,
         take_profit_ticks=intent.take_profit_ticks if bracket else None,
         bound=bound,
+        touch=_touch(mind, intent),
     )
     count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)
@@ -94,6 +97,16 @@ def approve(
         conduct.entries_ns[print_of(intent.contract, intent.side)] = now_ns
     tell_others(mind, now_ns)
     answer(mind, intent, approved)
+
+
+def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
+    """What a market order must expect to trade at; None for the others, whose price is their own,
+    and for an exit that goes without a quote.
+    """
+    mark = mind.state.marks.get(intent.contract) if intent.type is OrderType.MARKET else None
+    if mark is None:
+        return None
+    return mark.ask if intent.side is Side.BUY else mark.bid
 
 
 def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:

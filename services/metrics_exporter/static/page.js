@@ -274,6 +274,7 @@ function draw(now) {
   drawTiles(now);
   drawPositions(now);
   drawSleeves(now);
+  drawEarned(now);
   drawLists(now);
 }
 
