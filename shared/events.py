@@ -453,7 +453,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     stop_loss_ticks: int | None = None
     take_profit_ticks: int | None = None
     bound: str = ""
-    touch: Ticks | None = None  # of a market order: the side it had to trade with when approved
+    touch: Ticks | None = None  # what it would have traded with when approved; None: it rests
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):

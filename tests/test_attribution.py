@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from scripts import cli
 from services.metrics_exporter.core import Board
@@ -198,6 +199,18 @@ def test_slippage_by_type_and_hour() -> None:
         ("trend", "LIMIT", 13): Slip(1, 1, -1, 0),
         ("trend", "FLATTEN", 12): Slip(1, 1, 2, 2),
     }
+
+
+def test_a_take_profit_put_through_the_market_is_the_exit_it_stands_for() -> None:
+    """The sleeve leaves at 105; the router moves the leg to 85 so that it trades now, at 103."""
+    leg = replace(an_update("t2", OrderType.LIMIT, limit_price=130), purpose=Purpose.TAKE_PROFIT)
+    exit_ = replace(an_approval("t3", 105), side=Side.SELL, purpose=Purpose.EXIT)
+    sold = a_fill(2, "trend", Side.SELL, 1, 103, purpose=Purpose.TAKE_PROFIT)
+    bought = a_fill(1, "trend", Side.BUY, 1, 100)
+    found = told(bought, leg, exit_, replace(leg, limit_price=85), sold)
+    assert found.slips == {("trend", "MARKET", 12): Slip(1, 1, 2, 2)}
+    assert found.leaving == {}
+    assert told(bought, leg, sold).slips == {("trend", "LIMIT", 12): Slip(1, 1, 27, 27)}
 
 
 def test_a_new_day_begins_at_zero_but_never_with_something_held() -> None:

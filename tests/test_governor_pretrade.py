@@ -397,6 +397,25 @@ def test_one_month_is_not_opened_against_another() -> None:
     passed(stage.ask("trend", BUY, contract=march))
 
 
+@pytest.mark.parametrize(
+    ("side", "order", "touch"),
+    [
+        (BUY, {}, 84_001),
+        (SELL, {}, 84_000),
+        (BUY, {"type": OrderType.LIMIT, "limit_price": 84_001}, 84_001),
+        (BUY, {"type": OrderType.LIMIT, "limit_price": 84_000}, None),
+        (SELL, {"type": OrderType.LIMIT, "limit_price": 83_990}, 84_000),
+        (SELL, {"type": OrderType.LIMIT, "limit_price": 84_001}, None),
+        (BUY, {"type": OrderType.STOP, "stop_price": 84_010}, None),
+    ],
+)
+def test_an_approval_tells_what_the_order_would_trade_with(
+    side: Side, order: dict[str, Any], touch: int | None
+) -> None:
+    approved = passed(Stage(wide()).opened().ask("trend", side, **order))
+    assert approved.touch == touch
+
+
 # -- together --------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,6 @@ from shared.events import (
     OrderVetoed,
     Purpose,
     RiskLevel,
-    Side,
 )
 from shared.units import Lots, Nanos, Ticks
 
@@ -100,13 +99,16 @@ def approve(
 
 
 def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
-    """What a market order must expect to trade at; None for the others, whose price is their own,
-    and for an exit that goes without a quote.
+    """What an order that trades at once must expect; None for one that rests at a price of its
+    own, and for an exit that goes without a quote.
     """
-    mark = mind.state.marks.get(intent.contract) if intent.type is OrderType.MARKET else None
-    if mark is None:
+    mark = mind.state.marks.get(intent.contract)
+    if mark is None or intent.stop_price is not None:
         return None
-    return mark.ask if intent.side is Side.BUY else mark.bid
+    side = int(intent.side)
+    touch, limit = (mark.ask if side > 0 else mark.bid), intent.limit_price
+    rests = intent.type is not OrderType.MARKET and (limit is None or (limit - touch) * side < 0)
+    return None if rests else touch
 
 
 def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:

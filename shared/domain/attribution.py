@@ -10,9 +10,9 @@ it did and by its own fills: the second in which it began is left out, because n
 of that bar came before the fill. A fill the venue takes back is a fill of the other side at its own
 price: the money stays exact, the count of trips then tells the correction as what it was.
 
-*Slippage* is what a fill cost against the price that was expected, in ticks, bad ones positive:
-for a stop its own stop price, for a limit its own limit price, for a market order the side it had
-to trade with when the governor approved it, for a close of a flatten the last one-second bar.
+*Slippage* is what a fill cost against the price that was expected, in ticks, bad ones positive: for
+what trades at once the side it had to trade with when the governor approved it, for a stop its own
+stop price, for a limit that rests its own price, for a close of a flatten the last one-second bar.
 """
 
 from __future__ import annotations
@@ -145,10 +145,11 @@ class Slip(Struct):
 
 
 class Expected(Struct, frozen=True):
-    """What an order should trade at; `price` None: nobody knows."""
+    """What an order should trade at (None: nobody knows), and its own price as last told."""
 
     type: OrderType
     price: Ticks | None
+    own: Ticks | None
 
 
 class Money(Struct, frozen=True):
@@ -171,6 +172,7 @@ class Attribution(Struct):
     traded: dict[str, tuple[int, Lots]] = {}  # owner -> (fills, sides)
     slips: dict[tuple[str, str, int], Slip] = {}  # (owner, order type, hour in Chicago)
     expected: dict[str, Expected] = {}  # by tag
+    leaving: dict[str, Ticks] = {}  # "owner contract" -> what its exit at market should trade at
     closes: dict[str, Ticks] = {}  # last one-second bar
     balance: Micros | None = None  # the venue's, as last told
     start: Micros | None = None  # of it without this day's trades, when it was first told flat
@@ -181,9 +183,9 @@ class Attribution(Struct):
             case Bar() if event.span_s == 1:
                 self._on_bar(event)
             case OrderApproved():
-                self._expect(event.tag, event.type, _price_of(event))
-            case OrderUpdate() if event.limit_price is not None or event.stop_price is not None:
-                self._expect(event.tag, event.type, _price_of(event))
+                self._on_approved(event)
+            case OrderUpdate():
+                self._on_update(event)
             case Fill():
                 self._on_fill(event, calendar)
             case AccountUpdate():
@@ -249,9 +251,29 @@ class Attribution(Struct):
                 trip.mark(bar.low)
                 trip.mark(bar.high)
 
-    def _expect(self, tag: str, kind: OrderType, price: Ticks | None) -> None:
+    def _on_approved(self, order: OrderApproved) -> None:
+        own = _own_price(order)
+        price = own if order.touch is None else order.touch
+        self._expect(order.tag, Expected(order.type, price, own))
+        if order.purpose is Purpose.EXIT and order.touch is not None:
+            self.leaving[f"{order.sleeve} {order.contract}"] = order.touch
+
+    def _on_update(self, order: OrderUpdate) -> None:
+        """A new price of its own is a new expectation, but for a take-profit that the router puts
+        through the market because the sleeve leaves: that one is the sleeve's exit at market.
+        """
+        own, known = _own_price(order), self.expected.get(order.tag)
+        if own is None or (known is not None and known.own == own):
+            return
+        touch = self.leaving.get(f"{order.sleeve} {order.contract}")
+        if known is not None and touch is not None and order.purpose is Purpose.TAKE_PROFIT:
+            self._expect(order.tag, Expected(OrderType.MARKET, touch, own))
+        else:
+            self._expect(order.tag, Expected(order.type, own, own))
+
+    def _expect(self, tag: str, expected: Expected) -> None:
         self.expected.pop(tag, None)
-        self.expected[tag] = Expected(kind, price)
+        self.expected[tag] = expected
         if len(self.expected) > EXPECTED_MAX:
             del self.expected[next(iter(self.expected))]
 
@@ -291,6 +313,7 @@ class Attribution(Struct):
         if not trip.lots:
             trip.closed_ns = max(fill.venue_ns, trip.opened_ns)
             del self.open[key]
+            self.leaving.pop(key, None)
             self.tallies.setdefault(owner, Tally()).add(trip)
             self.trips.append(trip)
             del self.trips[:-TRIPS_KEPT]
@@ -307,15 +330,8 @@ class Attribution(Struct):
         self.slips.setdefault((owner, kind, hour), Slip()).add(one)
 
 
-def _price_of(order: OrderApproved | OrderUpdate) -> Ticks | None:
-    """What it should trade at: a stop at its stop, a limit at its limit, a market order at the
-    side it has to trade with.
-    """
-    if order.stop_price is not None:
-        return order.stop_price
-    if order.limit_price is not None:
-        return order.limit_price
-    return order.touch if isinstance(order, OrderApproved) else None
+def _own_price(order: OrderApproved | OrderUpdate) -> Ticks | None:
+    return order.limit_price if order.stop_price is None else order.stop_price
 
 
 def _hour(now_ns: Nanos, calendar: Calendar) -> int:
