@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from services.risk_governor import checks_gap
-from services.risk_governor.checks_gap import gap_of, gap_room
+from services.risk_governor.checks_gap import gap_room
 from services.risk_governor.equity import account
-from services.risk_governor.exposure import Exposure
-from services.risk_governor.state import FAR
+from services.risk_governor.exposure import exposures, nothing_of, value
+from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.sizing import gap_ticks
 from shared.events import OrderState, OrderVetoed, VetoRule
 from tests.governor_stage import BUY, M2K, MES, MNQ, SELL, Stage, dollars, passed, refused, wide
@@ -91,8 +91,17 @@ def test_nothing_is_asked_where_no_gap_is_assumed() -> None:
 
 def test_what_nobody_quotes_or_declares_a_gap_for_bears_none() -> None:
     mind = Stage(wide(**GAP, session_cap=200)).opened().governor.mind
-    assert gap_of(mind, Exposure(M2K, 0), 1) == dollars("73.72")  # 145 ticks, fees
-    assert gap_of(mind, Exposure("CON.F.US.MCL.Z26", 0), 1) == FAR
+    assert gap_of(mind, M2K, 2) == 2 * dollars("75.72")  # 145 ticks, 4 of allowance, fees
+    assert gap_of(mind, "CON.F.US.MCL.Z26", 2) == FAR
     strange = Stage(wide(**GAP, stress_bp={"energy": 300})).opened().governor.mind
-    assert gap_of(strange, Exposure(M2K, 0), 1) == FAR
-    assert gap_of(strange, Exposure(M2K, 0), 0) == 0
+    assert gap_of(strange, M2K, 2) == FAR
+    unasked = Stage(wide()).opened().governor.mind
+    assert gap_of(unasked, M2K, 2) == 0
+
+
+def gap_of(mind: Mind, contract: str, lots: int) -> int:
+    """What the gap costs lots of a contract nobody trades."""
+    exposures(mind)
+    one = nothing_of(mind, contract)
+    value(mind, one)
+    return one.gap_of(lots)

@@ -110,7 +110,8 @@ def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
     return {
         name: (
             one.position, one.buys, one.sells, one.held, one.worst, one.at_risk, one.worker,
-            one.long, one.short, one.tick, one.beyond, one.net, one.leaving, one.unknown,
+            one.long, one.short, one.rates.tick, one.beyond, one.net, one.leaving, one.unknown,
+            one.gap, one.gap_loss, one.long_risk, one.short_risk, one.fall, one.rise, one.tenths,
         )
         for name, one in sorted(exposures(mind).items())
     }  # fmt: skip
@@ -226,7 +227,8 @@ def test_halving_finds_what_trying_every_size_finds(
     draft = Draft(mind, stage.now, intent, size=size, limit_price=None, stop_price=None)
     assert first_refusal(mind, draft, KIND_CHECKS) is None, passed_before
     naive = 0
-    for draft.size in range(30, 0, -1):
+    for size in range(30, 0, -1):
+        draft.resize(size)
         if first_refusal(mind, draft, SIZE_CHECKS) is None:
             naive = draft.size
             break

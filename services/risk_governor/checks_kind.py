@@ -24,7 +24,6 @@ def stop_is_given(mind: Mind, draft: Draft) -> Refusal | None:
 
 def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
     mark, limit = draft.mark, mind.limits.given.price_collar_ticks
-    assert mark is not None, "Invariant: the quote is fresh before prices are judged"
     for price in (draft.limit_price, draft.stop_price):
         if price is not None:
             far = price_distance(price, mark.bid, mark.ask)

@@ -6,7 +6,7 @@ The settlement is the price at which the trading day was taken over: the exchang
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.state import Mark, Mind
+from services.risk_governor.state import Mind
 from shared.domain.rules.windows import WHOLE, in_limit_zone
 from shared.events import VetoRule
 from shared.units import Nanos, Ticks
@@ -14,30 +14,25 @@ from shared.units import Nanos, Ticks
 
 def clocks_agree(mind: Mind, draft: Draft) -> Refusal | None:
     """A quote that left the venue long ago, or will leave it, is not the market now."""
-    mark, limit = quoted(draft), mind.limits.skew_ns
+    mark, limit = draft.mark, mind.limits.skew_ns
     skew = abs(mark.recv_ns - mark.venue_ns)
     return (VetoRule.CLOCK_SKEW, limit, skew, "") if skew > limit else None
 
 
-def quoted(draft: Draft) -> Mark:
-    assert draft.mark is not None, "Invariant: the quote is fresh before the market is judged"
-    return draft.mark
-
-
 def spread_is_usual(mind: Mind, draft: Draft) -> Refusal | None:
-    mark, limit = quoted(draft), mind.limits.given.pretrade.spread_ticks
+    mark, limit = draft.mark, mind.limits.given.pretrade.spread_ticks
     width = mark.ask - mark.bid
     return (VetoRule.SPREAD, limit, width, "") if width > limit else None
 
 
 def market_is_calm(mind: Mind, draft: Draft) -> Refusal | None:
-    left = quoted(draft).pause_ns - draft.now_ns
+    left = draft.mark.pause_ns - draft.now_ns
     return (VetoRule.JUMP, 0, left, "the price jumped") if left > 0 else None
 
 
 def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Neither the market nor the order's own prices may lie near the exchange's price limit."""
-    mark, given = quoted(draft), mind.limits.given.pretrade
+    mark, given = draft.mark, mind.limits.given.pretrade
     settle, low, high = mark.settle or mark.bid, mark.bid, mark.ask
     for price in (draft.limit_price, draft.stop_price):
         if price is not None:
@@ -71,7 +66,7 @@ def reached_by(mind: Mind, draft: Draft) -> Ticks:
     """The farthest price an order may trade at: its own, or the market's with slippage."""
     if draft.limit_price is not None:
         return draft.limit_price
-    mark = quoted(draft)
+    mark = draft.mark
     price = draft.stop_price or (mark.ask if draft.side > 0 else mark.bid)
     return price + draft.side * mind.limits.given.slippage_ticks
 
@@ -111,9 +106,8 @@ def type_is_allowed(mind: Mind, draft: Draft) -> Refusal | None:
 
 def outcomes_are_known(mind: Mind, draft: Draft) -> Refusal | None:
     """Each unknown order counts at its worst; many of them mean that nobody knows the venue."""
-    limit, count = mind.limits.given.pretrade.unknown_orders, 0
-    for one in draft.found.values():
-        count += one.unknown
+    limit = mind.limits.given.pretrade.unknown_orders
+    count = draft.others.unknown + draft.own.unknown
     return (VetoRule.UNKNOWN_ORDERS, limit, count, "") if count > limit else None
 
 

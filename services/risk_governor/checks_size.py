@@ -23,16 +23,15 @@ def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 
 def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of one product: this contract at worst, and any other month of it."""
-    with_it = draft.after()
-    after = draft.others.same + (with_it.long if draft.side > 0 else with_it.short)
-    limit = mind.limits.position_of(draft.kind.root)
+    after = draft.others.same + (draft.long if draft.side > 0 else draft.short)
+    limit = draft.own.rates.most
     return (VetoRule.POSITION, limit, after, "") if after > limit else None
 
 
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Ours, or the firm's of today where its scaling plan allows less."""
     limit = smaller_cap(mind.limits.given.account_position_tenths, mind.state.cap_tenths)
-    after = draft.others.tenths + draft.after().worst * draft.kind.mini_tenths
+    after = draft.others.tenths + draft.worst * draft.kind.mini_tenths
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None
 
 
@@ -44,7 +43,7 @@ def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
-    limit, risk = mind.limits.open_risk, draft.after().open_risk
+    limit, risk = mind.limits.open_risk, draft.open_risk
     return (VetoRule.OPEN_RISK, limit, risk, "") if risk > limit else None
 
 
@@ -52,7 +51,7 @@ def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """The session's net if every stop filled at its worst, against every line that would close
     something; the exit fee of what is held is counted twice, cheaply on the safe side."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    after, line = draft.account.session_net - draft.after().worst_loss, first_line(mind)
+    after, line = draft.account.session_net - draft.worst_loss, first_line(mind)
     return (VetoRule.DAILY_LOSS, -line.at, -after, line.key) if is_touched(after, line.at) else None
 
 
@@ -68,12 +67,12 @@ def first_line(mind: Mind) -> Line:
 def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the level of the drawdown kill."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    level, after = kill(mind), draft.account.equity - draft.after().worst_loss
+    level, after = kill(mind), draft.account.equity - draft.worst_loss
     return (VetoRule.DRAWDOWN, level, after, "") if is_touched(after, level) else None
 
 
 def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the firm's floor."""
     assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    floor, after = mind.state.floor, draft.account.equity - draft.after().worst_loss
+    floor, after = mind.state.floor, draft.account.equity - draft.worst_loss
     return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

@@ -84,12 +84,11 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
     move_bp = mind.limits.given.pretrade.stress_bp.get(group, 0)
     if not move_bp:
         return VetoRule.GROUP_STRESS, limit, FAR, f"no stress is set for {group or 'this product'}"
-    others, after, mark = draft.others, draft.after(), draft.mark
+    others = draft.others
     if others.unpriced:
         return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {others.unpriced}"
-    assert mark is not None, "Invariant: the quote is fresh before sizes are judged"
-    worth = mark.ask * draft.kind.tick_micros
-    long, short = others.long_worth + after.long * worth, others.short_worth + after.short * worth
+    worth = draft.mark.ask * draft.kind.tick_micros
+    long, short = others.long_worth + draft.long * worth, others.short_worth + draft.short * worth
     loss = (long if long > short else short) * move_bp // WHOLE
     return (VetoRule.GROUP_STRESS, limit, loss, group) if loss > limit else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.exposure import account_kept
+from services.risk_governor.equity import account_of
 from services.risk_governor.state import FAR, ROUTER, SENTINEL, Mind
 from shared.events import Phase, RiskLevel, VenueState, VetoRule
 from shared.units import SECOND
@@ -78,7 +78,7 @@ def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
         feed = mind.state.feed
         return VetoRule.FEED, limit, FAR, f"feed {'not heard of' if feed is None else feed.value}"
     mark = draft.mark
-    if mark is None or not mark.usable():
+    if not mark.usable():
         return VetoRule.FEED, limit, FAR, "no usable quote"
     age = abs(draft.now_ns - mark.recv_ns)  # a quote from the future is as wrong as an old one
     if age > limit:
@@ -90,7 +90,9 @@ def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def equity_is_known(mind: Mind, draft: Draft) -> Refusal | None:
-    draft.account = account_kept(mind, draft.found)
+    others, own = draft.others, draft.own
+    if others.net is not None and own.net is not None:
+        draft.account = account_of(mind, others.net + own.net, others.leaving + own.leaving)
     if draft.account is None:
         return VetoRule.FEED, mind.limits.quote_age_ns, FAR, "a held contract has no usable quote"
     return None

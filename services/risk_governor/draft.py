@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.risk_governor.equity import Account
-from services.risk_governor.exposure import Exposure, cost_of, exposures, nothing_of
+from services.risk_governor.exposure import Exposure, exposures, nothing_of, value
 from services.risk_governor.habits import conduct_of
-from services.risk_governor.state import Mind, Order, product
-from shared.contracts import Product
+from services.risk_governor.rates import UNQUOTED
+from services.risk_governor.state import Mind, Order
 from shared.events import OrderIntent, VetoRule
 from shared.units import Lots, Micros, Nanos, Ticks
 
@@ -21,12 +21,17 @@ Refusal = tuple[VetoRule, int, int, str]  # rule, limit, actual, detail
 
 
 class Draft:
-    """An order as it would be, with what the rules need to know about it, looked up once."""
+    """An order as it would be, with what the rules need to know about it, looked up once.
+
+    With it in them at its present `size`: `long`, `short` and `worst` contracts of its own
+    contract; `open_risk`, every stop of the account filled with the usual slippage; `worst_loss`,
+    the same and everything left an allowance farther on.
+    """
 
     __slots__ = (
-        "_after", "account", "conduct", "contract", "each", "found", "kind", "limit_price", "mark",
-        "now_ns", "others", "own", "purpose", "side", "size", "sleeve", "stop_given", "stop_price",
-        "type",
+        "account", "conduct", "contract", "each", "found", "kind", "limit_price", "long", "mark",
+        "now_ns", "open_risk", "others", "own", "purpose", "short", "side", "size", "sleeve",
+        "stop_given", "stop_price", "type", "worst", "worst_loss",
     )  # fmt: skip
 
     def __init__(
@@ -37,35 +42,41 @@ class Draft:
         self.now_ns = now_ns
         self.sleeve = wish.sleeve
         self.contract = contract
-        self.side = wish.side
-        self.size = size
+        self.side = int(wish.side)
         self.purpose = wish.purpose
         self.limit_price = limit_price
         self.stop_price = stop_price
         self.stop_given = bool(wish.stop_loss_ticks)
         self.type = wish.type
-        self.kind = product(contract)
-        self.mark = mind.state.marks.get(contract)
-        self.found = exposures(mind)  # of every contract, without this order
-        self.own = self.found.get(contract) or nothing_of(mind, contract)
-        self.each: Micros = cost_of(mind.limits, contract, wish.stop_loss_ticks)
+        self.mark = mind.state.marks.get(contract, UNQUOTED)
+        self.found = found = exposures(mind)  # of every contract, without this order
+        own = found.get(contract) or nothing_of(mind, contract)
+        if not own.worst:
+            value(mind, own)  # nothing hung on its quote until now
+        self.own = own
+        self.kind = own.kind
+        self.each: Micros = own.rates.entry(wish.stop_loss_ticks)
         self.conduct = conduct_of(mind, wish.sleeve)
         self.account: Account | None = None
-        self.others = Others(self.found, contract, self.kind)
-        self._after: After | None = None
+        self.others = Others(found, own)
+        self.resize(size)
 
-    def after(self) -> After:
-        """What it would be with this order in it, at its present size; reckoned once per size."""
-        if self._after is None or self._after.size != self.size:
-            self._after = After(self)
-        return self._after
+    def resize(self, size: Lots) -> None:
+        """Think of another size; what the account would be with it follows."""
+        own, side = self.own, self.side
+        self.size = size
+        self.long, self.short = long, short = own.sides(side, size)
+        self.worst: Lots = long if long > short else short
+        risk: Micros = self.others.risk + own.risk(side, size, self.each)
+        self.open_risk = risk
+        self.worst_loss: Micros = risk + self.others.beyond + self.worst * own.rates.tick
 
     def inputs(self) -> dict[str, int]:
         """What the rules knew, by name; `..._usd` are micro-dollars. For the veto's reader."""
         known = {"position": self.own.position, "buys": self.own.buys, "sells": self.own.sells}
-        if self.mark is not None:
+        if self.mark is not UNQUOTED:
             known |= {"bid": self.mark.bid, "ask": self.mark.ask}
-        known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.after().worst_loss}
+        known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.worst_loss}
         if self.account is not None:
             known |= {
                 "equity_usd": self.account.equity,
@@ -77,45 +88,46 @@ class Draft:
 class Others:
     """All other contracts together: contracts at their worst, what they risk, what they weigh."""
 
-    __slots__ = ("beyond", "long_worth", "risk", "same", "short_worth", "tenths", "unpriced")
+    __slots__ = (
+        "beyond", "gap", "leaving", "long_worth", "net", "risk", "same", "short_worth", "tenths",
+        "unknown", "unpriced",
+    )  # fmt: skip
 
-    def __init__(self, found: dict[str, Exposure], contract: str, kind: Product) -> None:
-        self.risk: Micros = 0
-        self.beyond: Micros = 0  # what leaving an allowance farther on costs
-        self.tenths = 0
-        self.same: Lots = 0  # of the same product in other months
-        self.long_worth: Micros = 0  # of the same group, at the ask
-        self.short_worth: Micros = 0
-        self.unpriced = ""  # a contract of the group without a quote
-        for name, one in found.items():
-            if name == contract or not one.worst:
+    def __init__(self, found: dict[str, Exposure], own: Exposure) -> None:
+        risk = beyond = gap = leaving = tenths = same = unknown = long_worth = short_worth = 0
+        net: Micros | None = 0
+        kind, self.unpriced = own.kind, ""  # a contract of the group without a quote
+        for one in found.values():
+            if one is own:
                 continue
-            self.risk += one.at_risk
-            self.beyond += one.beyond
-            self.tenths += one.worst * one.kind.mini_tenths
+            net = None if net is None or one.net is None else net + one.net
+            leaving += one.leaving
+            unknown += one.unknown
+            worst = one.worst
+            if not worst:
+                continue
+            risk += one.at_risk
+            beyond += one.beyond
+            gap += one.gap_loss
+            tenths += one.tenths
             if one.kind is kind:
-                self.same += one.worst
+                same += worst
             if one.kind.group == kind.group:
                 worth = one.ask * one.kind.tick_micros
-                self.long_worth += one.long * worth
-                self.short_worth += one.short * worth
+                long_worth += one.long * worth
+                short_worth += one.short * worth
                 if one.ask <= 0:
-                    self.unpriced = name
-
-
-class After:
-    """The order's own contract and the account with it in them."""
-
-    __slots__ = ("long", "open_risk", "short", "size", "worst", "worst_loss")
-
-    def __init__(self, draft: Draft) -> None:
-        own, others = draft.own, draft.others
-        self.size = draft.size
-        self.long, self.short = own.sides(draft.side, draft.size)
-        self.worst: Lots = self.long if self.long > self.short else self.short
-        risk: Micros = others.risk + own.risk(draft.side, draft.size, draft.each)
-        self.open_risk = risk  # every stop filled with the usual slippage
-        self.worst_loss: Micros = risk + others.beyond + self.worst * own.tick  # and leaves farther
+                    self.unpriced = one.contract
+        self.risk: Micros = risk
+        self.beyond: Micros = beyond  # what leaving an allowance farther on costs
+        self.gap: Micros = gap  # what the declared gap would cost, each against us
+        self.net: Micros | None = net  # of the session; None when nobody can say
+        self.leaving: Micros = leaving  # what it costs to have nothing at risk
+        self.tenths: int = tenths
+        self.unknown: int = unknown  # orders of unknown outcome
+        self.same: Lots = same  # of the same product in other months
+        self.long_worth: Micros = long_worth  # of the same group, at the ask
+        self.short_worth: Micros = short_worth
 
 
 Check = Callable[[Mind, Draft], Refusal | None]
@@ -136,7 +148,7 @@ def largest_size(mind: Mind, draft: Draft, checks: tuple[Check, ...], most: Lots
     """
     passes, refused = 0, most + 1
     while refused - passes > 1:
-        draft.size = (passes + refused) // 2
+        draft.resize((passes + refused) // 2)
         if first_refusal(mind, draft, checks) is None:
             passes = draft.size
         else:

@@ -80,7 +80,7 @@ def account(mind: Mind) -> Account | None:
     state = mind.state
     if state.base is None:
         return None
-    net: Micros = state.drift if state.drift < 0 else 0
+    net: Micros = 0
     allowance: Micros = 0
     for contract, desk in state.ledger.desks.items():
         kind = product(contract)
@@ -104,6 +104,16 @@ def account(mind: Mind) -> Account | None:
             if mark is None or not mark.usable():
                 return None
             net -= unknown_loss(order, left, mark, kind)
+    return account_of(mind, net, allowance)
+
+
+def account_of(mind: Mind, net: Micros, allowance: Micros) -> Account | None:
+    """The account with what its contracts come to; None while its balance is not known."""
+    state = mind.state
+    if state.base is None:
+        return None
+    if state.drift < 0:
+        net += state.drift
     return Account(state.base + net, net, allowance)
 
 

@@ -11,11 +11,11 @@ router puts under it, and a position that stays without one is flattened.
 
 from __future__ import annotations
 
-from services.risk_governor.equity import Account, exit_ticks, part_of, unknown_loss
-from services.risk_governor.limits import Limits
+from services.risk_governor.equity import Account, account_of, mark_of, unknown_loss
+from services.risk_governor.rates import UNQUOTED, Rates
 from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
-from shared.domain.ledger import HUMAN
-from shared.domain.rules.sizing import entry_cost, exposure, held_cost
+from shared.domain.ledger import HUMAN, Desk
+from shared.domain.rules.sizing import exposure
 from shared.events import OrderState, OrderType, Purpose
 from shared.units import Lots, Micros, Ticks
 
@@ -23,48 +23,50 @@ Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contract
 
 
 class Exposure:
-    """One contract at its worst. `bought` and `sold` are the working orders that may open.
+    """One contract at its worst, counted in two steps: from the books and orders (`exposure_of`),
+    and what of it hangs on the quote (`value`).
 
-    `long`, `short`, `worst` (contracts) and `at_risk` are those of the sides as they stand;
-    `beyond` is what `worst` costs to leave an allowance farther on, `tick` that of one contract;
-    `net` (None: no usable quote) and `leaving` are its part of the account, as `equity` counts it.
-    `bid` and `ask` are the quote all of it was counted at; `worker` the sleeve of the first live
-    order; `unknown` counts orders of unknown outcome; `resting` are limit orders of any purpose
-    (side, price, intent id), `stops` those that protect, `doubtful` those that may have filled,
-    `opening` what leaving those that open would cost.
+    From the books: `bought` and `sold` are the working orders that may open; `long`, `short` and
+    `worst` contracts, and the `tenths` of a mini these weigh; `beyond` is what `worst` costs to
+    leave an allowance farther on, `opening` what leaving those that open would, `leaving` what it
+    costs to have nothing at risk; `covered` is the position by the price of the stop it rests on,
+    `bare` what has none; `long_orders` and `short_orders` is what the orders of a side risk; `paid`
+    the net of the books before what is held; `fall` and `rise` the contracts that lose when the
+    price does, at worst; `worker` the sleeve of the first live order; `unknown` counts orders of
+    unknown outcome, `doubtful` are those that may have filled; `resting` are limit orders of any
+    purpose (side, price, intent id).
+
+    From the quote (`bid`, `ask`, 0 when it is unusable, and `settle`): `held`, what is held at
+    risk; `long_risk`, `short_risk` and `at_risk`, the worse of them; `net`, its part of the account
+    as `equity` counts it (None: not known); `gap`, what the declared gap costs one contract, and
+    `gap_loss`, what it costs `worst`.
     """
 
     __slots__ = (
-        "ask", "at_risk", "beyond", "bid", "bought", "buys", "contract", "doubtful", "held", "kind",
-        "leaving", "long", "net", "opening", "position", "resting", "sells", "short", "sold",
-        "stops", "tick", "unknown", "worker", "worst",
+        "ask", "at_risk", "bare", "beyond", "bid", "bought", "buys", "contract", "covered",
+        "doubtful", "fall", "gap", "gap_loss", "held", "kind", "leaving", "long", "long_orders",
+        "long_risk", "net", "opening", "paid", "position", "rates", "resting", "rise", "sells",
+        "settle", "short", "short_orders", "short_risk", "sold", "tenths", "unknown", "worker",
+        "worst",
     )  # fmt: skip
 
-    def __init__(self, contract: str, position: Lots) -> None:
+    def __init__(self, contract: str, rates: Rates) -> None:
         self.contract = contract
-        self.position = position
-        self.buys: Lots = 0
-        self.sells: Lots = 0
+        self.rates = rates
+        self.kind = rates.kind
         self.bought: Costs = []
         self.sold: Costs = []
-        self.held: Micros = 0
-        self.kind = product(contract)
-        self.worst: Lots = 0
-        self.at_risk: Micros = 0
-        self.bid: Ticks = 0
-        self.ask: Ticks = 0
-        self.worker = ""
-        self.unknown = 0
-        self.opening: Micros = 0
         self.doubtful: list[Order] = []
-        self.stops: list[Order] = []
+        self.covered: list[tuple[Ticks, Lots]] = []
         self.resting: list[tuple[int, Ticks, str]] = []
-        self.long: Lots = 0
-        self.short: Lots = 0
-        self.tick: Micros = 0
-        self.beyond: Micros = 0
+        self.worker = ""
         self.net: Micros | None = 0
-        self.leaving: Micros = 0
+        self.position = self.buys = self.sells = self.bare = self.fall = self.rise = 0
+        self.long = self.short = self.worst = self.unknown = 0
+        self.beyond = self.opening = self.leaving = self.paid = 0
+        self.long_orders = self.short_orders = self.held = 0
+        self.long_risk = self.short_risk = self.at_risk = self.gap = self.gap_loss = 0
+        self.tenths = self.bid = self.ask = self.settle = 0
 
     def add(self, side: int, lots: Lots, cost: Micros) -> None:
         """Count an order of `lots` contracts, each losing `cost` when entered and stopped."""
@@ -81,29 +83,33 @@ class Exposure:
             return exposure(self.position, self.buys + lots, self.sells)
         return exposure(self.position, self.buys, self.sells + (lots if side else 0))
 
-    def risk(self, side: int = 0, lots: Lots = 0, cost: Micros = 0) -> Micros:
-        """Loss of the worse side with every stop filled, with an order more; micro-dollars."""
-        bought, sold = self.bought, self.sold
+    def risk(self, side: int, lots: Lots, cost: Micros) -> Micros:
+        """Loss of the worse side with every stop filled, with an order more; micro-dollars.
+
+        An order that adds to what is held adds its cost; one against it first closes.
+        """
+        long, short = self.long_risk, self.short_risk
         if side > 0:
-            bought = [*bought, (cost, lots)]
+            if self.position >= 0:
+                long += cost * lots
+            else:
+                long = _orders_risk(self.position, [*self.bought, (cost, lots)])
         elif side < 0:
-            sold = [*sold, (cost, lots)]
-        long = _side(self.position, self.held, bought)
-        short = _side(-self.position, self.held, sold)
+            if self.position <= 0:
+                short += cost * lots
+            else:
+                short = _orders_risk(-self.position, [*self.sold, (cost, lots)])
         return long if long > short else short
 
+    def gap_of(self, lots: Lots) -> Micros:
+        """What the declared gap costs, all of `lots` held against it."""
+        return self.gap * lots if self.gap < FAR else FAR
 
-def _side(position: Lots, held: Micros, orders: Costs) -> Micros:
-    """Risk of one side: what is held on it plus its orders; a position against it is closed first,
-    and what it closes is taken to be the cheapest."""
-    if position > 0:
-        total = held
-        for cost, lots in orders:
-            total += cost * lots
-        return total
-    if not orders:
-        return 0
-    opened = position
+
+def _orders_risk(position: Lots, orders: Costs) -> Micros:
+    """Risk of the orders of one side; a position against it (negative) is closed first, and what
+    it closes is taken to be the cheapest."""
+    opened = position if position < 0 else 0
     for _, lots in orders:
         opened += lots
     total = 0
@@ -114,13 +120,6 @@ def _side(position: Lots, held: Micros, orders: Costs) -> Micros:
     return total
 
 
-def cost_of(limits: Limits, contract: str, stop: Ticks | None) -> Micros:
-    """Loss of one contract entered and stopped `stop` ticks away; None: under the net stop."""
-    kind = product(contract)
-    distance = limits.given.net_stop_ticks if stop is None else stop
-    return entry_cost(distance, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
-
-
 def exposures(mind: Mind) -> dict[str, Exposure]:
     """Every contract that is held or has an order that may still fill. Not to be changed.
 
@@ -129,18 +128,18 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
     or a day changes what leaving costs.
     """
     found, stale = mind.exposed, mind.stale
-    counted_for = (mind.state.thin, mind.limits)
-    if found is None or mind.exposed_for != counted_for:
-        found, mind.exposed_for = {}, counted_for
-        mind.exposed = found
+    thin, limits = mind.exposed_for
+    if found is None or thin is not mind.state.thin or limits is not mind.limits:
+        found, mind.exposed_for = {}, (mind.state.thin, mind.limits)
+        mind.exposed, mind.rates = found, {}
         stale = dict.fromkeys(mind.state.ledger.desks)
         for order in mind.state.orders.values():
             stale[order.contract] = None
     marks = mind.state.marks
     for contract, one in found.items():
         if one.worst or one.unknown:
-            mark = marks.get(contract)
-            moved = mark is None or mark.bid != one.bid or mark.ask != one.ask
+            mark = marks.get(contract, UNQUOTED)
+            moved = mark.bid != one.bid or mark.ask != one.ask or mark.settle != one.settle
             if moved and contract not in stale:
                 value(mind, one)
     if not stale:
@@ -158,108 +157,119 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
 def exposure_of(mind: Mind, contract: str) -> Exposure | None:
     """One contract counted from the books and its orders; None when it was never traded today."""
     desk, one = mind.state.ledger.desks.get(contract), nothing_of(mind, contract)
+    stops = _add_orders(mind, one)
     if desk is not None:
-        one.position = desk.account.position.lots
-    _add_orders(mind, one)
-    if desk is None and not one.worker:
+        _add_books(one, desk, stops)
+    elif not one.worker:
         return None
     one.long, one.short = one.sides()
     one.worst = one.long if one.long > one.short else one.short
-    one.beyond = one.worst * one.tick
+    one.tenths = one.worst * one.kind.mini_tenths
+    one.beyond = one.worst * one.rates.tick
+    one.leaving = one.opening + abs(one.position) * one.rates.tick
+    one.long_orders = _orders_risk(one.position, one.bought)
+    one.short_orders = _orders_risk(-one.position, one.sold)
     value(mind, one)
     return one
 
 
+def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
+    """Count what is held, each part under the stop it rests on, the farthest first."""
+    book, rates = desk.account, one.rates
+    one.position = lots = book.position.lots
+    one.bare = size = abs(lots)
+    one.paid = book.position.cash * rates.tick_micros - book.fees - size * rates.fee
+    one.fall += max(0, lots)
+    one.rise += max(0, -lots)
+    sign = 1 if lots > 0 else -1
+    resting = [
+        (order.stop_price * sign, order.leaves())
+        for order in stops
+        if order.side == -sign and order.stop_price is not None
+    ]
+    for price, most in sorted(resting):
+        part = min(most, one.bare)
+        one.bare -= part
+        one.covered.append((price * sign, part))
+
+
 def value(mind: Mind, one: Exposure) -> None:
     """Everything about a contract that hangs on its quote."""
-    state, kind = mind.state, one.kind
-    desk, mark = state.ledger.desks.get(one.contract), state.marks.get(one.contract)
-    usable = mark is not None and mark.usable()
-    one.bid, one.ask = (mark.bid, mark.ask) if mark is not None and usable else (0, 0)
-    one.net, one.leaving = 0, one.opening
-    if desk is not None:
-        one.net, leaving = part_of(desk.account, mark, kind, one.tick)
-        one.leaving += leaving
+    mark, rates, lots = mind.state.marks.get(one.contract, UNQUOTED), one.rates, one.position
+    usable = mark.usable()
+    one.bid, one.ask = (mark.bid, mark.ask) if usable else (0, 0)
+    one.settle = mark.settle
+    one.gap = rates.gap(mark)
+    one.gap_loss = one.gap_of(one.worst)
+    one.net = one.paid if usable or not (lots or one.doubtful) else None
+    one.long_risk, one.short_risk = one.long_orders, one.short_orders
+    if lots:
+        price = mark_of(mark, lots)
+        if one.net is not None:
+            one.net += lots * price * rates.tick_micros
+        one.held = one.bare * rates.bare
+        for stop, part in one.covered:
+            distance = price - stop if lots > 0 else stop - price
+            one.held += part * (rates.held(distance) if usable else rates.bare)
+        if lots > 0:
+            one.long_risk += one.held
+        else:
+            one.short_risk += one.held
     for order in one.doubtful:
-        if one.net is None or mark is None or not usable:
-            one.net = None
-            break
-        one.net -= unknown_loss(order, order.leaves(), mark, kind)
-    if one.position:
-        one.held = held_risk(mind, one, one.stops)
+        if one.net is not None:
+            one.net -= unknown_loss(order, order.leaves(), mark, one.kind)
     if one.worst:
-        one.at_risk = FAR if kind is STRANGE else one.risk()
+        one.at_risk = FAR if one.kind is STRANGE else max(one.long_risk, one.short_risk)
 
 
-def _add_orders(mind: Mind, one: Exposure) -> None:
-    """Count every live order of a contract."""
-    limits, kind, contract = mind.limits, one.kind, one.contract
-    entered = entry_cost(0, limits.given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
+def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
+    """Count every live order of a contract. Returns the stops among them that protect."""
+    rates, contract, stops = one.rates, one.contract, []
     for order in mind.state.orders.values():
         left = order.leaves() if order.contract == contract else 0
         if not left:
             continue
         if order.opens():
-            one.opening += left * entered
+            one.opening += left * rates.entered
         if order.worst_price is not None:
             one.doubtful.append(order)
+            one.fall += left if order.side > 0 else 0
+            one.rise += left if order.side <= 0 else 0
         one.worker = one.worker or order.sleeve or HUMAN
         one.unknown += order.state is OrderState.UNKNOWN
         if order.type is OrderType.LIMIT and order.limit_price is not None:
             one.resting.append((order.side, order.limit_price, order.intent_id))
         if not order.protects:
-            one.add(order.side, left, cost_of(limits, contract, order.stop_loss_ticks))
+            one.add(order.side, left, rates.entry(order.stop_loss_ticks))
         elif order.stop_price is not None and order.state is not OrderState.SUSPENDED:
-            one.stops.append(order)
+            stops.append(order)
+    return stops
 
 
 def account_kept(mind: Mind, found: dict[str, Exposure]) -> Account | None:
     """The account as `equity.account` counts it, from what is kept of every contract."""
-    state = mind.state
-    if state.base is None:
-        return None
-    net: Micros = state.drift if state.drift < 0 else 0
-    leaving: Micros = 0
+    net = leaving = 0
     for one in found.values():
         if one.net is None:
             return None
         net += one.net
         leaving += one.leaving
-    return Account(state.base + net, net, leaving)
+    return account_of(mind, net, leaving)
 
 
 def nothing_of(mind: Mind, contract: str) -> Exposure:
-    """A contract in which nothing is held and nothing works."""
-    one = Exposure(contract, 0)
-    one.tick = exit_ticks(mind, one.kind) * one.kind.tick_micros
-    return one
-
-
-def held_risk(mind: Mind, one: Exposure, stops: list[Order]) -> Micros:
-    """Loss from the mark of what is held under its working stops, the farthest counted first."""
-    limits, kind, position = mind.limits.given, one.kind, one.position
-    sign = 1 if position > 0 else -1
-    distances: list[tuple[Ticks, Lots]] = []
-    if one.bid > 0 and one.ask > 0:
-        price = min(one.bid, one.ask) if sign > 0 else max(one.bid, one.ask)
-        distances = [
-            ((price - order.stop_price) * sign, order.leaves())
-            for order in stops
-            if order.side == -sign and order.stop_price is not None
-        ]
-    distances.sort(reverse=True)
-    left, total = abs(position), 0
-    for distance, lots in [*distances, (limits.net_stop_ticks, FAR)]:
-        part = lots if lots < left else left
-        each = held_cost(distance, limits.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
-        total += each * part
-        left -= part
-    return total
+    """A contract in which nothing is held and nothing works. Asked after `exposures`, which sees
+    to it that the rates kept are today's."""
+    kind = product(contract)
+    rates = mind.rates.get(kind.root)
+    if rates is None:
+        rates = mind.rates[kind.root] = Rates(mind, kind)
+    return Exposure(contract, rates)
 
 
 def tenths(found: dict[str, Exposure]) -> int:
     """The account's worst position over all contracts, in tenths of a mini."""
-    return sum(one.worst * one.kind.mini_tenths for one in found.values())
+    return sum(one.tenths for one in found.values())
 
 
 def pending_entries(mind: Mind) -> int:

@@ -147,7 +147,7 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if largest >= (intent.least or (1 if intent.up_to else intent.size)):
         approve(mind, now_ns, intent, largest, reducing=largest <= room, bound=refusal[0].value)
         return
-    draft.size = intent.size
+    draft.resize(intent.size)
     veto(mind, intent, refusal, largest=largest, draft=draft)
 
 

@@ -41,6 +41,7 @@ from shared.units import Lots, Micros, Nanos, Ticks
 
 if TYPE_CHECKING:
     from services.risk_governor.exposure import Exposure
+    from services.risk_governor.rates import Rates
 
 FAR: Final = 1 << 60  # beyond every price and every sum of money
 ANSWERS_REMEMBERED: Final = 128  # per sleeve; an older intent repeated is vetoed as a duplicate
@@ -293,6 +294,7 @@ class Mind:
         self.out: list[Event] = []
         self.exposed: dict[str, Exposure] | None = None  # see `exposure.exposures`
         self.exposed_for: tuple[bool, Limits] = (False, self.limits)
+        self.rates: dict[str, Rates] = {}  # by root, of the products asked about
         self.stale: dict[str, None] = {}
         self._today: TradingDay | None = None
 
