@@ -28,6 +28,7 @@ from shared.events import (
     Quote,
     RiskLevel,
     Scope,
+    Side,
     Started,
     VetoRule,
 )
