@@ -140,6 +140,7 @@ class Mind:
             if kind == records.START and records.start_of(content).now_ns > at_ns:
                 break
             follower.follow(self._path, found)
+        follower.finish()
         return msgspec.msgpack.decode(follower.core.snapshot(), strict=False)
 
     def _build(self, start: Start) -> Core:

@@ -437,3 +437,21 @@ def test_other_code_answers_what_the_last_one_refused_and_died_before_saying(
     bench.restart(changed=True)
     again = bench.updates(refused.intent_id)[before:]
     assert [update.state for update in again] == ([] if recorded else [OrderState.REFUSED])
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_other_code_knows_that_an_order_may_have_left_before_the_snapshot(
+    bench: Bench, arrived: bool
+) -> None:
+    """Its answer SENT is in the memory taken over, not in the tail behind it."""
+    approval = bench.enter()
+    assert bench.state(approval.intent_id) is OrderState.SENT
+    bench.base, bench.tape = bench.router.snapshot(), []
+    before = len(bench.updates(approval.intent_id))
+    bench.restart(changed=True, unsent=not arrived)
+    first, *_ = bench.updates(approval.intent_id)[before:]
+    assert first.state is OrderState.UNKNOWN, "law 9: nobody can know yet"
+    bench.run(30)
+    last = bench.updates(approval.intent_id)[-1]
+    assert last.state is (OrderState.FILLED if arrived else OrderState.ABSENT)
+    assert bench.lots(MNQ) == bench.venue.lots.get(MNQ, 0)

@@ -284,11 +284,17 @@ def test_what_died_unrecorded_is_said_in_the_next_life_and_changed_code_takes_re
     assert keeper.recover() == said
     assert keeper.recover() == (), "said once"
     assert keeper.lose_record(said)
-    assert keeper.recover(changed=True) == (), "other code does not say what was never recorded"
-    assert -77 not in keeper.core.book.stamped  # type: ignore[attr-defined]
-    keeper.tell(it.now_ns, event)
-    keeper.recover(changed=True)
+    assert keeper.recover(changed=True) == said, "nobody could tell it again"
     assert keeper.core.book.stamped[-1] == -77  # type: ignore[attr-defined]
+    keeper.hear("teller", keeper.heard.get("teller", 0) + 1)
+    assert keeper.lose_record(keeper.tell(it.now_ns, event))
+    before = keeper.heard["teller"]
+    assert keeper.recover(changed=True) == ()
+    assert keeper.heard["teller"] == before - 1, "it will be heard again"
+    keeper.before = ("", 0)
+    keeper.tell(it.now_ns, msgspec.structs.replace(event, halt_no=78))
+    keeper.recover(changed=True)
+    assert keeper.core.book.stamped[-1] == -78  # type: ignore[attr-defined]
 
 
 def test_equal_seeds_give_equal_worlds_and_others_do_not() -> None:

@@ -152,8 +152,6 @@ class Router:
         desk = self.desk
         desk.now_ns, desk.out = now_ns, []
         desk.state.step += 1
-        if type(event) is not Started:
-            desk.forget_last_step()
         handler(event)
         self._settle()
         return desk.out
@@ -169,7 +167,7 @@ class Router:
 
     def restore(self, snapshot: bytes) -> None:
         self.desk.state = _decode(snapshot)
-        self.desk.dirty = {}
+        self.desk.dirty, self.desk.restored_step = {}, self.desk.state.step
 
     def may_stop(self) -> bool:
         """Whether the process may end without leaving a position behind."""

@@ -30,16 +30,10 @@ class Desk:
         self.now_ns: Nanos = 0
         self.out: list[Event] = []
         self.dirty: dict[str, None] = {}
+        self.restored_step = 0  # what was said up to it is on record
 
     def say(self, event: Event) -> None:
         self.out.append(event)
-
-    def forget_last_step(self) -> None:
-        """What the step before said is on record by now, since something new was heard."""
-        if self.state.just_counted:
-            self.state.just_counted = []
-        if self.state.just_refused:
-            self.state.just_refused = []
 
     def number(self) -> int:
         """The next `no` of a published event."""

@@ -61,11 +61,7 @@ class Life:
         state.user_step = state.step
         for order in list(state.orders.values()):
             order.absent_real_ns = 0
-            if (
-                order.state is OrderState.SENT
-                and event.changed
-                and not (order.recorded or order.via)
-            ):
+            if event.changed and self._is_made_up(order):
                 self._never_sent(order)
                 continue
             if order.state is OrderState.SENT:
@@ -82,12 +78,16 @@ class Life:
             book.bare_real_ns = book.flat_real_ns = book.excess_real_ns = 0
             book.differs_real_ns = 0
             desk.touch(book.contract)
-        if event.changed:
-            trades.say_unrecorded(desk)
-            for approval in tuple(state.just_refused):
-                outbox.refuse(desk, approval, "refused by a life that could not say so")
-        desk.forget_last_step()
+            if event.changed:
+                book.told = trades.NEVER_TOLD
         self._forget_real_time()
+
+    def _is_made_up(self, order: Order) -> bool:
+        """Whether only our code, told again, sent it: nothing of it is on record. What memory held
+        when the telling began is; its request may have left, so its outcome is unknown.
+        """
+        recorded = order.recorded or order.said_step <= self.desk.restored_step
+        return order.state is OrderState.SENT and not (recorded or order.via)
 
     def _never_sent(self, order: Order) -> None:
         """Other code decided it again, the life before had not: its first answer is a refusal."""

@@ -88,6 +88,7 @@ class Order(Struct):
     absent_real_ns: Nanos = 0
     recorded: bool = False  # only in recovery: its request is on record
     answered: bool = False  # the same of a word about it
+    said_step: int = 0  # in which it was answered SENT
     via: str = ""
     undo: Ticks | None = None
 
@@ -220,8 +221,6 @@ class State(Struct):
     answered: dict[str, int] = {}
     exits: dict[str, OrderApproved] = {}  # the latest wish to leave a contract, waiting its turn
     trades: dict[int, Booked] = {}
-    just_counted: list[int] = []  # trades said in the last step: perhaps not yet on record
-    just_refused: list[OrderApproved] = []  # the same of answers
     floor_ns: Nanos = 0  # trades before this instant are none of ours or were counted long ago
     waiting: dict[int, TradeRow] = {}
     waiting_step: int = 0

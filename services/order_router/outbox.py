@@ -59,7 +59,6 @@ def void(desk: Desk, halt_no: int, deadline_real_ns: Nanos) -> str:
 
 def refuse(desk: Desk, approval: OrderApproved, reason: str) -> None:
     """The answer no. The id is spent: it can never be sent."""
-    desk.state.just_refused.append(approval)
     desk.say(
         OrderUpdate(
             no=desk.number(),
@@ -97,6 +96,7 @@ def order_of(desk: Desk, approval: OrderApproved, size: Lots) -> Order:
         bracketed=bool(approval.stop_loss_ticks),
         sent_ns=desk.now_ns,
         sent_real_ns=desk.state.real_ns,
+        said_step=desk.state.step,
     )
 
 
@@ -154,6 +154,7 @@ def send_own(
         stop_price=stop_price,
         sent_ns=desk.now_ns,
         sent_real_ns=state.real_ns,
+        said_step=state.step,
     )
     desk.tell(desk.add(order))
     desk.say(

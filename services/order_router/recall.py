@@ -86,8 +86,6 @@ def _order(desk: Desk, said: OrderUpdate) -> None:
         state.answered[said.intent_id] = state.step
     order = desk.find(said.tag)
     if said.state is OrderState.REFUSED:
-        refused = state.just_refused
-        state.just_refused = [it for it in refused if it.intent_id != said.intent_id]
         if order is not None and not order.recorded:
             state.orders.pop(order.key, None)
         return
@@ -125,8 +123,6 @@ def _fill(desk: Desk, said: Fill) -> None:
     """The same trade counted again, part by part; a negative id is the second part."""
     state, book = desk.state, desk.book(said.contract)
     trade_id = abs(said.trade_id)
-    if trade_id in state.just_counted:
-        state.just_counted.remove(trade_id)
     booked = state.trades.get(trade_id)
     parts = 0 if booked is None else len(booked.parts)
     if parts and trade_id > CORRECTION_IDS:

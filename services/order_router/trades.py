@@ -84,7 +84,6 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
         venue_ns=row.venue_ns,
         parts=parts,
     )
-    state.just_counted.append(row.trade_id)
     if order.bracketed:
         book.bracketed, book.leg_gone = True, False
     if order.sleeve not in (HUMAN, ROUTER):
@@ -161,27 +160,10 @@ def _apply(desk: Desk, book: Book, price: int, part: tuple[str, Lots, Micros]) -
     assert sum(book.shares.values()) == book.lots, "Invariant: the shares are the position"
 
 
-def say_unrecorded(desk: Desk) -> None:
-    """After a recovery under other code: what was counted in the last step of a life and is not on
-    record. Only the last step can be such, and nobody else has its trades: they are said now, and
-    so is every position.
-    """
-    for trade_id in desk.state.just_counted:
-        booked = desk.state.trades[trade_id]
-        order = desk.find(booked.key)
-        assert order is not None, "Invariant: the order of a trade just counted is known"
-        for index, part in enumerate(booked.parts):
-            which = trade_id if index == 0 else -trade_id
-            _say_fill(desk, order, booked, trade_id=which, part=part)
-    for book in desk.state.books.values():
-        book.told = NEVER_TOLD
-        desk.touch(book.contract)
-
-
 def _say_fill(
     desk: Desk,
     order: Order,
-    row: TradeRow | Booked,
+    row: TradeRow,
     *,
     trade_id: int,
     part: tuple[str, Lots, Micros],

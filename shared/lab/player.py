@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.core import Core
-from shared.events import Event
+from shared.events import TICKS, Event, Started
 from shared.units import Nanos
 
 SNAPSHOT_EVERY = 400  # inputs; the tape since then is what recovery re-runs
+SNAPSHOT_ACTING = 40  # the same for whoever acts: some of its memories hold an act under way
 PROVE_EVERY = 8  # stretches between two snapshots
 
 Kinds = frozenset[type[Event]]
@@ -38,6 +39,7 @@ class Player:
         }
         self.publishes: Kinds = frozenset(self.core.publishes)
         self.only_reduces = any(getattr(kind, "reducing", False) for kind in self.core.words)
+        self.every = SNAPSHOT_ACTING if self.only_reduces else SNAPSHOT_EVERY
         self.epoch = 0
         self.up = True
         self.held = False  # somebody has its lock: it may not start
@@ -46,6 +48,7 @@ class Player:
         self.full_ns: Nanos = 0  # no record of it can be written until then
         self.spoiled = False  # it lives on without a record
         self.unsaid: tuple[Event, ...] = ()  # decided in the last life, not on record
+        self.untold = False  # that its code changed: it died before it was told
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
         self.before: tuple[str, int] = ("", 0)  # the lane just heard, and its mark before
         self.ticks: dict[tuple[str, type[Event]], int] = {}  # the same for each kind of tick
@@ -63,7 +66,7 @@ class Player:
         said = tuple(self.core.on(now_ns, event))
         if not self.spoiled:
             self.tape.append((now_ns, event, said))
-            if len(self.tape) >= SNAPSHOT_EVERY:
+            if len(self.tape) >= self.every:
                 self.stretches += 1
                 if self.stretches % PROVE_EVERY == 0:
                     self.prove()
@@ -101,6 +104,7 @@ class Player:
         if self.spoiled or not self.tape or self.tape[-1][1] is not event:
             return False
         self.tape.pop()
+        self.untold = isinstance(event, Started) and event.changed
         self.unhear()
         self.whole = False
         return True
@@ -128,20 +132,38 @@ class Player:
 
     def recover(self, *, changed: bool = False) -> tuple[Event, ...]:
         """Be born again from snapshot and tape, word for word, or under changed code from what was
-        recorded. Returns what was decided and is still to be said. Raises Diverged.
+        recorded. Returns what was decided and is still to be said (other code is thought to say the
+        same). Raises Diverged.
         """
         if self.spoiled:
             self.spoiled, self.heard = False, self.base_heard
         unsaid, self.unsaid = self.unsaid, ()
+        if changed and unsaid and self._unanswer():
+            unsaid = ()
         self.core = self._rerun(unsaid, changed=changed)
         self.whole, self.before = True, ("", 0)
         if changed:
             self.rest()
-            return ()
-        if unsaid:
+        elif unsaid:
             now_ns, event, _ = self.tape[-1]
             self.tape[-1] = (now_ns, event, unsaid)
         return unsaid
+
+    def _unanswer(self) -> bool:
+        """Under other code an event whose answer is not on record counts as unheard, if it was said
+        by others: they say it again, or of a tick that it was missed. Returns whether it was.
+        """
+        lane, _ = self.before
+        kind = type(self.tape[-1][1])
+        ticks = [key for key in self.ticks if key[1] is kind]
+        if kind in TICKS and not any(lane.startswith(self.name) for lane, _ in ticks):
+            for key in ticks:
+                self.ticks[key] -= 1
+        elif not lane:
+            return False
+        self.unhear()
+        self.tape.pop()
+        return True
 
     def _rerun(self, unsaid: tuple[Event, ...] = (), *, changed: bool = False) -> Core:
         core = self.make()
@@ -149,7 +171,8 @@ class Player:
         for now_ns, event, said in self.tape:
             again = tuple(core.on(now_ns, event))
             if changed:
-                for word in said:
+                last = event is self.tape[-1][1] and not said
+                for word in unsaid if last else said:
                     if not getattr(type(word), "derived", False):
                         core.recall(now_ns, word)
             elif again != said and (said or again != unsaid):

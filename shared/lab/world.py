@@ -179,9 +179,9 @@ class World:
         unsaid: tuple[Event, ...] = ()
         if not fresh:
             here = player.name not in self.stage.elsewhere
-            changed = here and self._happens(self.accidents.changed)
+            changed = (here and self._happens(self.accidents.changed)) or player.untold
             unsaid = player.recover(changed=changed)
-        player.up, player.epoch, player.thaw_ns = True, player.epoch + 1, 0
+        player.up, player.epoch, player.thaw_ns, player.untold = True, player.epoch + 1, 0, False
         player.back_ns = 0 if fresh else self.now_ns
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
         self.bus.join(player)

@@ -183,7 +183,13 @@ class Actor(ProcessHost):
         start = self._a_start(self.name, now_ns)
         start = msgspec.structs.replace(start, fresh=found.fresh, changed=found.changed)
         brings = (found.changed or bool(found.turn_to)) and not found.fresh
-        self.recorder.start(start, self._memory() if brings else None)
+        memory = self._memory() if brings else None
+        if memory is not None:
+            memory.unsaid = [
+                (said.now_ns, said.cause, type(said.event).__name__, Raw(_encode(said.event)))
+                for said in found.unsaid
+            ]
+        self.recorder.start(start, memory)
         if self._relays:
             self.recorder.start_ticks(self._a_start(self._ticks, now_ns))
 

@@ -85,7 +85,8 @@ class Mouth:
                 out.append((event, wire.frame(kind, body)))
             elif kind in self._words:
                 if kind not in self._derived:
-                    recorded.append(records.PREFIX[records.EFFECT] + _encode((now_ns, event)))
+                    acted = _encode((now_ns, event, cause))
+                    recorded.append(records.PREFIX[records.EFFECT] + acted)
                 out.append((event, b""))
             else:
                 raise AssertionError(f"{self._actor} may not say {kind.__name__}")

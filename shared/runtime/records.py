@@ -72,7 +72,7 @@ class Memory(Struct, kw_only=True):
 
     `seq` and `prevs`: last sequence numbers used, per lane and (lane, kind). `own`: where each of
     our own journals stood; `heard`: how far each lane was heard; `lanes`: what numbers in HEARD
-    records point to.
+    records point to. `unsaid`: decided and still to be said: time, cause, kind, event.
     """
 
     core: bytes
@@ -85,13 +85,17 @@ class Memory(Struct, kw_only=True):
     own: dict[str, Place]
     heard: dict[str, Mark]
     lanes: tuple[str, ...]
+    unsaid: list[tuple[int, str, str, Raw]] = []
 
 
 class Input(Struct, frozen=True, array_like=True):
-    """A private word, or one of the runtime's own events, was told to the core."""
+    """A private word, or one of the runtime's own events, was told to the core; of an effect, what
+    the core told its port and because of what (`cause`, as on the bus; "" for an input).
+    """
 
     now_ns: int
     event: Raw
+    cause: str = ""
 
 
 class Heard(Struct, frozen=True, array_like=True):

@@ -1,9 +1,10 @@
 """Coming back: a process remembers by its last snapshot and the journal behind it.
 
 Under the same code and settings the tail is re-run and compared, which proves at every restart
-that the core is deterministic. Under others it is folded in without deciding anything. What the
-core had decided when it died and not yet said is handed back, to be said first. Only a memory that
-nobody can read makes a fresh start, and that is told to the core and to people.
+that the core is deterministic. Under others it is folded in and nothing is decided twice. What the
+core had decided when it died and not yet said is handed back, to be said first; what it had heard
+and not answered is as unheard. Only a memory that nobody can read makes a fresh start, and that is
+told to the core and to people.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from loguru import logger
 from msgspec import Struct
 
 from shared.core import Core
+from shared.events import Started
 from shared.runtime import journal, paths, records, wire
 from shared.runtime.journal import Cursor, Frame
 from shared.runtime.records import Mark, Memory, Place
@@ -150,10 +152,12 @@ class Recovery:
             follower.follow(path, found)
             if found.record[1] == records.CONTINUED:
                 turn_to = records.day_of(found.record[2:])
+        follower.finish()
         return turn_to
 
     def _result(self, follower: Follower, day: str, turn_to: str) -> Recovered:
         self._own_ticks(follower)
+        untold = follower.untold or Started(epoch=0, fresh=False)
         return Recovered(
             core=follower.core,
             now_ns=follower.now_ns,
@@ -165,7 +169,8 @@ class Recovery:
             unsaid=list(follower.unsaid),
             day=day,
             turn_to=turn_to,
-            changed=not follower.strict,
+            fresh=untold.fresh,
+            changed=not follower.strict or untold.changed,
             rerun=follower.told,
         )
 

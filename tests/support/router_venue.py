@@ -351,6 +351,10 @@ class Bench:
         """One event to the core; its words go to the queues."""
         said = list(self.router.on(self.now_ns, event))
         self.tape.append((self.now_ns, event, said))
+        self._carry(said)
+        return said
+
+    def _carry(self, said: list[Event]) -> None:
         for word in said:
             if isinstance(word, w.ReportProgress):
                 self.progress.append(word)
@@ -364,7 +368,6 @@ class Bench:
                 self.requests.append(word)
             else:
                 self.said.append(word)
-        return said
 
     def start(self, *, fresh: bool = True, changed: bool = False) -> Bench:
         self.epoch += 1
@@ -384,15 +387,22 @@ class Bench:
     def restart(self, *, changed: bool = False, unsent: bool = True) -> None:
         """kill -9 and start again: what was on its way to us is lost, what left has left.
 
-        `changed`: as if by other code, so our own words are given back instead of compared.
+        `changed`: as if by other code, so our own words are given back instead of compared; an
+        empty last answer was never recorded, so what it answers is heard again, or answered now.
         `unsent`: requests not yet at the venue die with the process; else they still arrive there.
         """
         again = Router(self.config)
         again.restore(self.base)
-        for now_ns, event, said in self.tape:
+        unheard: list[Event] = []
+        unsaid: list[Event] = []
+        for at, (now_ns, event, said) in enumerate(self.tape, 1):
+            if changed and at == len(self.tape) and not said and not isinstance(event, Word):
+                unheard = [event]
+                break
             answers = list(again.on(now_ns, event))
             if changed:
-                for word in said:
+                unsaid = answers if at == len(self.tape) and not said else []
+                for word in unsaid or said:
                     again.recall(now_ns, word)
             else:
                 assert answers == said, event
@@ -405,7 +415,10 @@ class Bench:
         self.arriving.clear()
         self.requests.clear()
         self.restarts += 1
+        self._carry(unsaid)
         self.start(fresh=False, changed=changed)
+        for event in unheard:
+            self.tell(event)
 
     # -- delivering ----------------------------------------------------------------------------
 
