@@ -125,18 +125,7 @@ class Chaos:
         cast.wait(lambda: cast.known_lots() == cast.lots(), CALM_S, "page and venue agree")
 
     def flatten(self) -> None:
-        words = [sys.executable, "-m", "scripts.cli", "flatten", "--cause", "chaos", "--wait", "90"]
-        done = subprocess.run(  # nosec B603 - fixed words, no shell
-            words,
-            env=self.cast.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            cwd=REPO,
-        )
-        assert done.returncode == 0, f"flatten: {done.stdout}{done.stderr}"
-        self.say(done.stdout.strip().splitlines()[-1])
+        self.say(flatten(self.cast, "chaos"))
 
     def count(self) -> str:
         """The venue's books against everybody else's. Returns what was counted."""
@@ -181,6 +170,22 @@ class Chaos:
         assert code == 0, f"supervisord ended with {code}"
         self.say(self.replayed())
         self.say(", ".join(f"{count} {what}" for what, count in sorted(self.done.items())))
+
+
+def flatten(cast: Rehearsal, cause: str) -> str:
+    """`tsq flatten`, waited for. Returns its last line; raises AssertionError without a proof."""
+    words = [sys.executable, "-m", "scripts.cli", "flatten", "--cause", cause, "--wait", "90"]
+    done = subprocess.run(  # nosec B603 - fixed words, no shell
+        words,
+        env=cast.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=REPO,
+    )
+    assert done.returncode == 0, f"flatten: {done.stdout}{done.stderr}"
+    return done.stdout.strip().splitlines()[-1]
 
 
 def said_by(var: Path, actor: str) -> Iterator[dict[str, Any]]:

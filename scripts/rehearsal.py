@@ -144,6 +144,14 @@ class Rehearsal:
         """Order a fault at the simulator."""
         self._request(self.sim_port, "POST", "/sim/fault", {"kind": kind, "amount": amount})
 
+    def market_ns(self) -> int:
+        """Market time, by the simulator; 0 while it is silent."""
+        return int((self.get(self.sim_port, "/sim/clock") or {}).get("marketNs", 0))
+
+    def skip(self, market: str) -> bool:
+        """Leave out the market until an ISO time. False while somebody holds or works anything."""
+        return bool(self._request(self.sim_port, "POST", "/sim/clock", {"market": market}))
+
     def lots(self) -> dict[str, int]:
         """Positions by contract as the simulator has them."""
         return {row["contract"]: row["lots"] for row in self.truth()["positions"] if row["lots"]}

@@ -17,7 +17,6 @@ nobody: over minutes it is mostly noise, over hours it is the better number.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import sys
@@ -31,6 +30,7 @@ from msgspec import Struct, structs
 
 from scripts.console import CommandError, Exit, complain, report
 from scripts.rehearsal import Rehearsal, TimedOut, alive
+from scripts.soak_look import MIB, Sample, mean_rss, sample, slope
 from services.cast import build, deciders, programs
 from shared.runtime import journal, paths
 from shared.runtime.replay import cat, replay, verify
@@ -47,7 +47,6 @@ its own; 300 minutes of market took 12 MiB of it.
 """
 
 FILES_MORE = 8
-MIB = 1024 * 1024
 LIFTED = {
     "TSQ__SIMULATOR__ACCOUNTS": '[{name = "SIM-50K-1", stage = "combine", size = 150_000}]',
     "TSQ__RISK_GOVERNOR__RULES": "topstep-150k-combine@2026-09",
@@ -70,19 +69,6 @@ LIFTED = {
 }
 """What would make a soak rest: limits of the day, and the account that is too small for none."""
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-class Sample(Struct, frozen=True):
-    """One look at one process. `cpu_s`: processor seconds so far; `rss` in bytes."""
-
-    at_s: float
-    pid: int
-    rss: int
-    files: int
-    cpu_s: float
-
 
 class Row(Struct, frozen=True):
     """What became of one process: memory in MiB, slopes (after warm-up, and of the last half alone)
@@ -103,6 +89,8 @@ class Row(Struct, frozen=True):
 
 
 class Soak:
+    journal_unit = "MiB/h"
+
     def __init__(self, args: argparse.Namespace, cast: Rehearsal) -> None:
         self.args, self.cast = args, cast
         self.settings: Settings = load(env=cast.environment)
@@ -111,7 +99,9 @@ class Soak:
         self.sizes: dict[str, tuple[float, int]] = {}  # lane -> when first seen, and its size then
         self.failures: list[str] = []
         self.facts: dict[str, Any] = {}
+        self.asked_for = 0  # flattens of ours, each told at the highest level
         self.fills_half = -1  # when half of the time was over
+        self.warm_s, self.window_s = min(WARM_UP_S, args.minutes * 30), WINDOW_S
 
     # -- watching ------------------------------------------------------------------------------
 
@@ -119,20 +109,12 @@ class Soak:
         """Warm up, watch, judge. Raises TimedOut when the cast never comes up."""
         cast = self.cast
         cast.start()
-        cast.ready(120.0)
-        self.began = time.monotonic()
-        end = self.began + self.args.minutes * 60
-        due = self.began
-        while time.monotonic() < end:
-            self.look()
-            if self.fills_half < 0 and time.monotonic() - self.began >= self.args.minutes * 30:
-                self.fills_half = self.cast.truth()["fills"]
-            due += EVERY_S
-            time.sleep(max(0.0, min(due, end) - time.monotonic()))
+        self.pass_time()
         self.look()
         seconds = time.monotonic() - self.began
         grown = self.growth()
         self.check("the cast is ready at the end", lambda: cast.ready(60.0))
+        self.judge_more()
         self.check("books equal the venue's", self.books_agree)
         self.check("no tag was used twice", self.tags_are_unique)
         if not self.args.keep_budgets:
@@ -144,6 +126,26 @@ class Soak:
         self.count_words()
         return [self.row(name, seconds, grown) for name in self.samples]
 
+    def pass_time(self) -> None:
+        """All the watching. Raises TimedOut when the cast never comes up."""
+        self.cast.ready(120.0)
+        self.began = time.monotonic()
+        end = self.began + self.args.minutes * 60
+        due = self.began
+        while time.monotonic() < end:
+            self.look()
+            if self.fills_half < 0 and time.monotonic() - self.began >= self.args.minutes * 30:
+                self.fills_half = self.cast.truth()["fills"]
+            due += EVERY_S
+            time.sleep(max(0.0, min(due, end) - time.monotonic()))
+
+    def judge_more(self) -> None:
+        """What longer soaks ask besides."""
+
+    def more(self) -> list[str]:
+        """What longer soaks show besides."""
+        return []
+
     def look(self) -> None:
         now = time.monotonic() - self.began
         for name, pid in self.cast.pids().items():
@@ -151,7 +153,7 @@ class Soak:
                 self.samples[name].append(sample(now, pid))
             except OSError:
                 continue  # it ended between the two questions; its restart is counted elsewhere
-        if now >= min(WARM_UP_S, self.args.minutes * 30) and not self.sizes:
+        if now >= self.warm_s and not self.sizes:
             self.sizes = {lane: (now, size) for lane, size in self.journal_sizes().items()}
 
     def journal_sizes(self) -> dict[str, int]:
@@ -173,12 +175,12 @@ class Soak:
 
     def row(self, name: str, seconds: float, grown: dict[str, float]) -> Row:
         kept = self.samples[name]
-        warm = [one for one in kept if one.at_s >= min(WARM_UP_S, seconds / 2)] or kept
+        warm = [one for one in kept if one.at_s >= min(self.warm_s, seconds / 2)] or kept
         if not warm:
             self.failures.append(f"{name} was never seen")
             return Row(name, 0, 0, 0, 0, 0, 0, 0, 0, 0, False)
-        first = [one for one in warm if one.at_s <= warm[0].at_s + WINDOW_S]
-        last = [one for one in warm if one.at_s >= warm[-1].at_s - WINDOW_S]
+        first = [one for one in warm if one.at_s <= warm[0].at_s + self.window_s]
+        last = [one for one in warm if one.at_s >= warm[-1].at_s - self.window_s]
         before, after = mean_rss(first), mean_rss(last)
         flat = after - before <= KEEPS_MIB.get(name, max(GROWTH_MIB, GROWTH_SHARE * before))
         files = (max(one.files for one in first), max(one.files for one in last))
@@ -242,7 +244,7 @@ class Soak:
         assert "stopped: order_router (exit status 0)" in log, "the router could not prove flat"
 
     def journals_sound(self) -> None:
-        files = sorted(paths.journal_root(self.cast.var).glob("*/*.journal"))
+        files = sorted(paths.journal_root(self.cast.var).glob("*/*.journal*"))
         torn = [
             f"{path.name}: {v.trouble or 'torn'}"
             for path in files
@@ -266,7 +268,8 @@ class Soak:
         vetoes: dict[str, int] = {}
         last: dict[str, Any] = {}
         for day in journal.days(root, "risk_governor"):
-            for line in cat(paths.journal_path(self.cast.var, day, "risk_governor")):
+            path = journal.find(root, day, "risk_governor")
+            for line in cat(path) if path else ():
                 said = line.content["event"] if line.kind == "said" else {"t": ""}
                 if said["t"] == "OrderVetoed":
                     vetoes[said["rule"]] = vetoes.get(said["rule"], 0) + 1
@@ -279,40 +282,16 @@ class Soak:
             text = path.read_text()
             levels = {level: n + text.count(f'"level":"{level}"') for level, n in levels.items()}
         self.facts["log_lines"] = levels
-        if levels["ERROR"] or levels["CRITICAL"]:
-            self.failures.append(f"the logs hold {levels['ERROR'] + levels['CRITICAL']} errors")
+        wrong = levels["ERROR"] + levels["CRITICAL"] - self.asked_for
+        if wrong:
+            self.failures.append(f"the logs hold {wrong} errors")
 
 
-def sample(now: float, pid: int) -> Sample:
-    """One look. Raises OSError when the process is gone."""
-    here = Path(f"/proc/{pid}")
-    rss = int((here / "statm").read_text().split()[1]) * PAGE
-    stat = (here / "stat").read_text().rsplit(")", 1)[1].split()
-    busy = (int(stat[11]) + int(stat[12])) / TICK
-    return Sample(now, pid, rss, len(list((here / "fd").iterdir())), busy)
-
-
-def mean_rss(samples: list[Sample]) -> float:
-    return sum(one.rss for one in samples) / len(samples) / MIB
-
-
-def slope(samples: list[Sample]) -> float:
-    """Least squares through resident memory, MiB an hour; 0 where there is no line to draw."""
-    if not samples:
-        return 0.0
-    middle = sum(one.at_s for one in samples) / len(samples)
-    spread = sum((one.at_s - middle) ** 2 for one in samples)
-    if not spread:
-        return 0.0
-    height = sum((one.at_s - middle) * one.rss for one in samples)
-    return height / spread * 3600 / MIB
-
-
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], journal_unit: str) -> str:
     """For people; the same numbers are in `--json`."""
     heads = (
         ("process", "RSS warm", "RSS end", "slope", "late", "files", "CPU", "journal", "ended"),
-        ("", "MiB", "MiB", "MiB/h", "MiB/h", "", "%", "MiB/h", ""),
+        ("", "MiB", "MiB", "MiB/h", "MiB/h", "", "%", journal_unit, ""),
     )
     lines = [("{:<24}" + "{:>10}" * 8).format(*head) for head in heads]
     lines += [
@@ -335,12 +314,25 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, after it is ready")
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
     parser.add_argument(
+        "--days", type=int, default=0, help="trading days instead of minutes (soak_days.py)"
+    )
+    parser.add_argument(
         "--keep-budgets", action="store_true", help="leave the day's limits as they are"
     )
     parser.add_argument("--var", help="keep journals and logs in this (new) folder")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(verb="soak")
     return parser.parse_args(words)
+
+
+def made(args: argparse.Namespace, var: Path) -> Soak:
+    """The soak that was asked for, on a cast that is not started."""
+    given = {"TSQ__SIMULATOR__SPEED": repr(args.speed), **({} if args.keep_budgets else LIFTED)}
+    if not args.days:
+        return Soak(args, Rehearsal(var, **given))
+    from scripts import soak_days  # it stands on this module
+
+    return soak_days.DaySoak(args, Rehearsal(var, **given, **soak_days.settings_of(args.days)))
 
 
 def main(words: list[str] | None = None) -> Exit:
@@ -351,25 +343,24 @@ def main(words: list[str] | None = None) -> Exit:
         return complain(args, CommandError(f"{folder} exists already", Exit.USAGE), Exit.USAGE)
     if not Path("/proc/self/statm").exists():
         return complain(args, CommandError("there is no /proc here", Exit.USAGE), Exit.USAGE)
-    lifted = {} if args.keep_budgets else LIFTED
-    cast = Rehearsal(var, TSQ__SIMULATOR__SPEED=repr(args.speed), **lifted)
-    soak = Soak(args, cast)
+    soak = made(args, var)
     try:
         rows = soak.run()
     except TimedOut as error:
         return complain(args, error, Exit.CHECK_FAILED)
     finally:
-        cast.close()
+        soak.cast.close()
         if not args.var:
             shutil.rmtree(folder, ignore_errors=True)
     facts = [f"{name}: {value}" for name, value in soak.facts.items()]
     verdict = "nothing grew, broke or lied" if not soak.failures else "\n".join(soak.failures)
     report(
         args,
-        "\n".join([table(rows), "", *facts, "", verdict]),
+        "\n".join([table(rows, soak.journal_unit), *soak.more(), "", *facts, "", verdict]),
         {
             "minutes": args.minutes,
             "speed": args.speed,
+            "days": args.days,
             "processes": [structs.asdict(row) for row in rows],
             "facts": soak.facts,
             "failures": soak.failures,

@@ -35,6 +35,8 @@ from services.simulator.words import (
     FirmOrder,
     PullCall,
     SetWeather,
+    SkipReport,
+    SkipTo,
     Step,
     Truth,
     TruthReport,
@@ -73,6 +75,7 @@ class Simulator:
             Fault: self._fault,
             FirmOrder: self._firm,
             SetWeather: self._weather,
+            SkipTo: self._skip,
         }
         self._become(begin(settings, self._recordings))
 
@@ -224,6 +227,30 @@ class Simulator:
                 error = str(refused)
         report = WeatherReport(regimes=synthetic.regimes(), settings=SETTINGS, error=error)
         self._said.append(Answer(call_id=order.call_id, response=report))
+
+    def _skip(self, order: SkipTo) -> None:
+        error = self._why_not_skipped(order.to_ns)
+        if not error:
+            self._machines.markets.synthetic.skip(order.to_ns)
+            self._turn_day(order.to_ns)
+            self._exchange.run(order.to_ns)
+            self._machines.bailiff.look(order.to_ns)
+            self._machines.state.market_ns = order.to_ns
+        report = SkipReport(market_ns=self.market_ns, error=error)
+        self._said.append(Answer(call_id=order.call_id, response=report))
+
+    def _why_not_skipped(self, to_ns: Nanos) -> str:
+        """Empty when nothing stands against it. Where the market already is can be asked for again:
+        the clock may have missed it.
+        """
+        if to_ns < self.market_ns:
+            return "time does not go back"
+        if self._machines.markets.state.playing:
+            return "a recorded market is played whole"
+        for account in self._exchange.accounts.values():
+            if account.held() or account.state.live:
+                return f"{account.state.name} holds or works something"
+        return ""
 
     def _fault(self, order: Fault) -> None:
         """Amounts are cut to 0..`AMOUNT_MAX`."""

@@ -218,6 +218,13 @@ class Synthetic:
                 self._step_others(now, common, out)
             state.next_ns = now + STEP_NS
 
+    def skip(self, until_ns: Nanos) -> None:
+        """Leave out everything up to then; prices stay where they are."""
+        state, hours = self.state, self._hours
+        if hours.day(until_ns).day != hours.day(state.next_ns).day:
+            self._reopen()
+        state.next_ns = max(state.next_ns, until_ns + -until_ns % STEP_NS)
+
     def _step_others(self, now: Nanos, common: int, out: list[Update]) -> None:
         commons = {"index": common}
         for group, climate in self.state.climates.items():

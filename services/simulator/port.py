@@ -41,6 +41,7 @@ from services.simulator.words import (
     UserPush,
 )
 from shared.core import Word
+from shared.runtime.clock import ClockWriter
 from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
 from shared.settings import Settings
@@ -133,6 +134,7 @@ class SimulatorPort:
             hubs=self._hubs,
             log=self._log,
             shape=self._shape,
+            leap=self._leap,
         )
         rest = Rest(
             mint,
@@ -237,6 +239,12 @@ class SimulatorPort:
     def _clock(self) -> tuple[int, float]:
         assert self._host is not None
         return self._host.now_ns(), self._settings.speed
+
+    def _leap(self, to_ns: int) -> None:
+        """Market time goes on from then, for every process."""
+        clock = getattr(self._host, "clock", None)
+        assert isinstance(clock, ClockWriter), "Invariant: this process keeps the market clock"
+        clock.leap(to_ns)
 
     async def _ask(self, make: Callable[[int], Word]) -> _Reply:
         """Tell the core a word that has an answer, and wait for it."""

@@ -24,12 +24,14 @@ from services.simulator.words import (
     FirmOrder,
     FirmWish,
     SetWeather,
+    SkipReport,
+    SkipTo,
     Truth,
     WeatherReport,
 )
 from shared.units import MILLISECOND
 from shared.venue import words
-from shared.venue.times import time_text
+from shared.venue.times import time_ns, time_text
 
 MAINTENANCE: Final = "The server is going down for maintenance."
 AMOUNT_MAX: Final = 10**11  # three years of milliseconds
@@ -51,6 +53,12 @@ class AccountWish(msgspec.Struct, forbid_unknown_fields=True):
     amount: int = 0
 
 
+class ClockWish(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /sim/clock`: where market time is to go on, ISO with offset."""
+
+    market: str
+
+
 class Control:
     """Faults ordered, whoever orders them, and questions about what really happened."""
 
@@ -64,8 +72,10 @@ class Control:
         hubs: Hubs,
         log: Log,
         shape: Shape,
+        leap: Callable[[int], None],
     ) -> None:
         self._ask = ask
+        self._leap = leap
         self._clock = clock
         self._mint = mint
         self._faults = faults
@@ -79,9 +89,9 @@ class Control:
         wish = request.query.get("requests", "")
         match path, request.method:
             case "/sim/clock", "GET":
-                market_ns, speed = self._clock()
-                market = time_text(market_ns, 9)
-                return _json({"marketNs": market_ns, "market": market, "speed": speed})
+                return self._time()
+            case "/sim/clock", "POST":
+                return await self._skip(await request.read())
             case "/sim/truth", "GET":
                 return await self._truth(wish, request.query.get("account", ""))
             case "/sim/account", "GET" | "POST":
@@ -101,6 +111,26 @@ class Control:
                     return web.Response(status=400, text=f"weather: {error}\n")
                 return await self._weather(asked)
         return web.Response(status=404)
+
+    def _time(self) -> web.Response:
+        market_ns, speed = self._clock()
+        market = time_text(market_ns, 9)
+        return _json({"marketNs": market_ns, "market": market, "speed": speed})
+
+    async def _skip(self, body: bytes) -> web.Response:
+        """The market first, then the clock: time that runs ahead of it would be caught up with."""
+        try:
+            wish = msgspec.json.decode(body, type=ClockWish)
+            to_ns = time_ns(wish.market, "market")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            return web.Response(status=400, text=f"clock: {error}\n")
+        told, _ = await self._ask(lambda call_id: SkipTo(call_id=call_id, to_ns=to_ns))
+        if not isinstance(told, SkipReport):
+            return web.Response(status=503)
+        if told.error:
+            return web.Response(status=400, text=f"clock: {told.error}\n")
+        self._leap(told.market_ns)
+        return self._time()
 
     async def _firm(self, request: web.Request) -> web.Response:
         """Let the firm do or tell something about an account (`counter.py`)."""

@@ -84,6 +84,15 @@ class SetWeather(Word, frozen=True, kw_only=True):
     group: str = ""
 
 
+class SkipTo(Word, frozen=True, kw_only=True):
+    """Leave out the market up to `to_ns`: nobody quotes or trades in between, and no bar is made.
+    Granted only while no account holds or works anything. Answered with a SkipReport.
+    """
+
+    call_id: int
+    to_ns: Nanos
+
+
 class FaultKind(Enum):
     """What can go wrong on request; the comment says what `amount` means."""
 
@@ -185,6 +194,13 @@ class WeatherReport(venue.Body, frozen=True, kw_only=True):
     error: str = ""
 
 
+class SkipReport(venue.Body, frozen=True, kw_only=True):
+    """Where the market is now. `error`: why it was not moved."""
+
+    market_ns: Nanos
+    error: str = ""
+
+
 class FaultReport(venue.Body, frozen=True, kw_only=True):
     """The faults that stand now."""
 
@@ -195,7 +211,15 @@ class Answer(Word, frozen=True, kw_only=True):
     """The answer to a Call, Truth or Fault, to be sent after `delay_ns` of market time."""
 
     call_id: int
-    response: AnyResponse | TruthReport | FaultReport | FirmReport | WeatherReport | ReplayResponse
+    response: (
+        AnyResponse
+        | TruthReport
+        | FaultReport
+        | FirmReport
+        | WeatherReport
+        | SkipReport
+        | ReplayResponse
+    )
     delay_ns: Nanos = 0
 
 
@@ -243,5 +267,5 @@ class DepthPush(Word, frozen=True, kw_only=True):
 
 MarketPush = QuotePush | TapePush | DepthPush
 
-INPUTS: Final = (Call, PullCall, Step, Truth, Fault, FirmOrder, SetWeather)
+INPUTS: Final = (Call, PullCall, Step, Truth, Fault, FirmOrder, SetWeather, SkipTo)
 OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)

@@ -160,6 +160,12 @@ class ClockWriter(WallClock):
         self._start_ns, self._mono_ns = max(self._last, self._start_ns), now
         self._write(now)
 
+    def leap(self, to_ns: int) -> None:
+        """Market time goes on from `to_ns`, or from now if that is later."""
+        assert self._mono_ns, "Invariant: market time runs before it leaps"
+        self._start_ns, self._mono_ns = max(self.now_ns(), to_ns), time.monotonic_ns()
+        self._write(self._mono_ns)
+
     def _write(self, now: int) -> None:
         self._written_ns = now
         reading = Reading(

@@ -6,10 +6,10 @@ import http.client
 import json
 
 
-def ask(venue, method, body=None, **headers):
+def ask(venue, method, body=None, path="/sim/weather", **headers):
     """(status, text) of one request that carries no token."""
     line = http.client.HTTPConnection(*venue.host.port.address, timeout=10)
-    line.request(method, "/sim/weather", body, headers)
+    line.request(method, path, body, headers)
     answer = line.getresponse()
     text = answer.read().decode()
     line.close()
