@@ -13,11 +13,13 @@ import argparse
 from msgspec import structs
 
 from scripts.console import CommandError, Exit, report, var_of
+from scripts.patience import Patience
 from services.cast import UnknownActor, build, deciders, newcomers
+from shared.core import Core
 from shared.runtime.exits import Fatal
 from shared.runtime.history import joined
 from shared.runtime.replay import Report, replay
-from shared.settings import load
+from shared.settings import Settings, load
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +31,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     actors = [args.actor] if args.actor else [*deciders(load()), *newcomers(load())]
     reports: list[Report] = []
+    patience = Patience(load().sleeve_guard)
+
+    def patiently(actor: str, settings: Settings) -> Core:
+        return patience.with_(build(actor, settings))
+
     for actor in actors:
         try:
-            reports.append(replay(var_of(args), actor, args.day, build=build))
+            with patience.guarding():
+                reports.append(replay(var_of(args), actor, args.day, build=patiently))
         except (FileNotFoundError, UnknownActor) as error:
             if args.actor:
                 raise CommandError(str(error), Exit.USAGE) from None

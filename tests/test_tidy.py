@@ -44,6 +44,7 @@ EDGE_FILES = {
     "services/simulator/recorded_ticks.py",
     "services/risk_governor/port_accounts.py",
     "services/sentinel/files.py",
+    "services/sleeves/lives.py",
     "services/sentinel/grip.py",
     "services/sentinel/venue.py",
     "services/metrics_exporter/http.py",

@@ -9,15 +9,31 @@ import sys
 from typing import Final
 
 from services.sleeves.host import SleeveHost
+from services.sleeves.lives import Lives
+from services.sleeves.mind import Skip
+from shared.runtime import lanes, paths
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.guard import Guard
 from shared.runtime.launch import launch
 from shared.seats import PREFIX, seat_of
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings, SettingsError, var_dir
 
 ACTOR = PREFIX + "".join(sys.argv[1:2])
 GUARDS: Final[list[Guard]] = []
 """The one over this process; recovery makes the core again, never the guard."""
+PAST: Final[list[Skip | None]] = []
+"""How this process takes its past over: judged once, for every core that recovery makes."""
+LIVES: Final[list[Lives]] = []
+
+
+def turned() -> None:
+    for lives in LIVES:
+        lives.born()
+
+
+def ended(how: str) -> None:
+    for lives in LIVES:
+        lives.ended(how)
 
 
 def make(settings: Settings) -> tuple[SleeveHost, Guard]:
@@ -27,11 +43,18 @@ def make(settings: Settings) -> tuple[SleeveHost, Guard]:
     """
     if not GUARDS:
         limits = settings.sleeve_guard
-        GUARDS.append(Guard(ACTOR, limits.stuck_real_s, limits.memory_mb))
+        GUARDS.append(
+            Guard(ACTOR, limits.stuck_real_s, limits.memory_mb, turned=turned, ended=ended)
+        )
         GUARDS[0].begin()
     try:
         name, seat = seat_of(ACTOR)
-        return SleeveHost(name, settings, seat), GUARDS[0]
+        if not PAST:
+            code = lanes.code_hash(SleeveHost(name, settings, seat))
+            LIVES.append(Lives(paths.run_dir(var_dir()), ACTOR, code))
+            PAST.append(LIVES[0].skip())
+            LIVES[0].begin()
+        return SleeveHost(name, settings, seat, PAST[0]), GUARDS[0]
     except SettingsError as error:
         raise Fatal(str(error), Exit.SETTINGS) from error
 

@@ -22,7 +22,8 @@ from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.loading import barred, bars_asked_for, prepared, section_of, sleeve_class
 from services.sleeves.market import Market
-from services.sleeves.mind import Mind
+from services.sleeves.mind import Mind, Skip
+from services.sleeves.modules import modules_of
 from services.sleeves.weather import Weather
 from shared.core import Word
 from shared.events import (
@@ -85,18 +86,22 @@ class SleeveHost:
     words: ClassVar[tuple[type[Word], ...]] = ()
     watches: Mapping[str, float] = {GOVERNOR: 3.0, GATEWAY: 3.0}
 
-    def __init__(self, name: str, settings: Settings, seat: str = "") -> None:
+    def __init__(
+        self, name: str, settings: Settings, seat: str = "", skip: Skip | None = None
+    ) -> None:
         """Raises SettingsError when the section, the class or its parameters are not usable."""
         section = section_of(name, settings)
         kind = sleeve_class(name, section.implementation)
         self.name, self.root = name, section.root
-        self.modules = tuple(base.__module__ for base in kind.__mro__[:-1])
+        self.modules = modules_of(kind)
         self.desk = Desk(name, kind.contracts_max)
         self.sleeve = prepared(name, kind, self.desk, section.params)
         bars_asked_for(name, self.sleeve, settings)
         self.mind = Mind(
-            self.desk, self.sleeve, section, barred=barred(name, kind, settings), seat=seat
-        )
+            self.desk, self.sleeve, section, barred=barred(name, kind, settings), seat=seat,
+            skip=skip,
+        )  # fmt: skip
+        self.skips = skip is not None
         self.weather = Weather(self.desk, section, settings.orchestrator)
         self.market = Market(self.mind, self.weather, section.root)
         self.memory = self.desk.memory
@@ -187,13 +192,15 @@ class SleeveHost:
 
     def _on_started(self, event: Started) -> None:
         m = self.memory
+        hung = self.mind.wake(event.epoch)
         if not m.incarnation or event.changed:
-            m.note = _how_it_began(m.incarnation, event)
+            m.note = hung if hung and m.incarnation else _how_it_began(m.incarnation, event)
             m.incarnation, m.counter = incarnation_of(self.mind.seat, event.epoch), 0
             m.authority = m.shadow = m.adopted = m.begun = False
             m.superseded_by, m.state = 0, "WAITING"
             m.stale_view = True
-        m.fault, m.stopping, m.quote = "", False, None
+        m.fault = f"off: {hung}" if hung and m.hung_off and not event.fresh else ""
+        m.stopping, m.quote = False, None
         m.feed_silent = m.governor_silent = False
         m.owed = True
         self.weather.settle()

@@ -182,6 +182,8 @@ class Memory(Struct):
     state: str = "WAITING"
     reason: str = ""
     fault: str = ""
+    hung: str = ""  # why the past was taken over without the author's code; told once
+    hung_off: bool = False  # and it is not to be called again today
     adopted: bool = False
     begun: bool = False
     numbers: dict[str, float] = {}

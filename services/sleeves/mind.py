@@ -46,6 +46,15 @@ _encode: Final = msgspec.msgpack.encode
 _decode: Final = msgspec.msgpack.decode
 
 
+class Skip(Struct, frozen=True):
+    """A past that the author's code did not survive: lives of epochs up to `until` are taken over
+    without calling it. `off`: nor is it called afterwards."""
+
+    until: int
+    why: str
+    off: bool = False
+
+
 class Saved(Struct, frozen=True):
     """A snapshot. `implementation` names the class whose state this is."""
 
@@ -60,13 +69,16 @@ class Mind:
     """One author's sleeve and the care taken of it."""
 
     def __init__(
-        self, desk: Desk, sleeve: Sleeve, section: Section, *, barred: str = "", seat: str = ""
-    ) -> None:
+        self, desk: Desk, sleeve: Sleeve, section: Section, *, barred: str = "", seat: str = "",
+        skip: Skip | None = None,
+    ) -> None:  # fmt: skip
         """`barred`: why the settings keep it from trading, "" if they do not."""
+        self._skip = skip
         self.desk, self.sleeve, self.seat = desk, sleeve, seat
         self._root, self._implementation = section.root, section.implementation
         self._barred = barred
         self._keep_bars()
+        self._empty()
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -81,7 +93,7 @@ class Mind:
             saved = _decode(snapshot, type=Saved)
             if saved.implementation != self._implementation:
                 raise ValueError(f"it is of {saved.implementation}")
-            state = self._state_of(saved)
+            state = self._state_of(saved) if self._skip is None else self.sleeve.state
         except (ValueError, msgspec.MsgspecError) as error:
             raise ValueError(
                 f"snapshot does not fit sleeve {self.desk.name} ({self._implementation}): {error}"
@@ -96,6 +108,25 @@ class Mind:
         if saved.memory.tuned:
             self._take_params()
         self._keep_bars()
+        self._empty()
+
+    def _empty(self) -> None:
+        """What the author's code knew is not what it would know: state and view begin anew."""
+        if self._skip is not None:
+            m = self.desk.memory
+            m.hung, m.hung_off, m.stale_view = self._skip.why, self._skip.off, True
+            self.sleeve.view = self.sleeve.fresh_view()
+
+    def wake(self, epoch: int) -> str:
+        """A life begins. Returns why its past was taken over without the author's code, once that
+        past is over; "" if it was not.
+        """
+        m = self.desk.memory
+        if self._skip is not None and epoch <= self._skip.until:
+            return ""
+        self._skip = None
+        why, m.hung = m.hung, ""
+        return why
 
     def _state_of(self, saved: Saved) -> Struct:
         """The state in a snapshot, migrated. Raises ValueError, whatever the author raises."""
@@ -134,7 +165,7 @@ class Mind:
     def tell(self, handler: Callable[..., object], *told: object) -> None:
         """Call the author's code; what it raises pauses the sleeve, its words are taken back."""
         desk = self.desk
-        if desk.memory.fault:
+        if desk.memory.fault or self._skip is not None:
             return
         mark = len(desk.out)
         try:

@@ -5,7 +5,8 @@ Therefore a process may be killed between any two instructions: what it had hear
 again, what it had decided it will say, and nothing twice.
 
 Besides `Core` a class may offer `may_stop() -> bool`: False while leaving would be unsafe. It is
-asked when the actor would end for a full disk or for a peer it cannot understand.
+asked when the actor would end for a full disk or for a peer it cannot understand. One whose `skips`
+is true does not survive its own journal: it is folded, as if other code had written it.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Actor(ProcessHost):
             self.var_dir,
             self.name,
             self._build,
-            code=self._code,
+            code="" if getattr(self.core, "skips", False) else self._code,
             settings=self.settings.fingerprint(),
         )
         try:

@@ -21,6 +21,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from shared.core import Word
@@ -37,8 +38,18 @@ MEGABYTE: Final = 1_048_576
 class Guard:
     """A port without an outside: its turns of the event loop are the sign of life."""
 
-    def __init__(self, name: str, stuck_real_s: float, memory_mb: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        stuck_real_s: float,
+        memory_mb: int,
+        *,
+        turned: Callable[[], None] | None = None,
+        ended: Callable[[str], None] | None = None,
+    ) -> None:
+        """`turned` is called once the loop turns, `ended` with the reason before we end it all."""
         self._name = name
+        self._turned, self._ended = turned, ended
         self._patience_s = stuck_real_s
         self._memory = memory_mb * MEGABYTE
         self._turns = 0
@@ -53,7 +64,8 @@ class Guard:
     def _watch(self) -> None:
         seen, missed_s = -1, 0.0
         while True:
-            faulthandler.dump_traceback_later(LAST_RESORT * self._patience_s, exit=True)
+            with contextlib.suppress(RuntimeError):  # no memory is left for its thread
+                faulthandler.dump_traceback_later(LAST_RESORT * self._patience_s, exit=True)
             time.sleep(TICK_S)
             if _resident() > LEAK * self._memory:
                 self._end("holds more memory than it may", Exit.MEMORY)
@@ -65,6 +77,8 @@ class Guard:
                 self._end(f"has not turned for {missed_s:g} s", Exit.STUCK)
 
     def _end(self, why: str, code: Exit) -> NoReturn:
+        if self._ended is not None:
+            self._ended(code.name)
         sys.stderr.write(f"{self._name} {why} and ends. {code.sentence}\n")
         faulthandler.dump_traceback(all_threads=True)
         sys.stderr.flush()
@@ -73,6 +87,8 @@ class Guard:
     # -- a port --------------------------------------------------------------------------------
 
     async def run(self, host: Host) -> None:
+        if self._turned is not None:
+            self._turned()
         while True:
             self._turns += 1
             await asyncio.sleep(TICK_S)
