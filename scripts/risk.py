@@ -1,9 +1,10 @@
-"""`tsq risk why|show|vetoes`: what the governor decided, and why, in sentences.
+"""`tsq risk why|show|vetoes|actions`: what the governor decided, and why, in sentences.
 
 `why INTENT` reads the sleeve's journal for the wish and the governor's for its answer: the rule,
-its numbers, what would have passed. `vetoes` adds what the refused entries would have done
-(`scripts/counterfactual.py`). Both read files only and work with nothing running. `show` asks the
-living governor for its level, its latches and how far away the next rule is.
+its numbers, what would have passed. `actions` lists what was done unasked, each with a name that
+`why` explains too (`scripts/risk_actions.py`). `vetoes` adds what the refused entries would have
+done (`scripts/counterfactual.py`). These read files only and work with nothing running. `show` asks
+the living governor for its level, its latches and how far away the next rule is.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts import counterfactual, risk_lines
+import msgspec
+
+from scripts import counterfactual, risk_actions, risk_lines
 from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
+from scripts.risk_actions import said_input
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from shared.domain.rules.book import BOOK
-from shared.domain.rules.explain import sentence, spoken
+from shared.domain.rules.explain import headline, numbers, sentence, spoken
 from shared.events import RiskLevel
 from shared.runtime import journal, paths
 from shared.runtime.journal import Corrupt
@@ -29,8 +33,12 @@ WISHES = ("OrderIntent", "ModifyIntent", "CancelIntent")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("why", "show", "vetoes"))
-    parser.add_argument("intent", nargs="?", help="why: an intent id, <sleeve>.<life>.<number>")
+    parser.add_argument("what", choices=("why", "show", "vetoes", "actions"))
+    parser.add_argument(
+        "intent",
+        nargs="?",
+        help="why: an intent id, <sleeve>.<life>.<number>, or a name that `actions` tells",
+    )
     parser.add_argument("--day", help="trading day; all that are kept when left out")
 
 
@@ -39,7 +47,7 @@ def run(args: argparse.Namespace) -> Exit:
         return show(args)
     root = paths.journal_root(var_of(args))
     try:
-        return why(args, root) if args.what == "why" else vetoes(args, root)
+        return {"why": why, "vetoes": vetoes, "actions": actions}[args.what](args, root)
     except Corrupt as error:
         raise CommandError(str(error), Exit.CHECK_FAILED) from None
 
@@ -60,18 +68,43 @@ def said(root: Path, lane: str, day: str | None) -> Iterator[dict[str, Any]]:
 
 def why(args: argparse.Namespace, root: Path) -> Exit:
     intent_id = args.intent or ""
-    if intent_id.count(".") < 2:
-        raise CommandError(
-            f"an intent id is <sleeve>.<life>.<number>, not {intent_id!r}", Exit.USAGE
-        )
     sleeve = intent_id.rsplit(".", 2)[0]
-    wish = _find(said(root, f"sleeve_{sleeve}", args.day), intent_id, WISHES)
     answer = _find(said(root, GOVERNOR, args.day), intent_id, ANSWERS)
-    if answer is None:
-        raise CommandError(f"no answer to {intent_id} stands in the governor's journal", Exit.USAGE)
+    if answer is None or intent_id.startswith(f"{GOVERNOR}."):
+        return _why_done(args, root, intent_id)
+    wish = _find(said(root, f"sleeve_{sleeve}", args.day), intent_id, WISHES)
     found = explained(wish, answer)
     report(args, found["text"], found)
     return Exit.OK
+
+
+def _why_done(args: argparse.Namespace, root: Path, ref: str) -> Exit:
+    """The last deed of this name."""
+    found = None
+    for one in risk_actions.deeds(said(root, GOVERNOR, args.day)):
+        found = one if one.ref == ref else found
+    if found is None:
+        raise CommandError(
+            f"neither an answer to {ref!r} nor a deed of that name stands in the governor's"
+            " journal; an intent is <sleeve>.<life>.<number>, deeds: tsq risk actions",
+            Exit.USAGE,
+        )
+    text = "\n".join(found.lines())
+    report(args, text, msgspec.to_builtins(found) | {"text": text})
+    return Exit.OK
+
+
+def actions(args: argparse.Namespace, root: Path) -> Exit:
+    """Everything done unasked, with its rule and numbers."""
+    rows = list(risk_actions.deeds(said(root, GOVERNOR, args.day)))
+    lines = [f"{risk_lines.clock(row.time_ns)}  {row.ref:<28} {_in_short(row)}" for row in rows]
+    report(args, "\n".join(lines) or "nothing was done unasked", msgspec.to_builtins(rows))
+    return Exit.OK
+
+
+def _in_short(row: risk_actions.Deed) -> str:
+    said = numbers(row.rule, row.limit, row.actual, largest=row.largest)
+    return f"{row.what}; {row.rule}: {said}"
 
 
 def _find(
@@ -97,7 +130,7 @@ def explained(wish: dict[str, Any] | None, answer: dict[str, Any]) -> dict[str, 
         inputs = answer.get("inputs", {})
         if inputs:
             lines.append(
-                "It knew: " + ", ".join(f"{key} {_input(key, n)}" for key, n in inputs.items())
+                "It knew: " + ", ".join(f"{key} {said_input(key, n)}" for key, n in inputs.items())
             )
         found |= {
             "rule": rule, "limit": limit, "actual": actual, "largest": largest, "detail": detail,
@@ -122,13 +155,25 @@ def _approved(
     size = spoken("contracts", answer["size"])
     lines.append(f"APPROVED {size} of {asked} asked, as {answer['tag']} ({purpose})")
     if bound:
-        lines.append(f"Made smaller by {bound}: {BOOK[bound].name}. {BOOK[bound].what}")
+        lines.append(f"Made smaller by {bound}: {_whole_refused(bound, answer)}{BOOK[bound].what}")
     lines.append(
         f"It passed {len(checks)} rules: {', '.join(checks)}"
         if checks
         else "It only closes what is held, so no rule of risk was asked."
     )
-    return {"size": answer["size"], "asked": asked, "bound": bound, "checks": checks}
+    return {
+        "size": answer["size"], "asked": asked, "bound": bound, "checks": checks,
+        "grounds": answer.get("grounds", {}),
+    }  # fmt: skip
+
+
+def _whole_refused(bound: str, answer: dict[str, Any]) -> str:
+    """The rule's numbers for the size that was asked."""
+    grounds = answer.get("grounds")
+    if not grounds:
+        return f"{BOOK[bound].name}. "
+    limit, actual = grounds.get("limit", 0), grounds.get("actual", 0)
+    return headline(bound, limit, actual, largest=grounds.get("largest", 0)) + " "
 
 
 def _asked(wish: dict[str, Any]) -> str:
@@ -139,11 +184,6 @@ def _asked(wish: dict[str, Any]) -> str:
     bracket = f", stop {stop} ticks away" if stop else ""
     order = f"{side} {wish['size']} {wish['contract']} {wish['type']}{bracket}"
     return f"{wish['intent_id']} wanted {order}: {wish['reason']}"
-
-
-def _input(key: str, number: int) -> str:
-    """Inputs named `..._usd` are micro-dollars, all others plain counts."""
-    return spoken("usd", number) if key.endswith("_usd") else str(number)
 
 
 # -- vetoes and show -------------------------------------------------------------------------------

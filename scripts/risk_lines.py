@@ -67,14 +67,16 @@ def headroom_line(state: RiskState) -> str:
 
 
 def held_lines(state: RiskState) -> list[str]:
-    """Two lines for each latch: what it does to whom and why; since when, by whom, what ends it."""
+    """Three lines for each latch: what it does to whom and why; its numbers; since when, by whom,
+    what ends it."""
     return [line for one in all_held(state) for line in _held(one)]
 
 
-def _held(one: Held) -> tuple[str, str]:
+def _held(one: Held) -> tuple[str, str, str]:
     until = f" until {clock(one.until_ns)}" if one.until_ns else ""
     return (
         f"holds {one.scope}: {one.does} - {one.name}: {one.cause}",
+        f"  rule {one.rule}: {one.numbers} More: tsq risk why {one.key}",
         f"  since {clock(one.since_ns)}{until} by {one.owner}; ends: {one.who}: {one.how}",
     )
 

@@ -430,11 +430,27 @@ class VetoRule(Enum):
     GAP = "GAP"  # micro-dollars of a gap against everything that could be held
 
 
+class Grounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why the governor did something nobody asked for, in numbers.
+
+    `rule`: a row of the book (`shared/domain/rules/book.py`); `limit` and `actual` in its unit, 0
+    where it has none. `largest`: contracts that may stay or go; 0: none. `inputs`: what was known,
+    by name (`..._usd`: micro-dollars).
+    """
+
+    rule: str
+    limit: int = 0
+    actual: int = 0
+    largest: Lots = 0
+    inputs: dict[str, int] = {}
+
+
 class OrderApproved(Event, frozen=True, kw_only=True):
     """The governor agrees to exactly this order, once, until `deadline_real_ns` (CLOCK_MONOTONIC).
 
     The only event from which the router may make a sleeve's order. `tag` is its name at the venue.
-    `bound`: the rule (a `VetoRule`) that made it smaller than asked, empty when none did.
+    `bound`: the rule (a `VetoRule`) that made it smaller than asked, empty when none did;
+    `grounds`: its numbers, for the size that was asked.
     """
 
     intent_id: str
@@ -454,6 +470,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     take_profit_ticks: int | None = None
     bound: str = ""
     touch: Ticks | None = None  # what it would have traded with when approved; None: it rests
+    grounds: Grounds | None = None
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):
@@ -470,13 +487,16 @@ class ModifyApproved(Event, frozen=True, kw_only=True):
 
 
 class CancelApproved(Event, frozen=True, kw_only=True):
-    """Cancel the order of intent `target`: its sleeve wishes it, or the governor does."""
+    """Cancel the order of intent `target`: its sleeve wishes it, or the governor does (then it has
+    `grounds`).
+    """
 
     intent_id: str
     target: str
     sleeve: str
     contract: str
     reason: str
+    grounds: Grounds | None = None
 
 
 class OrderVetoed(Event, frozen=True, kw_only=True):
@@ -511,6 +531,7 @@ class Flatten(Event, frozen=True, kw_only=True):
     cause: str
     sleeve: str = ""
     contract: str = ""
+    grounds: Grounds | None = None
 
 
 class RiskLevel(Enum):
@@ -538,6 +559,7 @@ class RiskLatch(Struct, frozen=True, kw_only=True):
     sleeve: str = ""
     flattens: bool = False
     alarm: bool = False
+    grounds: Grounds | None = None
 
 
 class Room(Struct, frozen=True, kw_only=True):
@@ -665,6 +687,7 @@ class AuthorityGranted(Event, frozen=True, kw_only=True):
     books: tuple[SleeveBook, ...] = ()
     seat: str = ""
     cause: str = ""  # of a swap or its roll-back; empty for a process that came (again)
+    grounds: Grounds | None = None  # of a roll-back
 
 
 class ShadowAdmitted(Event, frozen=True, kw_only=True):

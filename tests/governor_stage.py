@@ -125,6 +125,10 @@ class Stage:
         self.story.append((self.now, event))
         self.said = list(self.governor.on(self.now, event))
         self.heard += self.said
+        for it in self.said:
+            own = isinstance(it, CancelApproved) and it.intent_id.startswith("risk_governor.")
+            if own or isinstance(it, Flatten):
+                assert it.grounds is not None, f"done unasked without a reason: {it}"
         return self.said
 
     def opened(self, balance: int | str = 50_000) -> Stage:

@@ -260,6 +260,7 @@ def test_status_shows_what_is_held(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) ->
     assert answer.out.splitlines()[2:] == [
         "risk: active; headroom $120.00 to the session cap, session -$50.00",
         "holds trend: halted - Sleeve switched off: lost its limit",
+        "  rule sleeve: Sleeve switched off. More: tsq risk why sleeve:trend",
         "  since 09:35:00 CT by risk governor; ends: a person: tsq resume --sleeve trend",
     ]
     assert tsq("status", "--json").json["latches"][0]["how"] == "tsq resume --sleeve trend"

@@ -17,6 +17,7 @@ from services.metrics_exporter.state import Total, TradeRow
 from services.metrics_exporter.trades import PAGE_MAX, Trades
 from shared.events import (
     Fill,
+    FirmStanding,
     OrderState,
     OrderVetoed,
     Purpose,
@@ -147,6 +148,7 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
                       owner="risk_governor", since_ns=1, clears="17:00 CT")  # fmt: skip
     watch.risk(session_net=-450_000_000, latches=(latch,), payable=495_490_000, winning_days=5,
                budgets=(("trend", 500_000_000),), recovery=True,
+               firm=FirmStanding(rules="express", pays=True),
                layers=(RiskLayer(rule="daily_loss", at=-900 * USD, room=450 * USD),),
                rooms=(Room(contract=MNQ, rule="daily_loss", ticks=240, price=99_000,
                            contracts=5),))  # fmt: skip
@@ -159,6 +161,8 @@ def test_the_numbers_that_matter_are_there(watch: Watch) -> None:
     expected = {
         ("topstepquant_latch_held", "recovery"): 1.0,
         ("topstepquant_payable_dollars",): 495.49,
+        ("topstepquant_floor_after_payout_dollars",): 0.0,
+        ("topstepquant_alert", "recovery"): 1.0,
         ("topstepquant_winning_days",): 5.0,
         ("topstepquant_sleeve_budget_dollars", "trend"): 500.0,
         ("topstepquant_headroom_dollars",): 900.0,

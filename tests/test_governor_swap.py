@@ -15,6 +15,7 @@ from shared.events import (
     AuthorityGranted,
     CancelIntent,
     Event,
+    Grounds,
     ModifyIntent,
     OrderApproved,
     OrderState,
@@ -251,7 +252,9 @@ def test_a_removed_sleeve_is_not_added_before_it_is_flat() -> None:
 
 def test_what_switched_a_sleeve_off_before_its_removal_outlives_it() -> None:
     found = stage()
-    switch_off(found.governor.mind, found.now, "trend", "it lost too much")
+    switch_off(
+        found.governor.mind, found.now, "trend", "it lost too much", grounds=Grounds(rule="sleeve")
+    )
     removed(found)
     found.tell(status(SECOND, NEW + 1))
     found.proven_flat()

@@ -11,7 +11,7 @@ from services.risk_governor.port import GovernorPort
 from services.risk_governor.words import Alarm
 from shared.core import Word
 from shared.domain.rules.consistency import share_percent
-from shared.events import Event, RiskLevel, RiskState
+from shared.events import Event, RiskLevel, RiskState, Started
 from shared.units import SECOND, USD
 from tests.governor_stage import HOUR, MNQ, OPENING, Stage, settings, wide
 
@@ -137,6 +137,9 @@ def test_an_alarm_outlives_a_restart() -> None:
     stage.governor = type(stage.governor)(stage.settings)
     stage.governor.restore(kept)
     assert session(stage.state())[0]
+    text = session(stage.state())[1]
+    assert told_alarms(stage.tell(Started(epoch=stage.now // SECOND, fresh=False))) == [text]
+    assert told_alarms(stage.at(FLAT + 2 * SECOND)) == [], "once in a life"
 
 
 def test_an_alarm_is_remembered_under_other_code_too() -> None:

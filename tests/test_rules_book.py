@@ -7,6 +7,7 @@ import pytest
 from services.risk_governor import latches
 from shared import settings as settings_module
 from shared.domain.rules.book import BOOK
+from shared.domain.rules.book_actions import ACTIONS
 from shared.domain.rules.book_latches import LATCHES
 from shared.domain.rules.book_pretrade import PRETRADE
 from shared.domain.rules.book_vetoes import VETOES
@@ -14,7 +15,7 @@ from shared.domain.rules.pack import FIELDS, key_of
 from shared.events import VetoRule
 
 UNITS = ("", "usd", "ticks", "contracts", "tenths", "orders", "trades", "time", "ratio", "bp",
-         "percent", "mebibytes", "messages")  # fmt: skip
+         "percent", "mebibytes", "messages", "fills", "lives")  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", [rule.value for rule in VetoRule] + list(latches.KINDS))
@@ -23,7 +24,7 @@ def test_every_rule_has_a_row(rule: str) -> None:
 
 
 def test_no_rule_is_written_twice() -> None:
-    assert len(BOOK) == len(VETOES) + len(PRETRADE) + len(LATCHES)
+    assert len(BOOK) == len(VETOES) + len(PRETRADE) + len(LATCHES) + len(ACTIONS)
 
 
 @pytest.mark.parametrize("rule", sorted(BOOK))

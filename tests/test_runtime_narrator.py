@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from loguru import logger
 
@@ -14,8 +15,10 @@ from shared.events import (
     PositionUpdate,
     Purpose,
     Quote,
+    RiskLatch,
     RiskLevel,
     RiskState,
+    Scope,
     Side,
     VetoRule,
 )
@@ -97,3 +100,25 @@ def test_ticks_and_the_governors_copies_are_silent(lines: list[str]) -> None:
     Narrator((Quote,)).tell(quote)
     Narrator((OrderApproved, Fill)).tell(fill(8))
     assert lines == []
+
+
+def test_news_and_their_end_are_told_once_each(lines: list[str]) -> None:
+    """A payout or a target forbids nothing, so the level stays: it is told all the same."""
+    narrator = Narrator((RiskState,))
+    active = RiskState(halt_no=1, level=RiskLevel.ACTIVE, cause="", since_ns=0)
+    payout = RiskLatch(
+        key="payout", cause="up to 495.49 may be asked for", level=RiskLevel.ACTIVE,
+        scope=Scope.ACCOUNT, owner="risk_governor", since_ns=1, clears="17:00 CT",
+    )  # fmt: skip
+    told = msgspec.structs.replace(active, latches=(payout,))
+    for state in (active, told, told, active):
+        narrator.tell(state)
+    assert len(lines) == 3
+    assert "ALERT payout: up to 495.49 may be asked for" in lines[1]
+
+
+def test_a_new_life_says_again_that_it_is_halted(lines: list[str]) -> None:
+    halted = RiskState(halt_no=2, level=RiskLevel.HALTED, cause="daily loss", since_ns=0)
+    for _ in range(2):
+        Narrator((RiskState,)).tell(halted)
+    assert len(lines) == 2

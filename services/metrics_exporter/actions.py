@@ -10,8 +10,16 @@ from typing import Final
 
 from services.metrics_exporter.figures import short_name
 from services.metrics_exporter.state import Action, Recent, Seen
-from shared.domain.rules.telling import held, kind_of, name_of
-from shared.events import CancelApproved, Flatten, FlattenProgress, RiskLatch, RiskState, Scope
+from shared.domain.rules.telling import held, in_numbers, kind_of, name_of
+from shared.events import (
+    CancelApproved,
+    Flatten,
+    FlattenProgress,
+    Grounds,
+    RiskLatch,
+    RiskState,
+    Scope,
+)
 
 GOVERNOR: Final = "risk governor"
 ROUTER: Final = "order router"
@@ -29,7 +37,9 @@ def on_risk(recent: Recent, seen: Seen[RiskState]) -> None:
         if known is None or known.since_ns != latch.since_ns:
             told = held(latch)
             what = f"{_title(latch)}: {told.does}"
-            _add(recent, Action(latch.since_ns, what, told.cause, told.owner))
+            deed = Action(latch.since_ns, what, told.cause, told.owner)
+            deed.rule, deed.numbers = told.rule, told.numbers
+            _add(recent, deed)
     recent.latches = now
 
 
@@ -37,7 +47,8 @@ def on_flatten(recent: Recent, seen: Seen[Flatten]) -> None:
     """A contract's own flatten; those of wider scope are told by their latch."""
     if seen.value.scope is Scope.CONTRACT:
         what = f"Flatten {short_name(seen.value.contract)}"
-        _add(recent, Action(seen.source_ns, what, seen.value.cause, GOVERNOR))
+        deed = Action(seen.source_ns, what, seen.value.cause, GOVERNOR)
+        _add(recent, _grounded(deed, seen.value.grounds))
 
 
 def on_proof(recent: Recent, seen: Seen[FlattenProgress]) -> None:
@@ -51,12 +62,20 @@ def on_cancel(recent: Recent, seen: Seen[CancelApproved]) -> None:
     """Only what the governor withdraws by itself; a sleeve's own wish is no news."""
     if seen.value.intent_id.startswith(OWN):
         what = f"Orders withdrawn: {seen.value.sleeve.replace('_', ' ')}"
-        _add(recent, Action(seen.source_ns, what, seen.value.reason, GOVERNOR))
+        deed = Action(seen.source_ns, what, seen.value.reason, GOVERNOR)
+        _add(recent, _grounded(deed, seen.value.grounds))
+
+
+def _grounded(deed: Action, grounds: Grounds | None) -> Action:
+    """With its rule and numbers; an older governor told none."""
+    if grounds is not None:
+        deed.rule, deed.numbers = grounds.rule, in_numbers(grounds)
+    return deed
 
 
 def _title(latch: RiskLatch) -> str:
     name = name_of(latch.key)
-    whom = latch.sleeve.replace("_", " ")
+    whom = latch.key.partition(":")[2].replace("_", " ")
     return f"{name} ({whom})" if kind_of(latch.key) != latch.key else name
 
 
@@ -64,6 +83,6 @@ def _add(recent: Recent, deed: Action) -> None:
     """Newest first; the same again only counts."""
     last = recent.actions[0] if recent.actions else None
     if last is not None and (last.what, last.why) == (deed.what, deed.why):
-        last.times, last.at_ns = last.times + 1, deed.at_ns
+        last.times, last.at_ns, last.numbers = last.times + 1, deed.at_ns, deed.numbers
         return
     recent.actions.appendleft(deed)

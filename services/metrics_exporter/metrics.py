@@ -79,7 +79,12 @@ class BoardCollector(Collector):
         yield gauge("entries_today", "Directional entries today.", [((), float(risk.trades_today))])
         held = [((one.key,), 1.0) for one in risk.latches]
         yield gauge("latch_held", "1 for each reason the governor holds.", held, "reason")
+        news = [((one.key,), 1.0) for one in risk.latches if one.level is RiskLevel.ACTIVE]
+        yield gauge("alert", "1 for each thing that is told and forbids nothing.", news, "reason")
         yield dollars("payable_dollars", "A payout that may be asked for.", risk.payable)
+        if risk.firm is not None and risk.firm.pays:
+            after = risk.firm.floor_after
+            yield dollars("floor_after_payout_dollars", "The floor once one is booked.", after)
         yield gauge("winning_days", "Since the last payout.", [((), float(risk.winning_days))])
         budgets = [((sleeve,), slice_ / USD) for sleeve, slice_ in risk.budgets]
         yield gauge("sleeve_budget_dollars", "A sleeve's slice of the day.", budgets, "sleeve")

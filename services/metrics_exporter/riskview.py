@@ -61,6 +61,7 @@ def _latch(one: Held) -> LatchView:
         key=one.key, name=one.name, does=one.does, scope=one.scope, cause=one.cause,
         owner=one.owner, who=one.who, how=one.how, since=unix(one.since_ns),
         until=unix(one.until_ns) if one.until_ns else None, binds=one.binds, alarm=one.alarm,
+        rule=one.rule, numbers=one.numbers,
     )  # fmt: skip
 
 
@@ -109,5 +110,6 @@ def _firm(state: RiskState, firm: FirmStanding) -> FirmView:
 
 def _action(one: Action) -> ActionView:
     return ActionView(
-        at=unix(one.at_ns), what=one.what, why=one.why, owner=one.owner, times=one.times
-    )
+        at=unix(one.at_ns), what=one.what, why=one.why, owner=one.owner, times=one.times,
+        rule=one.rule, numbers=one.numbers,
+    )  # fmt: skip

@@ -181,6 +181,8 @@ class LatchView(Struct, kw_only=True):
     until: float | None
     binds: bool
     alarm: bool
+    rule: str  # a row of the book of rules
+    numbers: str  # its limit and what was found, in words
 
 
 class LayerView(Struct, kw_only=True):
@@ -234,6 +236,8 @@ class ActionView(Struct, kw_only=True):
     why: str
     owner: str
     times: int
+    rule: str  # empty where nobody needed one (a proof, an end)
+    numbers: str
 
 
 class RiskView(Struct, kw_only=True):

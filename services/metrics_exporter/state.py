@@ -111,6 +111,8 @@ class Action(Struct):
     why: str
     owner: str
     times: int = 1
+    rule: str = ""
+    numbers: str = ""  # its limit and what was found, in words
 
 
 class Recent(Struct):

@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.risk_governor.equity import sleeve_nets
+from services.risk_governor.latches import ALLOCATION, latch, unlatch
 from services.risk_governor.limits import WHOLE
 from services.risk_governor.state import FAR, Mind
-from shared.units import Micros
+from shared.events import Grounds
+from shared.units import Micros, Nanos, dollars
 
 EVEN: Final = 100
 LEAST: Final = 10
@@ -45,14 +47,33 @@ def divide(
     }
 
 
-def allocate(mind: Mind) -> None:
-    """Divide anew: when a day begins, and when its floor or balance was moved by a payout."""
+def allocate(mind: Mind, now_ns: Nanos) -> None:
+    """Divide anew: when a day begins, and when its floor or balance was moved by a payout. A slice
+    that shrank is told, as news."""
     state, share = mind.state, mind.limits.given.allocation_share_percent
+    before, state.budgets = state.budgets, {}
     if not share or state.base is None:
-        state.budgets = {}
         return
     records = {name: state.records.get(name, []) for name in sorted(mind.settings.sleeves)}
     state.budgets = divide(state.base - state.floor, records, share)
+    for sleeve, micros in state.budgets.items():
+        if micros < before.get(sleeve, 0):
+            _tell_shrunk(mind, now_ns, sleeve, before[sleeve])
+
+
+def _tell_shrunk(mind: Mind, now_ns: Nanos, sleeve: str, before: Micros) -> None:
+    state, key = mind.state, f"{ALLOCATION}:{sleeve}"
+    evidence = {
+        "days_net_usd": sum(state.records.get(sleeve, [])),
+        "distance_to_floor_usd": (state.base or 0) - state.floor,
+    }
+    now: Micros = state.budgets[sleeve]
+    unlatch(mind, key)
+    latch(
+        mind, now_ns, key,
+        f"{sleeve}: its slice shrinks from {dollars(before)} to {dollars(now)}",
+        grounds=Grounds(rule=ALLOCATION, limit=before, actual=now, inputs=evidence),
+    )  # fmt: skip
 
 
 def record_day(mind: Mind) -> None:

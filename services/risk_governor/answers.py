@@ -20,6 +20,7 @@ from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
     CancelIntent,
+    Grounds,
     ModifyIntent,
     OrderApproved,
     OrderIntent,
@@ -61,9 +62,10 @@ def _number(intent_id: str, sleeve: str, incarnation: int) -> int:
 
 
 def approve(
-    mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool, bound: str = ""
-) -> None:
-    """Say yes and count the order as working from this moment on."""
+    mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool,
+    bound: Refusal | None = None,
+) -> None:  # fmt: skip
+    """Say yes and count the order as working from this moment on. `bound`: what made it smaller."""
     assert 1 <= size <= intent.size, "Invariant: an approval is at most what was asked for"
     purpose = intent.purpose
     if reducing and purpose is Purpose.ENTRY:
@@ -86,7 +88,8 @@ def approve(
         stop_price=intent.stop_price,
         stop_loss_ticks=intent.stop_loss_ticks if bracket else None,
         take_profit_ticks=intent.take_profit_ticks if bracket else None,
-        bound=bound,
+        bound="" if bound is None else bound[0].value,
+        grounds=None if bound is None else _grounds(bound, size),
         touch=_touch(mind, intent),
     )
     count_approval(mind, now_ns, intent.sleeve)
@@ -109,6 +112,12 @@ def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
     touch, limit = (mark.ask if side > 0 else mark.bid), intent.limit_price
     rests = intent.type is not OrderType.MARKET and (limit is None or (limit - touch) * side < 0)
     return None if rests else touch
+
+
+def _grounds(refusal: Refusal, size: Lots) -> Grounds:
+    """Why an order was made smaller: the numbers of the whole of it, and what passed."""
+    rule, limit, actual, _ = refusal
+    return Grounds(rule=rule.value, limit=_said(limit), actual=_said(actual), largest=size)
 
 
 def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> None:

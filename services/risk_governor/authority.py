@@ -23,7 +23,7 @@ from services.risk_governor.habits import on_birth
 from services.risk_governor.latches import SLEEVE, switch_off, switched_off, unlatch
 from services.risk_governor.state import Mind, Probation, Sleeve
 from services.risk_governor.words import OperatorCommand, Seat
-from shared.events import AuthorityGranted, ParamsTuned, ShadowAdmitted, SleeveStatus
+from shared.events import AuthorityGranted, Grounds, ParamsTuned, ShadowAdmitted, SleeveStatus
 from shared.seats import FIRST, NO_LIFE, NOBODY, actor_of, seat_of
 from shared.units import Nanos
 
@@ -65,13 +65,13 @@ def on_status(mind: Mind, now_ns: Nanos, status: SleeveStatus) -> None:
         known.untuned = status.untuned
 
 
-def _say_granted(mind: Mind, name: str) -> None:
+def _say_granted(mind: Mind, name: str, grounds: Grounds | None = None) -> None:
     owner = mind.state.sleeves[name]
     books = follow.books_of(mind, name)
     mind.out.append(
         AuthorityGranted(
             sleeve=name, incarnation=owner.incarnation, books=books, seat=owner.seat,
-            cause=owner.cause,
+            cause=owner.cause, grounds=grounds,
         )
     )  # fmt: skip
 
@@ -111,14 +111,17 @@ def swap(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     if owner is None:
         _forgive_removal(mind, name)
     if command.flatten:
-        switch_off(mind, now_ns, name, f"flat before the newcomer trades ({command.who})")
+        switch_off(
+            mind, now_ns, name, f"flat before the newcomer trades ({command.who})",
+            grounds=Grounds(rule="swap"), owner=command.who,
+        )  # fmt: skip
     exchange(mind, name, f"swap by {command.who}: {command.cause}")
     if state.shadows.get(name) is not None:
         state.probation[name] = Probation(length(mind))
     return f"{actor_of(name, command.seat)} owns {name}"
 
 
-def exchange(mind: Mind, name: str, cause: str) -> None:
+def exchange(mind: Mind, name: str, cause: str, grounds: Grounds | None = None) -> None:
     """Owner and shadow change parts. How much was approved lately is the sleeve's, not theirs."""
     state = mind.state
     before, after = owner_of(mind, name), state.shadows.pop(name)
@@ -128,7 +131,7 @@ def exchange(mind: Mind, name: str, cause: str) -> None:
     if before is not None:
         after.approved_ns, before.approved_ns = before.approved_ns, []
         state.shadows[name] = before
-    _say_granted(mind, name)
+    _say_granted(mind, name, grounds)
     if before is not None:
         _say_shadow(mind, name)
 
@@ -139,7 +142,7 @@ def remove(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
     if owner_of(mind, name) is None:
         raise Refused(f"nobody owns {name!r}")
     cause = f"{REMOVED}{command.who}: {command.cause}"
-    switch_off(mind, now_ns, name, cause)
+    switch_off(mind, now_ns, name, cause, grounds=Grounds(rule="removed"), owner=command.who)
     state.probation.pop(name, None)
     state.shadows.pop(name, None)
     state.sleeves[name] = Sleeve(NO_LIFE, seat=NOBODY, cause=cause)
@@ -181,10 +184,11 @@ def tune(mind: Mind, now_ns: Nanos, command: OperatorCommand) -> str:
 def roll_back(mind: Mind, name: str, why: str) -> None:
     """The newcomer failed: the one before it owns again, if it lives."""
     state = mind.state
-    del state.probation[name]
+    vetoes = state.probation.pop(name).vetoes
     before = state.shadows.get(name)
     if before is not None and actor_of(name, before.seat) not in state.silent:
-        exchange(mind, name, f"rolled back: {why}")
+        grounds = Grounds(rule="probation", limit=mind.settings.swap.vetoes, actual=vetoes)
+        exchange(mind, name, f"rolled back: {why}", grounds)
 
 
 def on_pulse(mind: Mind) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.state import Mind
 from shared.domain.rules.windows import WHOLE, in_limit_zone
-from shared.events import VetoRule
+from shared.events import Grounds, VetoRule
 from shared.units import Nanos, Ticks
 
 
@@ -87,15 +87,18 @@ def watch_market(mind: Mind, now_ns: Nanos) -> None:
             mark.was, mark.was_ns = mark.bid, now_ns
 
 
-def in_zone(mind: Mind, contract: str) -> bool:
-    """Whether a contract trades where nothing may be held."""
+def zone_of(mind: Mind, contract: str) -> Grounds | None:
+    """How far a contract trades from its settlement, where that is so near to the exchange's price
+    limit that nothing may be held; else None."""
     mark, given = mind.state.marks.get(contract), mind.limits.given.pretrade
     if mark is None or not mark.usable() or not mark.settle:
-        return False
-    return any(
-        in_limit_zone(price, mark.settle, given.limit_bp, given.limit_zone_bp)
-        for price in (mark.bid, mark.ask)
-    )
+        return None
+    for price in (mark.bid, mark.ask):
+        if in_limit_zone(price, mark.settle, given.limit_bp, given.limit_zone_bp):
+            limit = given.limit_bp - given.limit_zone_bp
+            away = abs(price - mark.settle) * WHOLE // mark.settle
+            return Grounds(rule=VetoRule.PRICE_LIMIT.value, limit=limit, actual=away)
+    return None
 
 
 def type_is_allowed(mind: Mind, draft: Draft) -> Refusal | None:

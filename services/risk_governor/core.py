@@ -60,6 +60,7 @@ from shared.events import (
     Flatten,
     FlattenProgress,
     Gap,
+    Grounds,
     ModifyApproved,
     ModifyIntent,
     OrderApproved,
@@ -250,6 +251,7 @@ class Governor:
             state.naked_real_ns[contract] = 0
         for order in state.orders.values():
             order.deadline_real_ns = order.cancel_real_ns = 0
+        latches.sound_again(self.mind)
         watch.countdown(self.mind, now_ns)
         if started.changed:
             latches.latch(
@@ -263,7 +265,10 @@ class Governor:
         state.halt_no += 1
         for mark in state.marks.values():
             mark.recv_ns = 0
-        latches.latch(self.mind, now_ns, latches.CLOCK, "the computer slept or its clock was moved")
+        latches.latch(
+            self.mind, now_ns, latches.CLOCK, "the computer slept or its clock was moved",
+            grounds=Grounds(rule=latches.CLOCK, actual=jump.slept_ns),
+        )  # fmt: skip
 
     def _on_silent(self, now_ns: Nanos, peer: PeerSilent) -> None:
         self.mind.state.silent.setdefault(peer.actor, self.mind.state.real_ns)

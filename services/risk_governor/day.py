@@ -25,7 +25,7 @@ from services.risk_governor.standing import end_day, first_seen, guide
 from services.risk_governor.state import Mind, product
 from shared.domain.rules.streak import cooldown_until, is_cooling, streak_after
 from shared.domain.rules.windows import in_window
-from shared.events import Fill, Purpose, Reconciled
+from shared.events import Fill, Grounds, Purpose, Reconciled
 from shared.units import HOUR, SECOND, Lots, Micros, Nanos, dollars
 
 OPENS_CT = 17  # a trading day opens at this hour
@@ -53,9 +53,9 @@ def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
     state.day, state.drift = today.day, 0
     mind.hold_limits(state.in_force if state.in_force_day == today.day else {})
     state.in_force_day = today.day
-    allocate(mind)
     unlatch(mind, NEW_DAY, COOLDOWN)
     clear(mind, By.DAY, SESSION, proven=True)
+    allocate(mind, now_ns)
     if TARGET in state.latches and not state.latches[TARGET].flattens:
         unlatch(mind, TARGET)
     guide(mind, now_ns)
@@ -85,7 +85,13 @@ def on_clock(mind: Mind, now_ns: Nanos) -> None:
     for event, before, after, kind in mind.limits.news:
         # A second early, so that no entry passes between the window's beginning and a pulse.
         if in_window(now_ns, event, before + SECOND, after):
-            latch(mind, now_ns, NEWS, f"news: {kind}", until_ns=event + after + 1)
+            ahead = now_ns <= event
+            latch(
+                mind, now_ns, NEWS, f"news: {kind}", until_ns=event + after + 1,
+                grounds=Grounds(
+                    rule=NEWS, limit=before if ahead else after, actual=abs(now_ns - event)
+                ),
+            )  # fmt: skip
 
 
 def is_thin(mind: Mind, now_ns: Nanos) -> bool:
@@ -121,7 +127,13 @@ def trade_ended(mind: Mind, now_ns: Nanos, owner: str, contract: str) -> None:
     until = cooldown_until(now_ns, state.streak, given.loss_streak, mind.limits.cooldown_ns)
     if until:
         cause = f"{state.streak} losing trades in a row, the last {dollars(net)}"
-        latch(mind, now_ns, COOLDOWN, cause, until_ns=until)
+        latch(
+            mind, now_ns, COOLDOWN, cause, until_ns=until,
+            grounds=Grounds(
+                rule=COOLDOWN, limit=given.loss_streak, actual=state.streak,
+                inputs={"last_trade_usd": net},
+            ),
+        )  # fmt: skip
         state.streak = 0
 
 

@@ -28,6 +28,7 @@ from shared.events import (
     TERMINAL,
     AccountUpdate,
     Fill,
+    Grounds,
     OrderState,
     OrderUpdate,
     PositionUpdate,
@@ -35,6 +36,7 @@ from shared.events import (
     Reconciled,
     SleeveBook,
     VenueStatus,
+    VetoRule,
     WorkingOrder,
 )
 from shared.units import Lots, Nanos, Ticks
@@ -169,7 +171,13 @@ def _trim_exits(mind: Mind, contract: str) -> None:
             room[key] = abs(held) if held * order.side < 0 else 0
         room[key] -= order.leaves()
         if room[key] < 0:
-            cancel(mind, order.intent_id, "there is no longer so much to close")
+            over = Grounds(
+                rule=VetoRule.NOT_AN_EXIT.value,
+                limit=room[key] + order.leaves(),
+                actual=order.leaves(),
+                largest=max(0, room[key] + order.leaves()),
+            )
+            cancel(mind, order.intent_id, "there is no longer so much to close", over)
 
 
 def on_position(mind: Mind, now_ns: Nanos, update: PositionUpdate) -> None:
@@ -260,7 +268,11 @@ def _release(mind: Mind, proof: Reconciled) -> None:
 
 
 def differ(mind: Mind, now_ns: Nanos, what: str) -> None:
-    latch(mind, now_ns, DIFFERENCE, f"books and venue differ: {what}")
+    limit = mind.limits.difference_ns  # what becomes of it when it lasts longer
+    latch(
+        mind, now_ns, DIFFERENCE, f"books and venue differ: {what}",
+        grounds=Grounds(rule=DIFFERENCE, limit=limit),
+    )  # fmt: skip
 
 
 def say_book(mind: Mind, sleeve: str, contract: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from services.risk_governor.conduct import Conduct
 from services.risk_governor.latches import switch_off, switched_off
 from services.risk_governor.state import Mind, product
-from shared.events import Fill, Purpose
+from shared.events import Fill, Grounds, Purpose
 from shared.units import SECOND, Lots, Micros, Nanos
 
 
@@ -30,7 +30,10 @@ def on_birth(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
     if lives >= given.births and switched_off(mind, sleeve) is None:
         conduct.births_real_ns.clear()
         span = f"{given.births_window_real_s:.0f} s"
-        switch_off(mind, now_ns, sleeve, f"{sleeve} came up {lives} times within {span}")
+        switch_off(
+            mind, now_ns, sleeve, f"{sleeve} came up {lives} times within {span}",
+            grounds=Grounds(rule="sleeve_births", limit=given.births, actual=lives),
+        )  # fmt: skip
 
 
 def on_part(mind: Mind, now_ns: Nanos, fill: Fill, part: tuple[str, Lots]) -> None:
@@ -53,7 +56,10 @@ def on_part(mind: Mind, now_ns: Nanos, fill: Fill, part: tuple[str, Lots]) -> No
     if count > given.fills_per_window and switched_off(mind, owner) is None:
         conduct.fills_ns.clear()
         span = f"{given.fills_window_s:.0f} s"
-        switch_off(mind, now_ns, owner, f"{owner} was filled {count} times within {span}")
+        switch_off(
+            mind, now_ns, owner, f"{owner} was filled {count} times within {span}",
+            grounds=Grounds(rule="sleeve_fills", limit=given.fills_per_window, actual=count),
+        )  # fmt: skip
 
 
 def worth_of(mind: Mind, owner: str, contract: str) -> Micros:

@@ -38,6 +38,7 @@ from shared.domain.rules.sizing import exit_room
 from shared.events import (
     CancelApproved,
     CancelIntent,
+    Grounds,
     ModifyApproved,
     ModifyIntent,
     OrderIntent,
@@ -145,7 +146,7 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
         most = min(intent.size - 1, mind.limits.given.order_size)
         largest = max(room, largest_size(mind, draft, SIZE_CHECKS, most))
     if largest >= (intent.least or (1 if intent.up_to else intent.size)):
-        approve(mind, now_ns, intent, largest, reducing=largest <= room, bound=refusal[0].value)
+        approve(mind, now_ns, intent, largest, reducing=largest <= room, bound=refusal)
         return
     draft.resize(intent.size)
     veto(mind, intent, refusal, largest=largest, draft=draft)
@@ -172,7 +173,8 @@ def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     elif mind.closing_lots(intent.sleeve, intent.contract, intent.side):
         for order in mind.live(intent.contract):
             if order.reducing and order.purpose in WISHES and order.sleeve == intent.sleeve:
-                cancel(mind, order.intent_id, f"replaced by {intent.intent_id}")
+                one = Grounds(rule="one_exit", limit=1, actual=2)
+                cancel(mind, order.intent_id, f"replaced by {intent.intent_id}", one)
         state.waiting[intent.contract] = intent
     else:
         approve(mind, now_ns, intent, min(intent.size, abs(held)), reducing=True)

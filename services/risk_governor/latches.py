@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from services.risk_governor.state import GOVERNOR, Latch, Mind
 from services.risk_governor.words import Alarm
-from shared.events import RiskLatch, RiskLevel, Scope
+from shared.events import Grounds, RiskLatch, RiskLevel, Scope
 from shared.units import Nanos
 
 FLOOR: Final = "floor"
@@ -45,6 +45,7 @@ CLOCK: Final = "clock"
 DIFFERENCE: Final = "difference"
 BLIND: Final = "blind"
 DISK: Final = "disk"
+ALLOCATION: Final = "allocation"  # its latches are `allocation:<name>`
 RECALLED: Final = "recalled"
 SLEEVE: Final = "sleeve"  # its latches are `sleeve:<name>`
 LATE_CAUSE: Final = "ALARM: not proven flat in time; "
@@ -98,32 +99,41 @@ KINDS: Final[dict[str, Kind]] = {
     BLIND: Kind(_REDUCE, By.FEED, flattens=True),
     RECALLED: Kind(_HALTED, By.OPERATOR),
     SLEEVE: Kind(_HALTED, By.OPERATOR, flattens=True),
+    ALLOCATION: Kind(_FREE, By.DAY),
 }
 
 
 def kind_of(key: str) -> Kind:
     """The row of a latch's key; those of sleeves share one."""
-    return KINDS[key.partition(":")[0]]
+    return KINDS[rule_in(key)]
+
+
+def rule_in(key: str) -> str:
+    """The rule behind a latch's key: `sleeve` for `sleeve:trend`."""
+    return key.partition(":")[0]
 
 
 def latch(
     mind: Mind, now_ns: Nanos, key: str, cause: str, *, flatten: bool | None = None,
     rests: RiskLevel | None = None, until_ns: Nanos = 0, request_id: str = "",
-    owner: str = GOVERNOR, clears: str = "",
+    owner: str = GOVERNOR, clears: str = "", grounds: Grounds | None = None,
 ) -> None:  # fmt: skip
     """Hold for a reason, as its row says unless told otherwise. A second cause under the same key
-    changes only what tightens: a flatten on top of a mere halt."""
+    changes only what tightens: a flatten on top of a mere halt. Without `grounds` the rule is the
+    key's own, and it has no numbers."""
     kind = kind_of(key)
     flatten = kind.flattens if flatten is None else flatten
     found = mind.state.latches.get(key)
     if found is None:
         mind.state.latches[key] = Latch(
             kind.rests if rests is None else rests, cause, now_ns, clears or kind.by.value,
-            until_ns, flatten, flatten, 0, request_id, owner, sleeve_in(key),
+            until_ns, flatten, flatten, 0, request_id, owner, sleeve_in(key), False,
+            grounds or Grounds(rule=rule_in(key)),
         )  # fmt: skip
     elif flatten and not found.flattens:
         found.flattens = found.flattening = True
         found.cause, found.request_id = cause, request_id
+        found.grounds = grounds or found.grounds
     else:
         return
     mind.state.latched += 1
@@ -149,9 +159,11 @@ def sleeve_in(key: str) -> str:
     return sleeve if kind == SLEEVE else ""
 
 
-def switch_off(mind: Mind, now_ns: Nanos, sleeve: str, cause: str) -> None:
+def switch_off(
+    mind: Mind, now_ns: Nanos, sleeve: str, cause: str, *, grounds: Grounds, owner: str = GOVERNOR
+) -> None:
     """One sleeve is not to trade: its entries are vetoed, its risk is closed, the others go on."""
-    latch(mind, now_ns, f"{SLEEVE}:{sleeve}", cause)
+    latch(mind, now_ns, f"{SLEEVE}:{sleeve}", cause, grounds=grounds, owner=owner)
 
 
 def switched_off(mind: Mind, sleeve: str) -> Latch | None:
@@ -173,6 +185,13 @@ def sound_alarm(mind: Mind, key: str) -> None:
         mind.out.append(Alarm(text=held.cause))
 
 
+def sound_again(mind: Mind) -> None:
+    """A new life says every alarm that stands once more: its log and its heartbeat begin empty."""
+    for held in mind.state.latches.values():
+        if held.alarm:
+            mind.out.append(Alarm(text=held.cause))
+
+
 def end_alarm(mind: Mind, held: Latch) -> None:
     """It was proven flat after all; the latch keeps saying that it was late."""
     if held.alarm:
@@ -186,6 +205,11 @@ def flatten_again(mind: Mind, sleeve: str = "") -> None:
         if held.flattens and not held.flattening and held.sleeve in ("", sleeve):
             held.flattening, held.flatten_no = True, 0
             mind.state.latched += 1
+
+
+def grounds_of(held: Latch) -> Grounds:
+    """A latch's numbers; those of one that an older code remembered are gone."""
+    return held.grounds or Grounds(rule=RECALLED)
 
 
 def level_of(held: Latch) -> RiskLevel:
@@ -217,6 +241,7 @@ def told(mind: Mind) -> tuple[RiskLatch, ...]:
             clears=held.clears,
             flattens=held.flattens,
             alarm=held.alarm,
+            grounds=grounds_of(held),
         )
         for key, held in mind.state.latches.items()
     )
@@ -225,12 +250,12 @@ def told(mind: Mind) -> tuple[RiskLatch, ...]:
 def recall(mind: Mind, said: tuple[RiskLatch, ...]) -> None:
     """Hold what our own recorded word says was held; a flatten under way begins anew."""
     for one in said:
-        if one.key.partition(":")[0] not in KINDS or one.key in mind.state.latches:
+        if rule_in(one.key) not in KINDS or one.key in mind.state.latches:
             continue
         flattening = one.level is RiskLevel.FLATTENING
         rests = kind_of(one.key).rests if flattening else one.level
         mind.state.latches[one.key] = Latch(
             rests, one.cause, one.since_ns, one.clears, one.until_ns, one.flattens, flattening,
-            0, "", one.owner, one.sleeve, one.alarm,
+            0, "", one.owner, one.sleeve, one.alarm, one.grounds,
         )  # fmt: skip
         mind.state.latched += 1

@@ -32,6 +32,7 @@ from services.risk_governor.latches import (
     TARGET,
     By,
     end_alarm,
+    grounds_of,
     in_recovery,
     kind_of,
     latch,
@@ -40,7 +41,7 @@ from services.risk_governor.latches import (
     told,
 )
 from services.risk_governor.standing import firm_standing, payable, standing
-from services.risk_governor.state import PHASES, Line, Mind
+from services.risk_governor.state import FAR, PHASES, Line, Mind
 from shared.domain.rules.account import needed_profit
 from shared.domain.rules.day import limit_is_reached
 from shared.events import (
@@ -48,10 +49,12 @@ from shared.events import (
     Flatten,
     FlattenProgress,
     FlattenStage,
+    Grounds,
     Phase,
     RiskLevel,
     RiskState,
     Scope,
+    VetoRule,
 )
 from shared.units import SECOND, Micros, Nanos, dollars
 
@@ -84,13 +87,16 @@ def _trip(mind: Mind, now_ns: Nanos, line: Line, now: Account) -> None:
         tells = short > 0 or not mind.limits.given.bank_target
         if short > 0:
             cause += f"; {dollars(short)} more on another day for the best day's share"
-    stops = line.key == CONSISTENCY and mind.limits.given.consistency == "stop"
+    flatten, rests = None, None
     if tells:
-        latch(mind, now_ns, line.key, cause, flatten=False, rests=RiskLevel.ACTIVE)
-    elif stops:
-        latch(mind, now_ns, line.key, cause, flatten=True, rests=RiskLevel.HALTED, until_ns=until)
-    else:
-        latch(mind, now_ns, line.key, cause, until_ns=until)
+        flatten, rests, until = False, RiskLevel.ACTIVE, 0
+    elif line.key == CONSISTENCY and mind.limits.given.consistency == "stop":
+        flatten, rests = True, RiskLevel.HALTED
+    grounds = _grounds(mind, line, now)
+    latch(
+        mind, now_ns, line.key, cause,
+        flatten=flatten, rests=rests, until_ns=until, grounds=grounds,
+    )  # fmt: skip
 
 
 def _cause(mind: Mind, line: Line, now: Account) -> str:
@@ -102,13 +108,27 @@ def _cause(mind: Mind, line: Line, now: Account) -> str:
     return f"{name}: session net {dollars(now.session_net)}{less} reached {dollars(line.at)}"
 
 
+def _grounds(mind: Mind, line: Line, now: Account) -> Grounds:
+    """What a line that acted has to say: its level and where the account stood, as equity for the
+    floor and the kill, as the session's net (less the exit allowance where it counts) else."""
+    by_equity = line.key in (FLOOR, DRAWDOWN)
+    base = now.equity - now.session_net if by_equity else 0
+    net = now.session_net - (now.allowance if line.leaving else 0)
+    known = {
+        "equity_usd": now.equity, "session_net_usd": now.session_net,
+        "exit_allowance_usd": now.allowance, "floor_usd": mind.state.floor,
+    }  # fmt: skip
+    return Grounds(rule=line.key, limit=base + line.at, actual=base + net, inputs=known)
+
+
 def _judge_sleeves(mind: Mind, now_ns: Nanos, nets: dict[str, Micros]) -> None:
     """A sleeve that lost its own limit of the day is switched off; the others go on."""
     limit = mind.limits.sleeve_loss
     for sleeve, net in nets.items():
         if limit_is_reached(net, limit) and f"{SLEEVE}:{sleeve}" not in mind.state.latches:
             cause = f"{sleeve}: net of the session {dollars(net)} reached {dollars(-limit)}"
-            switch_off(mind, now_ns, sleeve, cause)
+            grounds = Grounds(rule=SLEEVE, limit=-limit, actual=net)
+            switch_off(mind, now_ns, sleeve, cause, grounds=grounds)
 
 
 def on_progress(mind: Mind, progress: FlattenProgress) -> None:
@@ -144,9 +164,9 @@ def settle(mind: Mind, now_ns: Nanos) -> None:
         state.level, state.cause = level, cause
         say_state(mind, now_ns)
     _flatten(mind)
-    reason = why_withdraw(mind, now_ns)
-    if reason:
-        withdraw(mind, reason)
+    found = why_withdraw(mind, now_ns)
+    if found is not None:
+        withdraw(mind, *found)
 
 
 def _flatten(mind: Mind) -> None:
@@ -158,38 +178,50 @@ def _flatten(mind: Mind) -> None:
             held.flattening and held.flatten_no and held.sleeve == sleeve
             for held in state.latches.values()
         )
-        cause = ""
-        for held in wanting:
-            if held.sleeve == sleeve:
-                held.flatten_no, cause = state.halt_no, cause or held.cause
+        served = [held for held in wanting if held.sleeve == sleeve]
+        for held in served:
+            held.flatten_no = state.halt_no
         if not under_way:
-            scope = Scope.SLEEVE if sleeve else Scope.ACCOUNT
-            mind.out.append(Flatten(halt_no=state.halt_no, scope=scope, cause=cause, sleeve=sleeve))
+            mind.out.append(
+                Flatten(
+                    halt_no=state.halt_no,
+                    scope=Scope.SLEEVE if sleeve else Scope.ACCOUNT,
+                    cause=served[0].cause,
+                    sleeve=sleeve,
+                    grounds=grounds_of(served[0]),
+                )
+            )
 
 
-def why_withdraw(mind: Mind, now_ns: Nanos) -> str:
-    """Why no order that opens risk may rest; empty when it may. A flatten cancels by itself."""
+def why_withdraw(mind: Mind, now_ns: Nanos) -> tuple[str, Grounds] | None:
+    """Why no order that opens risk may rest; None when it may. A flatten cancels by itself."""
     state = mind.state
     if state.level is RiskLevel.FLATTENING or not state.orders:
-        return ""
+        return None
     if state.level is not RiskLevel.ACTIVE:
-        return state.cause
+        return state.cause, grounds_of(strictest(mind)[1][0])
     if state.paused:
-        return "paused by the operator"
+        return "paused by the operator", Grounds(rule="paused")
     if not mind.feed_is_up():
-        return "market feed is not up"
+        limit = mind.limits.quote_age_ns
+        grounds = Grounds(rule=VetoRule.FEED.value, limit=limit, actual=FAR)
+        return "market feed is not up", grounds
     phase = mind.phase(now_ns)
-    return f"session phase {phase.value}" if PHASES[phase] >= PHASES[Phase.NO_ENTRIES] else ""
+    if PHASES[phase] < PHASES[Phase.NO_ENTRIES]:
+        return None
+    today = mind.today(now_ns)
+    past = 0 if today is None else now_ns - today.no_entries_ns
+    return f"session phase {phase.value}", Grounds(rule=VetoRule.SESSION.value, actual=past)
 
 
-def withdraw(mind: Mind, reason: str, sleeve: str = "") -> None:
+def withdraw(mind: Mind, reason: str, grounds: Grounds, sleeve: str = "") -> None:
     """Cancel every working order of ours that may open risk (of one sleeve, or of all)."""
     for order in mind.state.orders.values():
         if order.opens() and order.leaves() and sleeve in ("", order.sleeve):
-            cancel(mind, order.intent_id, reason)
+            cancel(mind, order.intent_id, reason, grounds)
 
 
-def cancel(mind: Mind, target: str, reason: str) -> None:
+def cancel(mind: Mind, target: str, reason: str, grounds: Grounds) -> None:
     """Ask the router to cancel an order, of our own accord; again only after a while."""
     state = mind.state
     order = state.orders[target]
@@ -204,6 +236,7 @@ def cancel(mind: Mind, target: str, reason: str) -> None:
             sleeve=order.sleeve,
             contract=order.contract,
             reason=reason,
+            grounds=grounds,
         )
     )
 

@@ -18,7 +18,7 @@ from shared.domain.rules.consistency import share_percent
 from shared.domain.rules.loss import floor_after_day, high_after_day
 from shared.domain.rules.payout import floor_after_payout
 from shared.domain.sessions import TradingDay
-from shared.events import FirmStanding, Reconciled
+from shared.events import FirmStanding, Grounds, Reconciled
 from shared.units import DAY, USD, Micros, Nanos, dollars
 
 
@@ -88,7 +88,8 @@ def payout_is_seen(mind: Mind, now_ns: Nanos, proof: Reconciled) -> bool:
     if before.lower != proof.balance:
         state.agreed = Agreed(before.balance, state.fills, proof.balance)
         what = f"balance fell by {dollars(gross)} with nothing traded: a payout?"
-        latch(mind, now_ns, DIFFERENCE, what)
+        grounds = Grounds(rule=PAYOUT, limit=before.balance, actual=proof.balance)
+        latch(mind, now_ns, DIFFERENCE, what, grounds=grounds)
         return True
     state.agreed = Agreed(proof.balance, state.fills)
     _book(mind, now_ns, gross, proof.balance)
@@ -99,12 +100,15 @@ def _book(mind: Mind, now_ns: Nanos, gross: Micros, balance: Micros) -> None:
     state = mind.state
     take_over(mind, rules.pay(mind.limits.terms, standing(mind), gross, balance))
     state.peak -= gross
-    allocate(mind)
+    allocate(mind, now_ns)
     unlatch(mind, PAYOUT)
     latch(
         mind, now_ns, PAYOUT,
         f"payout of {dollars(gross)} booked: balance {dollars(balance)}, floor"
         f" {dollars(state.floor)}, cap {state.cap_tenths} tenths of a mini",
+        grounds=Grounds(
+            rule=PAYOUT, actual=gross, inputs={"balance_usd": balance, "floor_usd": state.floor}
+        ),
     )  # fmt: skip
 
 
@@ -150,4 +154,8 @@ def guide(mind: Mind, now_ns: Nanos) -> None:
         f"a payout of up to {dollars(amount)} may be asked for: the floor goes from"
         f" {dollars(state.floor)} to {dollars(floor)}, and {dollars(state.base - amount - floor)}"
         " stay above it",
+        grounds=Grounds(
+            rule=PAYOUT, limit=amount, actual=amount,
+            inputs={"balance_usd": state.base, "floor_usd": state.floor, "floor_after_usd": floor},
+        ),
     )  # fmt: skip

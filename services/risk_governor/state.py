@@ -24,6 +24,7 @@ from shared.events import (
     CancelApproved,
     Event,
     FeedState,
+    Grounds,
     ModifyApproved,
     OrderApproved,
     OrderIntent,
@@ -156,6 +157,7 @@ class Latch(Struct):
     owner: str = GOVERNOR  # or the person
     sleeve: str = ""  # whom it binds; the account when empty
     alarm: bool = False  # a person must look at once
+    grounds: Grounds | None = None  # None: of an older memory
 
 
 class Tally(Struct):

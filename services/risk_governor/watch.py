@@ -6,8 +6,10 @@ calendar and the gateway's phase, the stricter of the two.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from services.risk_governor.authority import owned_by
-from services.risk_governor.checks_market import in_zone, watch_market
+from services.risk_governor.checks_market import watch_market, zone_of
 from services.risk_governor.day import on_clock
 from services.risk_governor.elsewhere import tell_others
 from services.risk_governor.follow import lapse
@@ -28,9 +30,11 @@ from services.risk_governor.levels import judge_account, say_state, withdraw
 from services.risk_governor.state import PHASES, Mind
 from shared.events import (
     Flatten,
+    Grounds,
     Phase,
     Pulse,
     Scope,
+    VetoRule,
 )
 from shared.units import SECOND, Nanos
 
@@ -62,7 +66,14 @@ def withdraw_silent(mind: Mind) -> None:
     """Whoever speaks for a sleeve and is silent has nothing resting in the market."""
     for actor in mind.state.silent:
         if name := owned_by(mind, actor):
-            withdraw(mind, f"{actor} is silent", name)
+            withdraw(mind, f"{actor} is silent", _silence(mind, actor), name)
+
+
+def _silence(mind: Mind, actor: str) -> Grounds:
+    """How long nothing was heard, and how long that is borne."""
+    allowed = int(mind.limits.given.sleeve_silence_real_s * SECOND)
+    silent = allowed + mind.state.real_ns - mind.state.silent[actor]
+    return Grounds(rule=VetoRule.PEER_SILENT.value, limit=allowed, actual=silent)
 
 
 def countdown(mind: Mind, now_ns: Nanos) -> None:
@@ -81,7 +92,11 @@ def countdown(mind: Mind, now_ns: Nanos) -> None:
     if phase in (Phase.FLATTEN, Phase.FLAT) or (phase is Phase.CLOSED and open_now) or held_over:
         if SESSION not in state.latches:
             cause = "held over the day's end" if held_over else f"end of {today.day}"
-            latch(mind, now_ns, SESSION, cause, until_ns=today.next_open(now_ns))
+            due = today.begins_ns if held_over else today.flatten_ns
+            latch(
+                mind, now_ns, SESSION, cause, until_ns=today.next_open(now_ns),
+                grounds=Grounds(rule=SESSION, actual=now_ns - due),
+            )  # fmt: skip
         elif PHASES[phase] >= PHASES[Phase.FLAT] or held_over:
             sound_alarm(mind, SESSION)
     elif phase is Phase.OPEN and not new_day and _rests(mind, SESSION):
@@ -111,7 +126,11 @@ def watch_feed(mind: Mind, now_ns: Nanos) -> None:
     elif not state.blind_ns:
         state.blind_ns = now_ns
     elif now_ns - state.blind_ns > mind.limits.blind_ns:
-        latch(mind, now_ns, BLIND, "a position without market data")
+        blind = now_ns - state.blind_ns
+        latch(
+            mind, now_ns, BLIND, "a position without market data",
+            grounds=Grounds(rule=BLIND, limit=mind.limits.blind_ns, actual=blind),
+        )  # fmt: skip
 
 
 def watch_protection(mind: Mind) -> None:
@@ -121,23 +140,37 @@ def watch_protection(mind: Mind) -> None:
         if not since:
             state.naked_real_ns[contract] = state.real_ns
         elif state.real_ns - since > mind.limits.unprotected_ns and contract not in state.closing:
-            _close(mind, contract, "position without a stop at the venue")
+            _close(
+                mind, contract, "position without a stop at the venue",
+                Grounds(
+                    rule="unprotected", limit=mind.limits.unprotected_ns,
+                    actual=state.real_ns - since,
+                ),
+            )  # fmt: skip
 
 
 def watch_zone(mind: Mind) -> None:
     """What is held near the exchange's price limit is closed."""
     state = mind.state
     for contract in state.ledger.positions():
-        if contract not in state.closing and in_zone(mind, contract):
-            _close(mind, contract, "within the zone of the exchange's price limit")
+        zone = zone_of(mind, contract)
+        if zone is not None and contract not in state.closing:
+            _close(mind, contract, "within the zone of the exchange's price limit", zone)
 
 
-def _close(mind: Mind, contract: str, cause: str) -> None:
+def _close(mind: Mind, contract: str, cause: str, grounds: Grounds) -> None:
     """Flatten one contract, once."""
     state = mind.state
     state.closing[contract] = state.halt_no
+    held = {"position": state.ledger.position(contract)}
     mind.out.append(
-        Flatten(halt_no=state.halt_no, scope=Scope.CONTRACT, contract=contract, cause=cause)
+        Flatten(
+            halt_no=state.halt_no,
+            scope=Scope.CONTRACT,
+            contract=contract,
+            cause=cause,
+            grounds=structs.replace(grounds, inputs=held),
+        )
     )
 
 
@@ -147,7 +180,10 @@ def watch_disk(mind: Mind, now_ns: Nanos) -> None:
     if free is None:
         return
     if free < given.disk_stop_mb:
-        latch(mind, now_ns, DISK, f"disk: {free} MiB free, {given.disk_stop_mb} needed")
+        latch(
+            mind, now_ns, DISK, f"disk: {free} MiB free, {given.disk_stop_mb} needed",
+            grounds=Grounds(rule=DISK, limit=given.disk_stop_mb, actual=free),
+        )  # fmt: skip
     elif free >= given.disk_low_mb and _rests(mind, DISK):
         unlatch(mind, DISK)
 
@@ -157,5 +193,9 @@ def watch_difference(mind: Mind, now_ns: Nanos) -> None:
     held = mind.state.latches.get(DIFFERENCE)
     if held is None or held.flattens or now_ns < mind.state.difference_until_ns:
         return
-    if now_ns - held.since_ns > mind.limits.difference_ns:
-        latch(mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}", flatten=True)
+    lasted, limit = now_ns - held.since_ns, mind.limits.difference_ns
+    if lasted > limit:
+        latch(
+            mind, now_ns, DIFFERENCE, f"unexplained for too long: {held.cause}", flatten=True,
+            grounds=Grounds(rule=DIFFERENCE, limit=limit, actual=lasted),
+        )  # fmt: skip

@@ -99,12 +99,14 @@ def _position(it: PositionUpdate) -> Line:
 
 
 def _risk(it: RiskState) -> Line:
-    level = "INFO" if it.level is RiskLevel.ACTIVE else "WARNING"
+    level = "INFO" if it.level is RiskLevel.ACTIVE and not it.latches else "WARNING"
     cause = f": {it.cause}" if it.cause else ""
+    news = [one for one in it.latches if one.level is RiskLevel.ACTIVE]
+    alerts = "".join(f"; ALERT {one.key}: {one.cause}" for one in news)
     ends = f" (ends by {it.clears})" if it.clears else ""
     return level, (
         f"risk {it.level.value}{cause}{ends}, halt number {it.halt_no}, "
-        f"session {dollars(it.session_net)}, equity {dollars(it.equity)}"
+        f"session {dollars(it.session_net)}, equity {dollars(it.equity)}{alerts}"
     )
 
 
@@ -173,7 +175,11 @@ TELLERS: Final[dict[type[Event], Teller]] = {
 }
 
 CHANGES: Final[dict[type[Event], Callable[[Any], object]]] = {
-    RiskState: lambda it: (it.halt_no, it.paused),
+    RiskState: lambda it: (
+        it.halt_no,
+        it.paused,
+        [(one.key, one.since_ns) for one in it.latches],
+    ),
     VenueStatus: lambda it: (it.state, it.reason),
     FeedStatus: lambda it: (it.state, it.reason),
     SleeveStatus: lambda it: (it.state, it.reason),

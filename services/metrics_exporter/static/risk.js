@@ -22,6 +22,7 @@ function drawHeld(now) {
       make("div", "top", make("strong", "", row.name), make("span", "does", row.does),
         make("span", "scope", row.scope === "account" ? "whole account" : `sleeve ${words(row.scope)}`)),
       make("div", "why", row.cause),
+      make("div", "when", row.numbers),
       make("div", "when", when.filter(Boolean).join(" \u00b7 ")),
       make("div", "ends", "Ends: ", row.who === row.how.slice(0, row.who.length) ? "" : `${row.who}: `, ...ends));
   }));
@@ -89,10 +90,14 @@ function drawVetoes(now) {
 }
 
 function drawActions(now) {
-  put("actions", ...(now.risk.actions.length ? now.risk.actions.map((row) => make("div", "told",
-    make("div", "head", make("strong", "", row.what), row.times > 1 ? make("span", "times", ` \u00d7${row.times}`) : null,
-      make("span", "age", clock(row.at))),
-    make("div", "text", row.why, make("span", "muted", ` \u00b7 ${row.owner}`)))) : [make("p", "none", "Nothing yet.")]));
+  put("actions", ...(now.risk.actions.length ? now.risk.actions.map((row) => {
+    const line = make("div", "told",
+      make("div", "head", make("strong", "", row.what), row.times > 1 ? make("span", "times", ` \u00d7${row.times}`) : null,
+        make("span", "age", clock(row.at))),
+      make("div", "text", row.why, make("span", "muted", ` \u00b7 ${row.owner}`)));
+    line.title = row.numbers;
+    return line;
+  }) : [make("p", "none", "Nothing yet.")]));
 }
 
 function drawRisk(now) {

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 class Entry(Struct, frozen=True, kw_only=True):
     """One rule. `unit`: of limit and actual (usd, ticks, contracts, tenths, orders, trades, time,
-    bp (hundredths of a percent), percent, mebibytes, messages, or empty where the numbers say
-    nothing).
+    bp (hundredths of a percent), percent, mebibytes, messages, fills, lives, or empty where the
+    numbers say nothing).
     """
 
     rule: str

@@ -83,6 +83,7 @@ LATCHES: Final = (
         what="No entries until everything was asked for again.",
         why="The computer slept: no belief from before is fresh.",
         clears="the router's next complete comparison",
+        unit="time",
     ),
     Entry(
         rule="difference",
@@ -90,6 +91,7 @@ LATCHES: Final = (
         what="No entries; unexplained for too long, the account is flattened.",
         why="The venue is right about positions, and a stranger's position is a risk.",
         clears="the router's next complete comparison",
+        unit="time",
         settings=("risk_governor.difference_grace_s",),
     ),
     Entry(
@@ -98,6 +100,7 @@ LATCHES: Final = (
         what="Flattens what cannot be valued any more.",
         why="Nobody knows what it is losing.",
         clears="the feed is up",
+        unit="time",
         settings=("risk_governor.blind_grace_s",),
     ),
     Entry(
@@ -232,5 +235,16 @@ LATCHES: Final = (
         clears="a person",
         unit="usd",
         settings=("risk_governor.sleeve_loss",),
+    ),
+    Entry(
+        rule="allocation",
+        name="Smaller slice",
+        what="Tells that a sleeve may risk less than the day before.",
+        why="The distance to the floor is the capital, and who loses of it pays first.",
+        clears=_DAY,
+        unit="usd",
+        settings=(
+            "risk_governor.allocation_share_percent", "risk_governor.allocation_days",
+        ),
     ),
 )  # fmt: skip

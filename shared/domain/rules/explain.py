@@ -1,4 +1,5 @@
-"""A veto in a sentence a trader understands: a pure function of the rule and its numbers.
+"""A veto, or what was done unasked, in a sentence a trader understands: a pure function of the rule
+and its numbers.
 
 What the rule is and why it exists stands in the book; here its numbers are said in the book's unit,
 money in dollars. Rules whose number must stay above the limit (equity over a floor, time since the
@@ -43,6 +44,33 @@ def headline(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: s
         text += f" ({detail})"
     text += "."
     return f"{text} {spoken('contracts', largest)} would pass." if largest else text
+
+
+def deed(rule: str, limit: int, actual: int, *, largest: Lots = 0) -> str:
+    """Why something was done unasked: its numbers, what the rule does and why, how it ends."""
+    text = numbers(rule, limit, actual, largest=largest)
+    entry = BOOK.get(rule)
+    if entry is None:
+        return text
+    return f"{text} {entry.what} {entry.why} It ends with: {entry.clears}."
+
+
+def numbers(rule: str, limit: int, actual: int, *, largest: Lots = 0) -> str:
+    """`Session cap: -203.10 dollars, it acts at -200.00 dollars.`"""
+    entry = BOOK.get(rule)
+    if entry is None:
+        return f"{rule}: {actual}, it acts at {limit}."
+    text = entry.name
+    if entry.unit and (limit or actual):
+        text += f": {spoken(entry.unit, actual)}"
+        if limit != actual:
+            text += f", {_acts(rule)} {spoken(entry.unit, limit)}"
+    return f"{text}. {spoken('contracts', largest)} would pass." if largest else f"{text}."
+
+
+def _acts(rule: str) -> str:
+    """What the limit is to the number found."""
+    return "after" if rule == "allocation" else "it acts at"
 
 
 def spoken(unit: str, number: int) -> str:

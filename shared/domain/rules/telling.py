@@ -12,7 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from shared.domain.rules.book import BOOK
-from shared.events import RiskLatch, RiskLayer, RiskLevel, RiskState
+from shared.domain.rules.explain import numbers
+from shared.events import Grounds, RiskLatch, RiskLayer, RiskLevel, RiskState
 from shared.units import Micros
 
 LEVELS: Final[dict[RiskLevel, str]] = {
@@ -64,6 +65,8 @@ class Held(Struct, frozen=True, kw_only=True):
     until_ns: int
     binds: bool  # it forbids something
     alarm: bool
+    rule: str  # a row of the book
+    numbers: str  # its limit and what was found, in words
 
 
 def kind_of(key: str) -> str:
@@ -86,6 +89,7 @@ def held(latch: RiskLatch) -> Held:
     """A latch in the words of people."""
     binds = latch.level is not RiskLevel.ACTIVE
     halves = HALVES if latch.key == RECOVERY else NEWS
+    grounds = latch.grounds or Grounds(rule=kind_of(latch.key))
     return Held(
         key=latch.key,
         name=name_of(latch.key),
@@ -99,7 +103,14 @@ def held(latch: RiskLatch) -> Held:
         until_ns=latch.until_ns,
         binds=binds,
         alarm=latch.alarm,
+        rule=grounds.rule,
+        numbers=in_numbers(grounds),
     )
+
+
+def in_numbers(grounds: Grounds) -> str:
+    """The numbers behind something that was done unasked, in words."""
+    return numbers(grounds.rule, grounds.limit, grounds.actual, largest=grounds.largest)
 
 
 def _how(latch: RiskLatch) -> str:
