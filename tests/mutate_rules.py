@@ -68,7 +68,6 @@ ALIKE: Final[dict[str, str]] = {
     " `today.opens_ns < draft.now_ns < today.no_entries_ns`": _LATER,
     "check session_is_open: `today.opens_ns <= draft.now_ns < today.no_entries_ns` as"
     " `today.opens_ns <= draft.now_ns <= today.no_entries_ns`": _LATER,
-    "check limit_is_far: `price < low` as `price <= low`": _EQUAL,
     "latch new_day: cleared by the next day": "the next day's proof ends it by name",
     "latch difference: cleared by the next day": "a day begins only where nothing differs",
     "account.needed_profit: `best <= 0` as `best < 0`": _LATER,

@@ -6,7 +6,7 @@ import pytest
 
 from services.risk_governor import checks_gap
 from services.risk_governor.checks_gap import gap_room
-from services.risk_governor.equity import account
+from services.risk_governor.equity import account, walls
 from services.risk_governor.exposure import exposures, nothing_of, value
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.sizing import gap_ticks
@@ -19,9 +19,11 @@ MNQ_EACH = dollars("255.72")
 
 
 def room_of(stage: Stage) -> int:
-    now = account(stage.governor.mind)
+    mind = stage.governor.mind
+    now = account(mind)
     assert now is not None
-    return gap_room(stage.governor.mind, now)
+    assert mind.state.base is not None
+    return gap_room(walls(mind, mind.state.base), now)
 
 
 def test_a_gap_is_rounded_up() -> None:

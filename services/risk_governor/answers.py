@@ -37,7 +37,6 @@ SAID_MAX: Final = 1 << 62  # a number in a veto is cut to this: it is far beyond
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@lru_cache(maxsize=64)  # asked several times about the intent at hand
 def number_of_id(intent_id: str) -> tuple[int, int]:
     """(counter, incarnation) of an intent id `<sleeve>.<incarnation>.<n>`; (-1, -1) otherwise."""
     parts = intent_id.rsplit(".", 2)
@@ -55,10 +54,19 @@ def number_of(intent: Intent) -> int:
     return _number(intent.intent_id, intent.sleeve, intent.incarnation)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # asked several times about the intent at hand
 def _number(intent_id: str, sleeve: str, incarnation: int) -> int:
-    number, named = number_of_id(intent_id)
+    before, _, digits = intent_id.rpartition(".")
+    if before == speaker(sleeve, incarnation) and _is_number(digits):
+        return int(digits)
+    number, named = number_of_id(intent_id)  # its life may be written in another way
     return number if named == incarnation and intent_id.startswith(sleeve + ".") else -1
+
+
+@lru_cache(maxsize=64)
+def speaker(sleeve: str, incarnation: int) -> str | None:
+    """What the ids of one life of a sleeve begin with; None for a life that no id can name."""
+    return f"{sleeve}.{incarnation}" if _is_number(str(incarnation)) else None
 
 
 def approve(

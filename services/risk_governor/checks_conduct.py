@@ -5,20 +5,21 @@ from __future__ import annotations
 from services.risk_governor.conduct import print_of
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.latches import switched_off
+from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.state import Mind
 from shared.domain.rules.conduct import holds_too_briefly
-from shared.events import Purpose, VetoRule
+from shared.events import VetoRule
 from shared.units import Nanos
 
 
 def sleeve_is_on(mind: Mind, draft: Draft) -> Refusal | None:
-    held = switched_off(mind, draft.sleeve)
+    held = switched_off(mind, draft.sleeve) if mind.state.latches else None
     return None if held is None else (VetoRule.SLEEVE_OFF, 0, 0, held.cause)
 
 
 def order_is_new(mind: Mind, draft: Draft) -> Refusal | None:
     """One entry per sleeve, contract and side in the window, whatever its intent's number."""
-    if draft.purpose is not Purpose.ENTRY:
+    if draft.purpose is not ENTRY:
         return None
     limit = mind.limits.repeat_ns
     last = draft.conduct.entries_ns.get(print_of(draft.contract, draft.side))
@@ -61,7 +62,7 @@ def messages_are_meant(mind: Mind, draft: Draft) -> Refusal | None:
 
 def holding_is_long_enough(mind: Mind, draft: Draft) -> Refusal | None:
     """Quotes end when positions are held for seconds in bulk, as the firm forbids."""
-    if draft.purpose is not Purpose.QUOTE:
+    if draft.purpose is not QUOTE:
         return None
     limits, conduct = mind.limits, draft.conduct
     judged = limits.given.pretrade.hold_trips

@@ -10,26 +10,22 @@ it.
 
 from __future__ import annotations
 
-from services.risk_governor.checks_size import first_line
-from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import Account
+from services.risk_governor.draft import KNOWN, Draft, Refusal
+from services.risk_governor.equity import Account, Walls
 from services.risk_governor.state import Mind
 from shared.events import VetoRule
 from shared.units import Micros
 
 
 def gap_is_survivable(mind: Mind, draft: Draft) -> Refusal | None:
-    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    room = gap_room(mind, draft.account)
+    now, lines = draft.account, draft.walls
+    assert now is not None, KNOWN
+    assert lines is not None, KNOWN
+    room = gap_room(lines, now)
     loss = draft.others.gap + draft.own.gap_of(draft.worst)
     return (VetoRule.GAP, room, loss, "stops unfilled") if 0 < loss >= room else None
 
 
-def gap_room(mind: Mind, now: Account) -> Micros:
+def gap_room(lines: Walls, now: Account) -> Micros:
     """What may be lost between the line that closes everything first and the firm's first line."""
-    state, daily = mind.state, mind.limits.firm_daily
-    assert state.base is not None, "Invariant: equity is known"
-    firm = state.floor - state.base
-    if daily and firm < -daily:
-        firm = -daily
-    return min(first_line(mind).at, now.session_net) - firm
+    return min(lines.first.at, now.session_net) - lines.firm

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.exposure import pending_entries
+from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.state import Mind
 from shared.domain.rules.sizing import price_distance
-from shared.events import Purpose, VetoRule
+from shared.events import VetoRule
 
 
 def contract_is_listed(mind: Mind, draft: Draft) -> Refusal | None:
@@ -17,7 +18,7 @@ def contract_is_listed(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def stop_is_given(mind: Mind, draft: Draft) -> Refusal | None:
-    if draft.purpose is Purpose.ENTRY and not draft.stop_given:
+    if draft.purpose is ENTRY and not draft.stop_given:
         return VetoRule.STOP_REQUIRED, 1, 0, "a directional entry carries a bracket stop"
     return None
 
@@ -49,7 +50,7 @@ def owner_of(mind: Mind, draft: Draft) -> str:
 
 
 def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
-    if draft.purpose is not Purpose.ENTRY or mind.state.ledger.held(draft.sleeve, draft.contract):
+    if draft.purpose is not ENTRY or mind.state.ledger.held(draft.sleeve, draft.contract):
         return None
     limit = mind.limits.given.trades_per_day
     count = mind.state.trades_today + pending_entries(mind) + 1
@@ -58,7 +59,7 @@ def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
 
 def day_has_quotes_left(mind: Mind, draft: Draft) -> Refusal | None:
     """A maker's budget: contracts already traded by quotes today, this order's size counted."""
-    if draft.purpose is not Purpose.QUOTE:
+    if draft.purpose is not QUOTE:
         return None
     limit, count = mind.limits.given.quoted_per_day, mind.state.quoted_today + draft.size
     return (VetoRule.QUOTED_PER_DAY, limit, count, "") if count > limit else None

@@ -35,8 +35,12 @@ def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
     mark, given = draft.mark, mind.limits.given.pretrade
     settle, low, high = mark.settle or mark.bid, mark.bid, mark.ask
     for price in (draft.limit_price, draft.stop_price):
-        if price is not None:
-            low, high = (price, high) if price < low else (low, max(high, price))
+        if price is None:
+            continue
+        if price < low:
+            low = price
+        elif price > high:
+            high = price
     for price in (low, high):
         if in_limit_zone(price, settle, given.limit_bp, given.limit_zone_bp):
             away = abs(price - settle) * WHOLE // settle
@@ -50,14 +54,15 @@ def order_meets_no_own(mind: Mind, draft: Draft) -> Refusal | None:
     side = draft.side
     if draft.others.same:
         for contract, one in draft.found.items():
-            against = one.short if side > 0 else one.long
-            if against and one.kind is draft.kind and contract != draft.contract:
-                return VetoRule.SELF_MATCH, 0, against, f"{contract} is on the other side"
-    if not draft.own.resting:
+            lots = one.short if side > 0 else one.long
+            if lots and one.kind is draft.kind and contract != draft.contract:
+                return VetoRule.SELF_MATCH, 0, lots, f"{contract} is on the other side"
+    against = draft.own.offers if side > 0 else draft.own.bids
+    if not against:
         return None
     reach = reached_by(mind, draft)
-    for other, price, intent_id in draft.own.resting:
-        if other != side and (price - reach) * side <= 0:
+    for price, intent_id in against:
+        if (price - reach) * side <= 0:
             return VetoRule.SELF_MATCH, price, reach, intent_id
     return None
 

@@ -5,10 +5,9 @@ So the largest that passes all of them is found by halving, and a veto can name 
 
 from __future__ import annotations
 
-from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import QUIET, kill, lines
+from services.risk_governor.draft import KNOWN, Draft, Refusal
 from services.risk_governor.latches import in_recovery
-from services.risk_governor.state import Line, Mind
+from services.risk_governor.state import Mind
 from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.loss import is_touched
 from shared.events import VetoRule
@@ -50,29 +49,24 @@ def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
 def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """The session's net if every stop filled at its worst, against every line that would close
     something; the exit fee of what is held is counted twice, cheaply on the safe side."""
-    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    after, line = draft.account.session_net - draft.worst_loss, first_line(mind)
+    now, lines = draft.account, draft.walls
+    assert now is not None, KNOWN
+    assert lines is not None, KNOWN
+    after, line = now.session_net - draft.worst_loss, lines.first
     return (VetoRule.DAILY_LOSS, -line.at, -after, line.key) if is_touched(after, line.at) else None
-
-
-def first_line(mind: Mind) -> Line:
-    """The line of loss that would close something first; found once for each drawing of them."""
-    drawn = lines(mind)
-    if mind.first_line is None or mind.first_line[0] is not drawn:
-        closing = [line for line in drawn if not line.gain and line.key not in QUIET]
-        mind.first_line = drawn, max(closing, key=lambda line: line.at)
-    return mind.first_line[1]
 
 
 def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the level of the drawdown kill."""
-    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
-    level, after = kill(mind), draft.account.equity - draft.worst_loss
+    now, lines = draft.account, draft.walls
+    assert now is not None, KNOWN
+    assert lines is not None, KNOWN
+    level, after = lines.kill, now.equity - draft.worst_loss
     return (VetoRule.DRAWDOWN, level, after, "") if is_touched(after, level) else None
 
 
 def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the firm's floor."""
-    assert draft.account is not None, "Invariant: equity is known before sizes are judged"
+    assert draft.account is not None, KNOWN
     floor, after = mind.state.floor, draft.account.equity - draft.worst_loss
     return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from services.risk_governor.allocation import budget_left
 from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.members import ENTRY
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
 from shared.domain.rules.kelly import kelly_fraction, kelly_risk
 from shared.domain.rules.windows import WHOLE
-from shared.events import Purpose, VetoRule
+from shared.events import VetoRule
 from shared.units import Lots, Micros
 
 CENT = 10_000  # micro-dollars; evidence is compared in cents, so that products stay small
@@ -40,7 +41,7 @@ def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
     Directional entries alone: quotes are held for seconds and bounded by their group's stress.
     """
     limit = mind.limits.given.pretrade.correlation_percent
-    if draft.purpose is not Purpose.ENTRY or limit >= CERTAIN:
+    if draft.purpose is not ENTRY or limit >= CERTAIN:
         return None
     for sleeve in mind.settings.sleeves:
         if sleeve == draft.sleeve or not _goes(mind, draft, sleeve):
@@ -59,7 +60,7 @@ def _goes(mind: Mind, draft: Draft, sleeve: str) -> bool:
             return True
         if one.worker == sleeve:
             for order in state.orders.values():
-                entry = order.purpose is Purpose.ENTRY and order.side == side
+                entry = order.purpose is ENTRY and order.side == side
                 if entry and order.sleeve == sleeve and order.leaves():
                     return True
     return False
@@ -81,7 +82,7 @@ def _together(mind: Mind, first: str, second: str) -> Sums:
 def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
     """The group's worse side, all of it moving by the feared move at once, no stop filled."""
     limit, group = mind.limits.stress_loss, draft.kind.group
-    move_bp = mind.limits.given.pretrade.stress_bp.get(group, 0)
+    move_bp = draft.own.rates.stress_bp
     if not move_bp:
         return VetoRule.GROUP_STRESS, limit, FAR, f"no stress is set for {group or 'this product'}"
     others = draft.others

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import account_of
-from services.risk_governor.state import FAR, ROUTER, SENTINEL, Mind
-from shared.events import Phase, RiskLevel, VenueState, VetoRule
+from services.risk_governor.equity import account_of, walls
+from services.risk_governor.members import ACTIVE, OPEN, READY, REDUCE_ONLY, UP
+from services.risk_governor.state import FAR, GATEWAY, ROUTER, SENTINEL, Mind
+from shared.events import VenueState, VetoRule
 from shared.units import SECOND
 
 
 def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
     state = mind.state
-    if state.level is RiskLevel.REDUCE_ONLY:
+    if state.level is REDUCE_ONLY:
         return VetoRule.REDUCE_ONLY, 0, state.halt_no, state.cause
-    if state.level is not RiskLevel.ACTIVE:
+    if state.level is not ACTIVE:
         return VetoRule.HALTED, 0, state.halt_no, state.cause
     if state.paused:
         return VetoRule.REDUCE_ONLY, 0, state.halt_no, "paused by the operator"
@@ -23,14 +24,14 @@ def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
-    today, state = mind.today(draft.now_ns), mind.state
+    today, state = draft.today, mind.state
     if today is None:
         return VetoRule.SESSION, 0, 0, "time lies outside the calendar"
     open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
-    if open_now and state.gate_phase is Phase.OPEN and state.gate_day == today.day:
+    if open_now and state.gate_phase is OPEN and state.gate_day == today.day:
         return None
     phase = mind.phase(draft.now_ns)
-    if phase is not Phase.OPEN:
+    if phase is not OPEN:
         past = draft.now_ns - today.no_entries_ns
         return VetoRule.SESSION, 0, past, f"{today.day} {phase.value}"
     if mind.state.gate_day != today.day:
@@ -39,8 +40,8 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
-    state, today = mind.state, mind.today(draft.now_ns)
-    if state.venue is not VenueState.READY and state.venue is not VenueState.DISARMED:
+    state, today = mind.state, draft.today
+    if state.venue is not READY and state.venue is not VenueState.DISARMED:
         name = "not heard of" if state.venue is None else state.venue.value
         return VetoRule.NOT_RECONCILED, 0, 0, f"venue {name}"
     if not (state.can_trade and state.simulated):
@@ -74,8 +75,8 @@ def disk_has_room(mind: Mind, draft: Draft) -> Refusal | None:
 
 def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
     limit = mind.limits.quote_age_ns
-    if not mind.feed_is_up():
-        feed = mind.state.feed
+    feed = mind.state.feed
+    if feed is not UP or GATEWAY in mind.state.silent:
         return VetoRule.FEED, limit, FAR, f"feed {'not heard of' if feed is None else feed.value}"
     mark = draft.mark
     if not mark.usable():
@@ -90,9 +91,10 @@ def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def equity_is_known(mind: Mind, draft: Draft) -> Refusal | None:
-    others, own = draft.others, draft.own
-    if others.net is not None and own.net is not None:
-        draft.account = account_of(mind, others.net + own.net, others.leaving + own.leaving)
-    if draft.account is None:
+    others, own, base = draft.others, draft.own, mind.state.base
+    if base is None or others.net is None or own.net is None:
+        draft.account = draft.walls = None
         return VetoRule.FEED, mind.limits.quote_age_ns, FAR, "a held contract has no usable quote"
+    draft.account = account_of(mind, others.net + own.net, others.leaving + own.leaving)
+    draft.walls = walls(mind, base)
     return None

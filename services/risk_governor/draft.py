@@ -8,8 +8,9 @@ once and kept in the draft, for the time of one question.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from services.risk_governor.equity import Account
+from services.risk_governor.equity import Account, Walls
 from services.risk_governor.exposure import Exposure, exposures, nothing_of, value
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.rates import UNQUOTED
@@ -18,6 +19,7 @@ from shared.events import OrderIntent, VetoRule
 from shared.units import Lots, Micros, Nanos, Ticks
 
 Refusal = tuple[VetoRule, int, int, str]  # rule, limit, actual, detail
+KNOWN: Final = "Invariant: equity is known before sizes are judged"
 
 
 class Draft:
@@ -31,7 +33,7 @@ class Draft:
     __slots__ = (
         "account", "conduct", "contract", "each", "found", "kind", "limit_price", "long", "mark",
         "now_ns", "open_risk", "others", "own", "purpose", "short", "side", "size", "sleeve",
-        "stop_given", "stop_price", "type", "worst", "worst_loss",
+        "stop_given", "stop_price", "today", "type", "walls", "worst", "worst_loss",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +50,7 @@ class Draft:
         self.stop_price = stop_price
         self.stop_given = bool(wish.stop_loss_ticks)
         self.type = wish.type
+        self.today = mind.today(now_ns)
         self.mark = mind.state.marks.get(contract, UNQUOTED)
         self.found = found = exposures(mind)  # of every contract, without this order
         own = found.get(contract) or nothing_of(mind, contract)
@@ -57,7 +60,8 @@ class Draft:
         self.kind = own.kind
         self.each: Micros = own.rates.entry(wish.stop_loss_ticks)
         self.conduct = conduct_of(mind, wish.sleeve)
-        self.account: Account | None = None
+        self.account: Account | None = None  # told by `equity_is_known`, and ...
+        self.walls: Walls | None = None  # ... the lines that it stands before
         self.others = Others(found, own)
         self.resize(size)
 

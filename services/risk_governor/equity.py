@@ -164,21 +164,42 @@ def sleeve_nets(mind: Mind) -> dict[str, Micros]:
 def kill(mind: Mind) -> Micros:
     """The equity at which the drawdown kill acts."""
     state, limits = mind.state, mind.limits
-    running = limits.given.drawdown_high == "running"
-    high = max(state.high, state.peak) if running else state.high
+    high = max(state.high, state.peak) if limits.running else state.high
     return kill_level(high, limits.drawdown, state.floor)
 
 
+class Walls:
+    """Every line of the day, gravest first, and what follows from them alone: the `first` to close
+    something, the equity of the drawdown's `kill`, and `firm`, the net at which the firm acts.
+    """
+
+    __slots__ = ("firm", "first", "kill", "lines")
+
+    def __init__(self, mind: Mind, base: Micros) -> None:
+        self.lines = _draw(mind, base)
+        closing = [line for line in self.lines if not line.gain and line.key not in QUIET]
+        self.first = max(closing, key=lambda line: line.at)
+        self.kill = kill(mind)
+        daily, floor = mind.limits.firm_daily, mind.state.floor - base
+        self.firm: Micros = -daily if daily and floor < -daily else floor
+
+
+def walls(mind: Mind, base: Micros) -> Walls:
+    """The lines of an account whose day began with `base`; drawn anew when what they depend on
+    changed."""
+    state, limits, found = mind.state, mind.limits, mind.walls
+    peak = state.peak if limits.running else 0
+    drawn = (base, state.floor, state.high, peak, state.banked, limits)
+    if found is None or drawn != mind.drawn:
+        found = mind.walls = Walls(mind, base)
+        mind.drawn = drawn
+    return found
+
+
 def lines(mind: Mind) -> tuple[Line, ...]:
-    """Every line of the day, gravest first; drawn anew when what they depend on changed."""
-    state = mind.state
-    if state.base is None:
-        return ()
-    peak = state.peak if mind.limits.given.drawdown_high == "running" else 0
-    drawn = (state.base, state.floor, state.high, peak, state.banked, mind.limits)
-    if drawn != mind.drawn:
-        mind.lines, mind.drawn = _draw(mind, state.base), drawn
-    return mind.lines
+    """Every line of the day, gravest first."""
+    base = mind.state.base
+    return () if base is None else walls(mind, base).lines
 
 
 def _draw(mind: Mind, base: Micros) -> tuple[Line, ...]:
@@ -318,7 +339,7 @@ def _rooms(mind: Mind, now: Account | None) -> tuple[Micros, Micros]:
     if now is None:
         return -1, -1
     loss, gain = FAR, FAR
-    if mind.limits.given.drawdown_high == "running":
+    if mind.limits.running:
         gain = mind.state.peak - now.equity + 1
     for line in lines(mind):
         if line.key in mind.state.latches:

@@ -12,11 +12,11 @@ router puts under it, and a position that stays without one is flattened.
 from __future__ import annotations
 
 from services.risk_governor.equity import Account, account_of, mark_of, unknown_loss
+from services.risk_governor.members import ENTRY, LIMIT, SUSPENDED, UNKNOWN
 from services.risk_governor.rates import UNQUOTED, Rates
 from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
 from shared.domain.ledger import HUMAN, Desk
 from shared.domain.rules.sizing import exposure
-from shared.events import OrderState, OrderType, Purpose
 from shared.units import Lots, Micros, Ticks
 
 Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
@@ -33,8 +33,8 @@ class Exposure:
     `bare` what has none; `long_orders` and `short_orders` is what the orders of a side risk; `paid`
     the net of the books before what is held; `fall` and `rise` the contracts that lose when the
     price does, at worst; `worker` the sleeve of the first live order; `unknown` counts orders of
-    unknown outcome, `doubtful` are those that may have filled; `resting` are limit orders of any
-    purpose (side, price, intent id).
+    unknown outcome, `doubtful` are those that may have filled; `bids` and `offers` are limit orders
+    of any purpose (price, intent id).
 
     From the quote (`bid`, `ask`, 0 when it is unusable, and `settle`): `held`, what is held at
     risk; `long_risk`, `short_risk` and `at_risk`, the worse of them; `net`, its part of the account
@@ -43,9 +43,9 @@ class Exposure:
     """
 
     __slots__ = (
-        "ask", "at_risk", "bare", "beyond", "bid", "bought", "buys", "contract", "covered",
+        "ask", "at_risk", "bare", "beyond", "bid", "bids", "bought", "buys", "contract", "covered",
         "doubtful", "fall", "gap", "gap_loss", "held", "kind", "leaving", "long", "long_orders",
-        "long_risk", "net", "opening", "paid", "position", "rates", "resting", "rise", "sells",
+        "long_risk", "net", "offers", "opening", "paid", "position", "rates", "rise", "sells",
         "settle", "short", "short_orders", "short_risk", "sold", "tenths", "unknown", "worker",
         "worst",
     )  # fmt: skip
@@ -58,7 +58,8 @@ class Exposure:
         self.sold: Costs = []
         self.doubtful: list[Order] = []
         self.covered: list[tuple[Ticks, Lots]] = []
-        self.resting: list[tuple[int, Ticks, str]] = []
+        self.bids: list[tuple[Ticks, str]] = []
+        self.offers: list[tuple[Ticks, str]] = []
         self.worker = ""
         self.net: Micros | None = 0
         self.position = self.buys = self.sells = self.bare = self.fall = self.rise = 0
@@ -236,12 +237,13 @@ def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
             one.fall += left if order.side > 0 else 0
             one.rise += left if order.side <= 0 else 0
         one.worker = one.worker or order.sleeve or HUMAN
-        one.unknown += order.state is OrderState.UNKNOWN
-        if order.type is OrderType.LIMIT and order.limit_price is not None:
-            one.resting.append((order.side, order.limit_price, order.intent_id))
+        one.unknown += order.state is UNKNOWN
+        if order.type is LIMIT and order.limit_price is not None:
+            resting = one.bids if order.side > 0 else one.offers
+            resting.append((order.limit_price, order.intent_id))
         if not order.protects:
             one.add(order.side, left, rates.entry(order.stop_loss_ticks))
-        elif order.stop_price is not None and order.state is not OrderState.SUSPENDED:
+        elif order.stop_price is not None and order.state is not SUSPENDED:
             stops.append(order)
     return stops
 
@@ -278,7 +280,7 @@ def pending_entries(mind: Mind) -> int:
     return sum(
         1
         for order in mind.state.orders.values()
-        if order.purpose is Purpose.ENTRY
+        if order.purpose is ENTRY
         and not order.reducing
         and order.leaves()
         and not ledger.held(order.sleeve, order.contract)

@@ -33,6 +33,7 @@ from services.risk_governor.checks import (
 from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_size
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.levels import cancel
+from services.risk_governor.members import ENTRY, EXIT, LIMIT, MARKET, QUOTE, STOP
 from services.risk_governor.state import FAR, Mind, Order, product_named
 from shared.domain.rules.sizing import exit_room
 from shared.events import (
@@ -42,7 +43,6 @@ from shared.events import (
     ModifyApproved,
     ModifyIntent,
     OrderIntent,
-    OrderType,
     Purpose,
     VetoRule,
 )
@@ -50,13 +50,8 @@ from shared.units import Lots, Nanos
 
 TAG_LENGTH_MAX: Final = 60  # the venue appends to it
 TAG_MORE: Final = 5  # a tag is at most so much longer than its intent's id
-NEEDS: Final = {  # type -> (limit price given, stop price given)
-    OrderType.MARKET: (False, False),
-    OrderType.LIMIT: (True, False),
-    OrderType.STOP: (False, True),
-}
 PRICES: Final = ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks")
-WISHES: Final = (Purpose.ENTRY, Purpose.QUOTE, Purpose.EXIT)
+WISHES: Final = (ENTRY, QUOTE, EXIT)
 
 
 # -- identity --------------------------------------------------------------------------------------
@@ -66,18 +61,16 @@ def misshapen(intent: OrderIntent) -> str:
     """What is wrong with the form of an order; empty when nothing is."""
     if intent.purpose not in WISHES:
         return f"purpose {intent.purpose.value} is not a sleeve's to ask for"
-    needs = NEEDS.get(intent.type)
-    if needs is None:
-        return f"type {intent.type.value} is not allowed"
-    if (intent.limit_price is not None, intent.stop_price is not None) != needs:
-        return f"{intent.type.value} with limit {intent.limit_price}, stop {intent.stop_price}"
-    if intent.purpose is Purpose.QUOTE and intent.type is not OrderType.LIMIT:
+    kind, limit, stop = intent.type, intent.limit_price, intent.stop_price
+    if kind is not LIMIT and kind is not MARKET and kind is not STOP:
+        return f"type {kind.value} is not allowed"
+    if (limit is None) is (kind is LIMIT) or (stop is None) is (kind is STOP):
+        return f"{kind.value} with limit {limit}, stop {stop}"
+    if intent.purpose is QUOTE and kind is not LIMIT:
         return "a quote rests at a limit"
     if not (0 <= intent.least <= intent.size and 1 <= intent.size < FAR):
         return f"size {intent.size}, at least {intent.least}"
-    for price in (
-        intent.limit_price, intent.stop_price, intent.stop_loss_ticks, intent.take_profit_ticks,
-    ):  # fmt: skip
+    for price in (limit, stop, intent.stop_loss_ticks, intent.take_profit_ticks):
         if price is not None and not 0 < price < FAR:
             return next(f"{name} {price}" for name in PRICES if getattr(intent, name) == price)
     if product_named(intent.contract) is None:
@@ -125,7 +118,7 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
 def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if not identified(mind, now_ns, intent):
         return
-    if intent.purpose is Purpose.EXIT:
+    if intent.purpose is EXIT:
         ask_exit(mind, now_ns, intent)
         return
     room = room_of(mind, intent)

@@ -105,6 +105,7 @@ class Limits:
         self.daily_cap = given.daily_cap * USD
         self.daily_loss = daily_limit(given, pack)
         self.drawdown = given.drawdown_kill * USD
+        self.running = given.drawdown_high == "running"
         self.profit_stop = given.profit_stop * USD
         self.sleeve_loss = given.sleeve_loss * USD
         self.trade_risk = given.trade_risk * USD

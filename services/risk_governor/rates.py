@@ -36,7 +36,7 @@ class Rates:
         self.slippage: Ticks = given.slippage_ticks
         self.net_stop: Ticks = given.net_stop_ticks
         self.tick: Micros = exit_ticks(mind, kind) * kind.tick_micros
-        self.entered: Micros = self.entry(0)
+        self.entered = entry_cost(0, given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
         self.bare: Micros = self.held(given.net_stop_ticks)
         self.stress_bp = asked.stress_bp.get(kind.group)
         self.gap_percent = asked.gap_percent
@@ -44,8 +44,7 @@ class Rates:
 
     def entry(self, stop: Ticks | None) -> Micros:
         """Loss of one contract entered and stopped `stop` ticks away; None: under the net stop."""
-        distance = self.net_stop if stop is None else stop
-        return entry_cost(distance, self.slippage, self.tick_micros, self.fee)
+        return self.entered + (self.net_stop if stop is None else stop) * self.tick_micros
 
     def held(self, distance: Ticks) -> Micros:
         """Loss of one held contract whose stop works so far from the mark."""

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from services.risk_governor.conduct import Conduct
 from services.risk_governor.limits import Limits, Values
+from services.risk_governor.members import UP
 from services.risk_governor.sanity import TICKS_MAX
 from services.risk_governor.words import Holding, OthersHold
 from shared.contracts import Product, product_of
@@ -41,6 +42,7 @@ from shared.settings import Settings
 from shared.units import Lots, Micros, Nanos, Ticks
 
 if TYPE_CHECKING:
+    from services.risk_governor.equity import Walls
     from services.risk_governor.exposure import Exposure
     from services.risk_governor.rates import Rates
 
@@ -288,8 +290,7 @@ class Mind:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = Limits(settings.risk_governor, settings.rules())
-        self.lines: tuple[Line, ...] = ()  # drawn by `equity` ...
-        self.first_line: tuple[tuple[Line, ...], Line] | None = None  # see `checks_size`
+        self.walls: Walls | None = None  # drawn by `equity` ...
         self.drawn: tuple[object, ...] = ()  # ... for these numbers
         self.calendar: Calendar = calendar(settings.session)
         self.state = State(ledger=Ledger())
@@ -337,7 +338,7 @@ class Mind:
 
     def feed_is_up(self) -> bool:
         """Whether the gateway lives and has proven that its streams do."""
-        return self.state.feed is FeedState.UP and GATEWAY not in self.state.silent
+        return self.state.feed is UP and GATEWAY not in self.state.silent
 
     def live(self, contract: str) -> list[Order]:
         """The orders of a contract that may still come to the books."""
