@@ -24,6 +24,9 @@ class Core(Protocol):
     `publishes`: the kinds it may say on the bus. Whatever else it returns is a `Word` for its port.
     `watches`: speakers whose silence (real seconds) is told as `PeerSilent` and whose return as
     `PeerBack`.
+
+    A class may also offer `tick_roots`: the products whose ticks are to reach it, instead of all
+    the gateway has.
     """
 
     subscribes: Mapping[str, tuple[type[Event], ...]]

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from shared.events import Bar, Event, Gap, Heartbeat, Quote, Trade
+from shared.events import TICKS, Bar, Event, Gap, Heartbeat, Quote, Trade
 from shared.runtime import hearing, journal, records, wire
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.hearing import Hearing
@@ -60,13 +60,15 @@ class Speaker:
     def say(self, event: Event, *, record: bool = True) -> bytes:
         self.seq += 1
         kind = type(event).__name__
+        ticks = type(event) in TICKS
+        topic = wire.tick_topic(kind, event.contract) if ticks else kind  # type: ignore[attr-defined]
         body = wire.body(
-            (self.lane, self.epoch, self.seq, self.prevs.get(kind, 0), self.seq, "", event)
+            (self.lane, self.epoch, self.seq, self.prevs.get(topic, 0), self.seq, "", event)
         )
-        self.prevs[kind] = self.seq
+        self.prevs[topic] = self.seq
         if record:
             self.file.append(records.PREFIX[records.SAID] + body)
-        return wire.frame(type(event), body)
+        return wire.bundle(topic, [body]) if ticks else wire.frame(type(event), body)
 
     def write_late(self, frame: bytes) -> None:
         self.file.append(records.PREFIX[records.SAID] + frame.partition(b"\0")[2])

@@ -1,8 +1,8 @@
 """The core around any sleeve: hears the market and the governor, keeps the books, calls handlers.
 
-subscribes: the gateway (bars, contracts, feed, session, gaps), its ticks (quotes always; trades and
-            depth if the sleeve answers them), the governor (book, own orders and fills, vetoes,
-            risk, authority)
+subscribes: the gateway (bars, contracts, feed, session, gaps), ticks of its own product (quotes
+            always; trades and depth if the sleeve answers them), the governor (book, own orders and
+            fills, vetoes, risk, authority)
 publishes:  OrderIntent, ModifyIntent, CancelIntent, SleeveStatus, RegimeChanged
 
 A life is an *incarnation*: the epoch of the first start without memory, or of a start after code or
@@ -93,6 +93,7 @@ class SleeveHost:
         section = section_of(name, settings)
         kind = sleeve_class(name, section.implementation)
         self.name, self.root = name, section.root
+        self.tick_roots = (section.root,)
         self.modules = modules_of(kind)
         self.desk = Desk(name, kind.contracts_max)
         self.sleeve = prepared(name, kind, self.desk, section.params)

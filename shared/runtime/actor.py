@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +33,9 @@ from shared.events import (
 )
 from shared.runtime import journal, lanes, paths, pulse, records, wire
 from shared.runtime.bus import Bus
+from shared.runtime.ears import spans_of
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.hearing import Hearing, spans_of
+from shared.runtime.hearing import Hearing
 from shared.runtime.host import ProcessHost
 from shared.runtime.journal import Corrupt, JournalUnwritable
 from shared.runtime.lock import Lock
@@ -43,6 +45,8 @@ from shared.runtime.recorder import Pins, Recorder
 from shared.runtime.records import Memory
 from shared.runtime.recovery import Recovered, Recovery
 from shared.settings import Settings
+
+TELL_PEOPLE_S: Final = 0.02
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -158,6 +162,7 @@ class Actor(ProcessHost):
             port=self._port,
             on_phase=self._heard_phase,
             later=self._loop.call_soon,
+            idly=partial(self._loop.call_later, TELL_PEOPLE_S),
         )
         self._opened = True
         self.mouth.epoch, self.mouth.seq, self.mouth.prevs = self.epoch, found.seq, found.prevs
@@ -210,8 +215,9 @@ class Actor(ProcessHost):
             bus.bind(self._ticks)
         for lane, kinds in self._heard.items():
             if lanes.speaker_of(lane) != self.name:
-                topics = [wire.TOPICS[kind] for kind in kinds.values()]
-                bus.connect(lane, topics if lanes.is_ticks(lane) else (b"",))
+                prompt = lanes.is_prompt(self.core, lane, kinds.values())
+                roots = lanes.roots_of(self.core)
+                bus.connect(lane, lanes.topics(lane, kinds.values(), roots), second=not prompt)
 
     # -- hearing -----------------------------------------------------------------------------------
 
@@ -337,7 +343,7 @@ class Actor(ProcessHost):
 
     def close(self) -> None:
         if self._opened:
-            self.mouth.settle()
+            self.mouth.finish()
         closing: list[Any] = [self.bus, getattr(self, "recorder", None)]
         for part in closing:
             if part is not None:

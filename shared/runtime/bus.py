@@ -1,9 +1,14 @@
-"""The bus: one PUB bound per lane, SUBs connected straight to the speakers. No broker.
+"""The bus: two PUBs bound per lane, SUBs connected straight to the speakers. No broker.
 
 ZeroMQ's descriptor is edge-triggered: it tells once that something came, so the reader drains to
 EAGAIN, is kicked after it was registered, and looks again every 50 ms in any case. Main lanes have
 no high-water mark (a frozen hearer is dropped by ZeroMQ's own heartbeats within 2 s, which bounds
 the queue), tick lanes lose beyond 100,000. Losing is legal: the journal is the truth.
+
+What is sent wakes two threads of every hearer, and on two cores six hearers cost an order more than
+all it is decided by. So those who act hear first (`lanes.is_prompt`), and what they hear goes to
+the second socket of the lane `LATER_S` later, by when the order has gone. Each socket keeps the
+order. Who only watches is not woken at all, but looks from time to time (`listen(paced=True)`).
 """
 
 from __future__ import annotations
@@ -25,6 +30,8 @@ RARE_MS: Final = 250  # a second seat is empty for days: not looked for a hundre
 PEER_PING_MS: Final = 500
 PEER_DEAD_MS: Final = 1_500
 LOOK_AGAIN_S: Final = 0.05
+LATER_S: Final = 0.005
+HELD_MAX: Final = 256  # frames for the second socket of a lane; more are sent at once
 _DRAIN: Final = 10_000  # frames taken from one socket before the other things get their turn
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _send: Final[Callable[[Any, bytes, int], Any]] = zmq.backend.Socket.send
@@ -37,6 +44,9 @@ class Bus:
         self._frame_limit = frame_limit
         self._context = zmq.Context()
         self._pubs: dict[str, Any] = {}
+        self._later: dict[str, Any] = {}
+        self._held: dict[str, list[bytes]] = {}  # lane -> what its second socket has yet to say
+        self._telling: asyncio.TimerHandle | None = None
         self._subs: dict[bool, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_frame: Callable[[bytes], None] = _ignore
@@ -48,22 +58,45 @@ class Bus:
 
     def bind(self, lane: str) -> None:
         """Speak in `lane`. Only its owner may call this, holding the actor's lock."""
-        path = paths.socket_path(self._run, lane)
+        self._pubs[lane] = self._bound(lane, paths.socket_path(self._run, lane))
+        self._later[lane] = self._bound(lane, paths.later_path(self._run, lane))
+        self._held[lane] = []
+
+    def _bound(self, lane: str, path: Path) -> Any:
         path.unlink(missing_ok=True)
         socket = self._socket(zmq.PUB)
         socket.setsockopt(zmq.SNDHWM, TICK_HWM if lanes.is_ticks(lane) else 0)
         socket.bind(f"ipc://{path}")
-        self._pubs[lane] = socket
+        return socket
 
-    def publish(self, lane: str, *frames: bytes) -> None:
+    def publish(self, lane: str, *frames: bytes, urgent: bool = False) -> None:
+        """`urgent`: only to the prompt ones now, to the others in a moment."""
         socket = self._pubs[lane]
         for frame in frames:
             _send(socket, frame, _NOBLOCK)
+        held = self._held[lane]
+        held += frames
+        if not urgent or len(held) > HELD_MAX or self._loop is None:
+            self._tell(lane)
+        elif self._telling is None:
+            self._telling = self._loop.call_later(LATER_S, self._tell_all)
+
+    def _tell(self, lane: str) -> None:
+        held, self._held[lane] = self._held[lane], []
+        for frame in held:
+            _send(self._later[lane], frame, _NOBLOCK)
+
+    def _tell_all(self) -> None:
+        self._telling = None
+        for lane in self._held:
+            self._tell(lane)
 
     # -- hearing -----------------------------------------------------------------------------------
 
-    def connect(self, lane: str, topics: Iterable[bytes] = (b"",)) -> None:
-        """Hear `lane`, whether it exists yet or not: all of it, or some topics."""
+    def connect(self, lane: str, topics: Iterable[bytes] = (b"",), *, second: bool = False) -> None:
+        """Hear `lane`, whether it exists yet or not: all of it, or what begins with some topics.
+        `second`: from its second socket.
+        """
         ticks = lanes.is_ticks(lane)
         socket = self._subs.get(ticks)
         if socket is None:
@@ -71,25 +104,29 @@ class Bus:
             socket.setsockopt(zmq.RCVHWM, TICK_HWM if ticks else 0)
             socket.setsockopt(zmq.MAXMSGSIZE, self._frame_limit)
         for topic in topics:
-            socket.subscribe(topic + b"\0" if topic else b"")
+            socket.subscribe(topic)
         every_ms = RARE_MS if seat_of(lane)[1] else RECONNECT_MS
         socket.setsockopt(zmq.RECONNECT_IVL, every_ms)  # of this connection alone
-        socket.connect(f"ipc://{paths.socket_path(self._run, lane)}")
+        path = (paths.later_path if second else paths.socket_path)(self._run, lane)
+        socket.connect(f"ipc://{path}")
 
     def listen(
         self,
         on_frame: Callable[[bytes], None],
         on_tick: Callable[[bytes], None],
         on_drained: Callable[[], None],
+        *,
+        paced: bool = False,
     ) -> None:
         """From now on: `on_frame` for each of a main lane and `on_tick` for each of a tick lane,
-        `on_drained` after each round that brought some.
+        `on_drained` after each round that brought some. `paced`: only every `LOOK_AGAIN_S`.
         """
         self._loop = asyncio.get_running_loop()
         self._on_frame, self._on_tick, self._on_drained = on_frame, on_tick, on_drained
         for ticks, socket in self._subs.items():
-            descriptor = socket.getsockopt(zmq.FD)
-            self._loop.add_reader(descriptor, self._readable, socket, ticks)
+            if not paced:
+                descriptor = socket.getsockopt(zmq.FD)
+                self._loop.add_reader(descriptor, self._readable, socket, ticks)
         self._look_again()
 
     def drain(self) -> None:
@@ -129,6 +166,9 @@ class Bus:
         return socket
 
     def close(self) -> None:
+        self._tell_all()
+        if self._telling is not None:
+            self._telling.cancel()
         if self._loop is not None:
             for socket in self._subs.values():
                 self._loop.remove_reader(socket.getsockopt(zmq.FD))
@@ -137,7 +177,7 @@ class Bus:
             self._loop = None
         for socket in self._subs.values():
             socket.close(0)
-        for socket in self._pubs.values():
+        for socket in (*self._pubs.values(), *self._later.values()):
             socket.close(LINGER_MS)
         self._context.term()
 

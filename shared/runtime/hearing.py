@@ -4,9 +4,9 @@ A main lane is strict: the next event is the one numbered one higher, or it is n
 else (a lost frame, a heartbeat that knows of more, a new life of the speaker) means: leave the wire
 alone, read the speaker's journal in order, then go on. A record not yet visible is looked for
 again shortly. One turn of the loop reads a bounded piece: heartbeats, timers and other speakers go
-on between, and whoever stays behind for too long is ended by its host. In a tick lane each kind
-carries the number of its predecessor; a miss is told as a `Gap` and never caught up, because an old
-tick is worse than none.
+on between, and whoever stays behind for too long is ended by its host. In a tick lane each kind of
+each product carries the number of its predecessor; a miss is told as a `Gap` and never caught up,
+because an old tick is worse than none.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import Any, Final
 import msgspec
 from loguru import logger
 
-from shared.events import Event, Gap, Heartbeat
-from shared.runtime import journal, lanes, records, wire
+from shared.events import TICKS, Event, Gap, Heartbeat
+from shared.runtime import journal, records, wire
+from shared.runtime.ears import Ear, Item
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.journal import Corrupt, Cursor
 from shared.runtime.lanes import Kinds
@@ -35,52 +36,8 @@ TURN_EVENTS: Final = 2_048  # of one speaker's journal, read before others have 
 TURN_BYTES: Final = 2 << 20  # the same, where little of it is events
 _TELL_EVERY: Final = 1_000
 _TOPIC_BYTES: Final = 64
+_PRODUCTS_MAX: Final = 1_024  # topics of ticks; the venue lists about 50 products
 _TIME: Final = itemgetter(3)
-
-
-class Ear:
-    """One lane we hear. `number` stands for its name in journals."""
-
-    __slots__ = (
-        "behind", "deaf", "kinds", "lane", "mark", "more", "number", "schema", "speaker", "target",
-        "ticks", "time_ns",
-    )  # fmt: skip
-
-    def __init__(self, lane: str, number: int, kinds: Kinds, mark: Mark) -> None:
-        self.lane = lane
-        self.speaker = lanes.speaker_of(lane)
-        self.number = number
-        self.kinds = kinds
-        self.mark = mark
-        self.ticks = lanes.is_ticks(lane)
-        self.behind = False
-        self.more = False  # the last turn ended before its journal did
-        self.target = (0, 0)  # what its journal is known to hold, as (epoch, seq)
-        self.deaf = ""  # why we could misunderstand it
-        self.schema = wire.FINGERPRINT  # of the speaker, as far as compared
-        self.time_ns = 0
-
-
-Item = tuple[Ear, int, int, int, Event | None]
-"""An event taken from a lane: ear, epoch, seq, time, and the event or, of a kind that the core does
-not hear, None. A bare tuple, because there is one for each event of the market and a class with
-names takes four times as long to make.
-"""
-
-
-def spans_of(items: Iterable[Item]) -> list[int]:
-    """What a HEARD record holds of them: lane number, epoch, first, last, for each unbroken row."""
-    spans: list[int] = []
-    ear_now: Ear | None = None
-    epoch_now = due = 0
-    for ear, epoch, seq, _, _ in items:
-        if seq == due and ear is ear_now and epoch == epoch_now:
-            spans[-1] = seq
-        else:
-            ear_now, epoch_now = ear, epoch
-            spans += (ear.number, epoch, seq, seq)
-        due = seq + 1
-    return spans
 
 
 class Hearing:
@@ -107,7 +64,9 @@ class Hearing:
         self._routes: dict[bytes, tuple[str, Callable[[bytes], Envelope[Any]]]] = {
             topic: (kind.__name__, wire.opener(kind).decode if kind in wanted else wire.head)
             for kind, topic in wire.TOPICS.items()
+            if kind not in TICKS
         }
+        self._bundles: dict[bytes, dict[type[Event], str]] = {}  # topic -> kind -> how it counts
         self._beat = wire.opener(Heartbeat).decode
         self.batch: list[Item] = []
         self.beats: dict[str, Heartbeat] = {}  # the latest of each speaker
@@ -120,24 +79,47 @@ class Hearing:
 
     def take(self, frames: Iterable[bytes]) -> None:
         """Frames from the bus. Nothing in them can raise: what is not ours is counted, dropped."""
-        routes, ears, append = self._routes, self.ears, self.batch.append
+        routes, bundles = self._routes, self._bundles
         for frame in frames:
             cut = frame.find(b"\0", 0, _TOPIC_BYTES)
-            route = routes.get(frame[:cut])
-            if cut < 0 or route is None:
-                self._drop("unknown topic", frame)
-                continue
-            name, decode = route
+            topic = frame[: max(0, cut)]
+            counted = bundles.get(topic) or self._counted(topic)
+            route = routes.get(topic)
             try:
-                envelope = decode(frame[cut + 1 :])
+                if counted is not None:
+                    self._take_ticks(counted, frame, cut + 1)
+                elif route is not None:
+                    self._take_one(route[0], route[1](frame[cut + 1 :]), frame)
+                else:
+                    self._drop("unknown topic", frame)
             except (ValueError, RecursionError) as error:
-                self._drop(f"malformed {name}: {error}", frame)
-                continue
+                self._drop(f"malformed {topic.decode(errors='replace')}: {error}", frame)
+
+    def _counted(self, topic: bytes) -> dict[type[Event], str] | None:
+        """How the kinds in a bundle of that topic are counted; None if it is none of a bundle."""
+        name, dot, symbol = topic.partition(b".")
+        if not dot or len(self._bundles) >= _PRODUCTS_MAX:
+            return None
+        if not any(name == wire.TOPICS[kind] for kind in TICKS):
+            return None
+        contract = symbol.decode(errors="replace")
+        found = {kind: wire.tick_topic(kind.__name__, contract) for kind in TICKS}
+        self._bundles[topic] = found
+        return found
+
+    def _take_ticks(self, counted: dict[type[Event], str], frame: bytes, start: int) -> None:
+        """A bundle. Raises ValueError, RecursionError for bytes that are none."""
+        ears, append = self.ears, self.batch.append
+        for envelope in wire.ticks_in(frame[start:]):
             ear = ears.get(envelope.source)
             if ear is None or not ear.ticks or ear.deaf:
-                self._take_other(ear, name, envelope, frame)
+                self._drop("not understood" if ear and ear.deaf else "unknown speaker", frame)
                 continue
-            mark, seq = ear.mark, envelope.seq
+            event = envelope.event
+            kind = type(event)
+            if kind not in ear.wanted:
+                continue
+            name, mark, seq = counted[kind], ear.mark, envelope.seq
             last = mark.kinds.get(name)
             if last is None or last != envelope.prev or seq <= last or envelope.epoch != mark.epoch:
                 self._take_tick(ear, name, envelope)
@@ -146,14 +128,13 @@ class Hearing:
             if seq > mark.seq:
                 mark.seq = seq
             ear.time_ns = time_ns = envelope.time_ns
-            append((ear, mark.epoch, seq, time_ns, envelope.event))
+            append((ear, mark.epoch, seq, time_ns, event))
 
-    def _take_other(
-        self, ear: Ear | None, name: str, envelope: Envelope[Any], frame: bytes
-    ) -> None:
+    def _take_one(self, name: str, envelope: Envelope[Any], frame: bytes) -> None:
+        ear = self.ears.get(envelope.source)
         if name == "Heartbeat":
             self._heard_beat(envelope)
-        elif ear is None:
+        elif ear is None or ear.ticks:
             self._drop("unknown speaker", frame)
         elif ear.deaf:
             self._drop("not understood", frame)
@@ -175,9 +156,7 @@ class Hearing:
         self.catch_up(ear, (epoch, seq))
 
     def _take_tick(self, ear: Ear, name: str, envelope: Envelope[Any]) -> None:
-        """One that does not simply follow the last of its kind: the first, an old one, a miss."""
-        if name not in ear.kinds:
-            return
+        """One that does not simply follow the last of its topic: the first, an old one, a miss."""
         mark, epoch, seq = ear.mark, envelope.epoch, envelope.seq
         last = mark.kinds.get(name, 0)
         if epoch != mark.epoch or envelope.prev != last or seq <= last:

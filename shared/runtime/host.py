@@ -23,8 +23,9 @@ from shared.events import ClockJump, Event, Heartbeat, Pulse, Stopping
 from shared.runtime import pulse, wire
 from shared.runtime.bus import Bus
 from shared.runtime.clock import SleepDetector, WallClock
+from shared.runtime.ears import Item
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.hearing import Hearing, Item
+from shared.runtime.hearing import Hearing
 from shared.runtime.journal import JournalUnwritable
 from shared.runtime.parent import Parent
 from shared.runtime.ports import Port
@@ -67,6 +68,7 @@ class ProcessHost:
 
     # -- what subclasses provide -------------------------------------------------------------------
 
+    paced = False  # hears from time to time and is never woken by others
     hearing: Hearing
     bus: Bus | None = None
     watches: pulse.Watches
@@ -157,7 +159,7 @@ class ProcessHost:
                 return
             self._live = True
             if self.bus is not None:
-                self.bus.listen(self._take, self._inbox.append, self._drained)
+                self.bus.listen(self._take, self._inbox.append, self._drained, paced=self.paced)
             self._pulse()
             if self._stopping:
                 self._inbox.append(Stopping(reason="asked while starting"))

@@ -1,7 +1,12 @@
 """Lanes: what an actor hears from whom, and the hash that says by which code it decided.
 
 A speaker has a main lane named like itself; one that relays market data has a second for ticks.
-Main lanes are heard whole and caught up; tick lanes are filtered by kind and a miss becomes a Gap.
+Main lanes are heard whole and caught up; tick lanes are filtered by kind and product and a miss
+becomes a Gap.
+
+On few cores whoever is woken first delays the others, so a lane has two sockets. The prompt
+one is for those who stand between a quote and the order it leads to: it carries a word at once. The
+others hear the same from the second socket, at most `bus.LATER_S` later where it was urgent.
 """
 
 from __future__ import annotations
@@ -9,18 +14,33 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from shared.contracts import PRODUCTS
 from shared.core import Core
-from shared.events import TICKS, Event, SessionPhase
-from shared.runtime import paths
+from shared.events import (
+    TICKS,
+    CancelApproved,
+    CancelIntent,
+    Event,
+    ModifyApproved,
+    ModifyIntent,
+    OrderApproved,
+    OrderIntent,
+    SessionPhase,
+)
+from shared.runtime import paths, wire
 from shared.settings import REPO
 
 Kinds = dict[str, type[Event]]  # class name -> class
+
+WISHES = frozenset({OrderIntent, ModifyIntent, CancelIntent})
+URGENT = WISHES | {OrderApproved, ModifyApproved, CancelApproved}
+"""Kinds on the way of an order to the venue."""
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n]*)|import ([\w.]+))", re.MULTILINE
@@ -60,6 +80,28 @@ def heard_by(actor: str, core: Core) -> dict[str, Kinds]:
 def relays(core: Core) -> bool:
     """Whether this actor speaks in a tick lane."""
     return any(kind in TICKS for kind in core.publishes)
+
+
+def topics(lane: str, kinds: Iterable[type[Event]], roots: Iterable[str] = ()) -> list[bytes]:
+    """What to subscribe to: all of a main lane; in a tick lane these kinds of the products `roots`,
+    of all products if none is named.
+    """
+    if not is_ticks(lane):
+        return [b""]
+    lightest = max(wire.RANKS[kind] for kind in kinds)
+    ends = [f"{PRODUCTS[root].symbol}\0" for root in roots] or [""]
+    return [f"{kind.__name__}.{end}".encode() for kind in TICKS[: lightest + 1] for end in ends]
+
+
+def roots_of(core: object) -> tuple[str, ...]:
+    """The products whose ticks a core hears (`tick_roots`); () for all."""
+    found: tuple[str, ...] = getattr(core, "tick_roots", ())
+    return found
+
+
+def is_prompt(core: Core, lane: str, kinds: Iterable[type[Event]]) -> bool:
+    """Whether this core must hear `lane` before those who only follow what happens."""
+    return not (WISHES.isdisjoint(core.publishes) if is_ticks(lane) else URGENT.isdisjoint(kinds))
 
 
 def follows_sessions(core: Core) -> bool:

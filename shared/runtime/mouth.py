@@ -44,13 +44,17 @@ class Mouth:
         port: Port | None,
         on_phase: Callable[[SessionPhase], None],
         later: Callable[[Callable[[], None]], object],
+        idly: Callable[[Callable[[], None]], object],
     ) -> None:
-        """`later` calls what it is given after the tasks that the port has begun by then."""
+        """`later` calls what it is given after the tasks that the port has begun by then, `idly`
+        when others will have done what they were woken for.
+        """
         self._actor = actor
         self._recorder = recorder
         self._port = port
         self._on_phase = on_phase
         self._later = later
+        self._idly = idly
         self._held: list[bytes] = []  # frames that wait until acts have begun, in order
         self._news: list[Event] = []  # not yet told to people
         self._ticks = lanes.ticks_lane(actor)
@@ -98,15 +102,22 @@ class Mouth:
             self._recorder.sync()
         self._let_out(out, written)
         if not self._news:
-            self._later(self.settle)
+            self._idly(self._tell_people)
         self._news += [event for event, _ in out]
 
     def settle(self) -> None:
-        """Say what is held, and tell people."""
+        """Say what is held."""
         held, self._held = self._held, []
-        news, self._news = self._news, []
         if held:
-            self._publish(held)
+            self._publish(held, urgent=False)
+
+    def finish(self) -> None:
+        """Say what is held, and tell people: nothing comes after."""
+        self.settle()
+        self._tell_people()
+
+    def _tell_people(self) -> None:
+        news, self._news = self._news, []
         for event in news:
             self._narrator.tell(event)
 
@@ -129,17 +140,20 @@ class Mouth:
             assert isinstance(act, Word), "only words go to a port"
             self._port.handle(act)
         frames = [frame for _, frame in out if frame]
+        urgent = any(type(event) in lanes.URGENT for event, _ in out)
         if acts or self._held:
+            if frames and not self._held:
+                self._later(self.settle)
             self._held += frames
         elif frames:
-            self._publish(frames)
+            self._publish(frames, urgent=urgent)
         for event, _ in out:
             if type(event) is SessionPhase:
                 self._on_phase(event)
 
-    def _publish(self, frames: list[bytes]) -> None:
+    def _publish(self, frames: list[bytes], *, urgent: bool) -> None:
         assert self.bus is not None, "whoever publishes has a bus"
-        self.bus.publish(self._actor, *frames)
+        self.bus.publish(self._actor, *frames, urgent=urgent)
 
     def _must_last(self, event: Event) -> bool:
         if isinstance(event, RiskState):
@@ -155,16 +169,14 @@ class Mouth:
         assert self.bus is not None, "whoever relays has a bus"
         lane, said = self._ticks, records.PREFIX[records.SAID]
         first = self.seq.get(lane, 0) + 1
-        recorded: list[bytes] = []
-        frames: list[bytes] = []
+        bodies: list[bytes] = []
         for tick in ticks:
             kind = type(tick)
-            assert kind in TICKS, f"{self._actor} relays no {kind.__name__}"
-            body = self._seal(lane, kind.__name__, (now_ns, "", tick))
-            recorded.append(said + body)
-            frames.append(wire.frame(kind, body))
-        self._recorder.write_ticks(*recorded)
-        self.bus.publish(lane, *frames)
+            assert kind in wire.RANKS, f"{self._actor} relays no {kind.__name__}"
+            topic = wire.tick_topic(kind.__name__, tick.contract)  # type: ignore[attr-defined]
+            bodies.append(self._seal(lane, topic, (now_ns, "", tick)))
+        self._recorder.write_ticks(*[said + body for body in bodies])
+        self.bus.publish(lane, *wire.bundles(ticks, bodies), urgent=True)
         return first
 
     def write(self, *recorded: bytes) -> bool:

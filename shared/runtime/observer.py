@@ -18,7 +18,7 @@ import msgspec
 from loguru import logger
 
 from shared.events import TICKS, Event, Heartbeat, Stopping
-from shared.runtime import journal, lanes, paths, pulse, records, wire
+from shared.runtime import journal, lanes, paths, pulse, records
 from shared.runtime.bus import Bus
 from shared.runtime.clock import boot_id
 from shared.runtime.exits import Exit, Fatal
@@ -57,6 +57,8 @@ class Watcher(Protocol):
 
 
 class Observer(ProcessHost):
+    paced = True
+
     def __init__(
         self,
         name: str,
@@ -99,8 +101,7 @@ class Observer(ProcessHost):
         self.hearing = self._recall() or self._a_hearing({})
         self.bus = Bus(self.run_dir, frame_limit=limit)
         for lane, kinds in self._heard.items():
-            topics = [wire.TOPICS[kind] for kind in kinds.values()]
-            self.bus.connect(lane, topics if lanes.is_ticks(lane) else (b"",))
+            self.bus.connect(lane, lanes.topics(lane, kinds.values()), second=True)
         self.start_port()
         await self.catch_up_all()
         self._begun = True

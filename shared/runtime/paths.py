@@ -48,6 +48,11 @@ def socket_path(run: Path, lane: str) -> Path:
     return run / f"{lane}.pub"
 
 
+def later_path(run: Path, lane: str) -> Path:
+    """The second socket of a lane, for those whom it is enough to tell a moment later."""
+    return run / f"{lane}.later"
+
+
 def lock_path(run: Path, actor: str) -> Path:
     return run / f"{actor}.lock"
 

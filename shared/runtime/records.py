@@ -36,7 +36,7 @@ class Place(Struct, frozen=True, array_like=True):
 
 
 class Mark(Struct, array_like=True):
-    """How far a lane was heard. `kinds`: per kind, in a tick lane only."""
+    """How far a lane was heard. `kinds`: per topic (kind and product), in a tick lane only."""
 
     epoch: int = 0
     seq: int = 0
@@ -70,7 +70,7 @@ class Start(Struct, frozen=True, kw_only=True):
 class Memory(Struct, kw_only=True):
     """All a process must remember: its core's, and the runtime's own.
 
-    `seq` and `prevs`: last sequence numbers used, per lane and (lane, kind). `own`: where each of
+    `seq` and `prevs`: last sequence numbers used, per lane and (lane, topic). `own`: where each of
     our own journals stood; `heard`: how far each lane was heard; `lanes`: what numbers in HEARD
     records point to. `unsaid`: decided and still to be said: time, cause, kind, event.
     """

@@ -185,7 +185,7 @@ class Recovery:
                 seq = max(seq, records.start_of(found.record[2:]).seq)
             elif found.record[1] == records.SAID:
                 head = wire.head(found.record[2:])
-                seq, prevs[wire.kind_of(head.event)] = head.seq, head.seq
+                seq, prevs[wire.tick_topic_of(head.event)] = head.seq, head.seq
         follower.seq[lane] = seq
 
     def _snapshot(self, day: str) -> Memory | None:

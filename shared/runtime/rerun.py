@@ -285,7 +285,7 @@ class Follower:
         for envelope in self._source.take(lane, epoch, first, last):
             name = wire.kind_of(envelope.event)
             if lanes.is_ticks(lane):
-                self.marks[lane].kinds[name] = envelope.seq
+                self.marks[lane].kinds[wire.tick_topic_of(envelope.event)] = envelope.seq
             if name in wanted:
                 yield envelope.seq, _DECODERS[name].decode(envelope.event)
 

@@ -1,0 +1,201 @@
+"""Who is woken by what: products of a tick lane, bundles of ticks, the two sockets of a lane."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cast import build
+from shared.events import TICKS, Depth, Event, Gap, Quote, Trade
+from shared.runtime import lanes, wire
+from shared.runtime.bus import Bus
+from shared.runtime.hearing import Hearing
+from shared.settings import load
+
+LANE = "feed.ticks"
+MNQ, MES = "CON.F.US.MNQ.Z26", "CON.F.US.MES.Z26"
+
+
+def a_quote(contract: str, n: int) -> Quote:
+    return Quote(contract=contract, bid=n, ask=n + 1, venue_ns=n, recv_ns=n)
+
+
+def a_trade(contract: str, n: int) -> Trade:
+    return Trade(contract=contract, price=n, size=1, venue_ns=n, recv_ns=n)
+
+
+def a_depth(contract: str, n: int) -> Depth:
+    return Depth(contract=contract, bids=((n, 1),), asks=((n + 1, 1),), venue_ns=n, recv_ns=n)
+
+
+MAKE: dict[type[Event], Callable[[str, int], Event]] = {
+    Quote: a_quote, Trade: a_trade, Depth: a_depth,
+}  # fmt: skip
+
+Burst = list[tuple[type[Event], str]]
+bursts = st.lists(st.tuples(st.sampled_from(TICKS), st.sampled_from([MNQ, MES])), max_size=150)
+
+
+class Speaker:
+    """Numbers ticks as a mouth does."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.prevs: dict[str, int] = {}
+
+    def say(self, burst: Burst) -> tuple[list[Event], list[bytes]]:
+        """The ticks of a burst, and its frames."""
+        ticks: list[Event] = []
+        bodies: list[bytes] = []
+        for kind, contract in burst:
+            self.seq += 1
+            tick = MAKE[kind](contract, self.seq)
+            topic = wire.tick_topic(kind.__name__, contract)
+            said = (LANE, 100, self.seq, self.prevs.get(topic, 0), self.seq, "", tick)
+            self.prevs[topic] = self.seq
+            ticks.append(tick)
+            bodies.append(wire.body(said))
+        return ticks, wire.bundles(ticks, bodies)
+
+
+class Listener:
+    """Takes only frames whose beginning it subscribed to, as ZeroMQ would give them to it."""
+
+    def __init__(self, kinds: tuple[type[Event], ...], roots: tuple[str, ...] = ()) -> None:
+        self.told: list[Event] = []
+        self.gaps: list[Gap] = []
+        self.topics = lanes.topics(LANE, kinds, roots)
+        heard = {LANE: {kind.__name__: kind for kind in kinds}}
+        self.hearing = Hearing(
+            Path("/nowhere"), heard, {}, flush=lambda: None, gap=self.gaps.append
+        )
+
+    def take(self, frames: list[bytes]) -> None:
+        self.hearing.take([it for it in frames if it.startswith(tuple(self.topics))])
+        self.told += [event for *_, event in self.hearing.batch if event is not None]
+        self.hearing.batch.clear()
+
+
+@given(bursts, st.sets(st.sampled_from(TICKS), min_size=1), st.sampled_from([(), ("MNQ",)]))
+def test_whoever_wants_some_kinds_of_some_products_hears_all_of_those_in_order(
+    burst: Burst, kinds: set[type[Event]], roots: tuple[str, ...]
+) -> None:
+    listener = Listener(tuple(kind for kind in TICKS if kind in kinds), roots)
+    ticks, frames = Speaker().say(burst)
+    listener.take(frames)
+    wanted = [it for it in ticks if type(it) in kinds]
+    if roots:
+        wanted = [it for it in wanted if getattr(it, "contract", "") == MNQ]
+    assert listener.told == wanted
+    assert not listener.gaps
+    assert not listener.hearing.dropped
+
+
+def test_a_burst_is_one_frame_a_product() -> None:
+    burst: Burst = [(Trade, MES), (Depth, MES), (Quote, MES), (Depth, MNQ), (Trade, MNQ)]
+    _, frames = Speaker().say(burst)
+    assert [frame.partition(b"\0")[0] for frame in frames] == [b"Quote.MES", b"Trade.MNQ"]
+    _, frames = Speaker().say([(Quote, MES)] * (wire.BUNDLE_MAX + 1))
+    assert len(frames) == 2, "and none is longer than a limit"
+
+
+def test_a_lost_bundle_is_a_gap_for_those_only_who_hear_its_product() -> None:
+    speaker = Speaker()
+    both, other = Listener((Quote,)), Listener((Quote,), ("MES",))
+    lost: list[bytes] = []
+    for number in range(4):
+        _, frames = speaker.say([(Quote, MES), (Quote, MNQ)])
+        if number == 2:
+            lost.append(frames.pop())
+        both.take(frames)
+        other.take(frames)
+    assert [len(both.gaps), len(other.gaps)] == [1, 0]
+    assert len(other.told) == 4
+    assert len(both.told) == 7
+    both.take(lost)
+    assert len(both.told) == 7, "an old tick is worse than none"
+
+
+def test_a_kind_that_only_a_younger_speaker_knows_costs_nothing_else() -> None:
+    ticks, frames = Speaker().say([(Quote, MNQ), (Trade, MNQ), (Quote, MNQ)])
+    bundle = msgspec.msgpack.decode(frames[0].partition(b"\0")[2])
+    bundle[1][6] = {"t": "Auction", "contract": MNQ, "price": 7}
+    listener = Listener((Quote,), ("MNQ",))
+    listener.take([b"Quote.MNQ\0" + msgspec.msgpack.encode(bundle)])
+    assert listener.told == [ticks[0], ticks[2]]
+
+
+@given(st.binary(max_size=60))
+def test_no_bundle_from_nowhere_can_raise(junk: bytes) -> None:
+    listener = Listener((Quote,))
+    listener.hearing.take(
+        [topic + b"\0" + junk for topic in (b"Quote.MNQ", b"Depth.", b"Trade.\xff")]
+    )
+    assert listener.told == []
+
+
+def test_strange_products_do_not_fill_the_memory() -> None:
+    listener = Listener((Quote,))
+    listener.hearing.take([b"Quote.%d\0\x90" % n for n in range(3_000)])
+    assert listener.hearing.dropped["unknown topic"] > 1_000
+
+
+def test_in_our_cast_only_who_acts_is_prompt() -> None:
+    settings = load()
+    cores: dict[str, Any] = {name: build(name, settings) for name in (
+        "sleeve_trend", "risk_governor", "order_router",
+    )}  # fmt: skip
+    prompt = {
+        (name, lane)
+        for name, core in cores.items()
+        for lane, kinds in lanes.heard_by(name, core).items()
+        if lanes.is_prompt(core, lane, kinds.values())
+    }
+    assert ("sleeve_trend", "market_data_gateway.ticks") in prompt
+    assert ("order_router", "risk_governor") in prompt
+    assert ("risk_governor", "sleeve_trend") in prompt
+    assert ("risk_governor", "market_data_gateway.ticks") not in prompt
+    assert ("sleeve_trend", "risk_governor") not in prompt
+    root = settings.sleeves["trend"].root
+    assert lanes.roots_of(cores["sleeve_trend"]) == (root,)
+    assert lanes.roots_of(cores["risk_governor"]) == ()
+
+
+@pytest.mark.slow
+def test_the_second_socket_says_the_same_a_moment_later(tmp_path: Path) -> None:
+    """Real sockets: an urgent word reaches the prompt one first, and nobody hears it out of
+    order, twice or not at all.
+    """
+    asyncio.run(two_sockets(tmp_path))
+
+
+async def two_sockets(run: Path) -> None:
+    speaker, prompt, patient = (Bus(run, frame_limit=1 << 20) for _ in range(3))
+    heard: dict[str, list[bytes]] = {"prompt": [], "patient": []}
+    try:
+        speaker.bind("it")
+        for bus, name in ((prompt, "prompt"), (patient, "patient")):
+            bus.connect("it", second=name == "patient")
+            bus.listen(heard[name].append, heard[name].append, lambda: None, paced=name != "prompt")
+        speaker.listen(heard["prompt"].append, heard["prompt"].append, lambda: None)
+        while not all(heard.values()):
+            speaker.publish("it", b"hello")
+            await asyncio.sleep(0.01)
+        speaker.publish("it", b"1", b"2", urgent=True)
+        speaker.publish("it", b"3", urgent=True)
+        speaker.publish("it", b"4")
+        speaker.publish("it", b"5", urgent=True)
+        while not all(told[-1] == b"5" for told in heard.values()):  # noqa: ASYNC110 - frames
+            await asyncio.sleep(0.01)
+        for told in heard.values():
+            assert [word for word in told if word != b"hello"] == [b"1", b"2", b"3", b"4", b"5"]
+    finally:
+        for bus in (speaker, prompt, patient):
+            bus.close()
