@@ -201,21 +201,71 @@ def test_an_unknown_close_that_did_nothing_is_repeated_after_a_look(bench: Bench
     bench.check_agreed()
 
 
-def test_refused_closes_are_repeated_with_a_limit_between(bench: Bench) -> None:
+def limits_of(bench: Bench) -> list[int | None]:
+    """The prices of the router's own limit orders."""
+    made = bench.venue.orders.values()
+    ours = [o for o in made if o.type is OrderType.LIMIT and o.tag.startswith("t1.router")]
+    return [order.limit_price for order in ours]
+
+
+@pytest.mark.parametrize("moved", [0, -30, 100])
+def test_refused_closes_are_repeated_with_a_limit_where_the_market_is(
+    bench: Bench, moved: int
+) -> None:
+    """Not where our last fill was: a hundred ticks later that is nowhere, or given away."""
     bench.enter()
     bench.run(0.5)
+    bench.venue.prices[MNQ] += moved  # its stop stands at 40 ticks and is not set off
     bench.venue.refuse_closes = 2
     flatten(bench)
     bench.run(8)
     assert bench.lots() == 0
-    limits = [
-        o
-        for o in bench.venue.orders.values()
-        if o.type is OrderType.LIMIT and o.tag.startswith("t1.router")
-    ]
-    assert [o.limit_price for o in limits] == [80_000 - 40]
+    assert limits_of(bench) == [80_000 + moved - 40]
     assert bench.fills()[-1].purpose is Purpose.FLATTEN
     assert bench.fills()[-1].sleeve == "trend"
+    bench.check_agreed()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_market_whose_price_cannot_be_learnt_is_closed_at_our_last_fill(
+    bench: Bench, silent: bool
+) -> None:
+    """The answer says so, or does not come for longer than a position may wait."""
+    bench.enter()
+    bench.run(0.5)
+    bench.venue.no_prices = True
+    bench.venue.refuse_closes = 2
+    flatten(bench)
+    asked: list[w.AskPrice] = []
+    for _ in range(40):
+        if silent:
+            asked += [r for r in bench.requests if isinstance(r, w.AskPrice)]
+            bench.requests[:] = [r for r in bench.requests if not isinstance(r, w.AskPrice)]
+        bench.deliver()
+        bench.pulse()
+    assert bench.lots() == 0
+    assert limits_of(bench) == [80_000 - 40]
+    for late in asked:
+        bench.tell(w.PriceSeen(ask_id=late.ask_id, contract=MNQ, price=1))
+    assert bench.router.desk.book(MNQ).last_price == 80_000
+    bench.check_agreed()
+
+
+def test_a_question_for_a_price_that_died_with_its_life_is_asked_again(bench: Bench) -> None:
+    bench.enter()
+    bench.run(0.5)
+    bench.venue.refuse_closes = 2
+    flatten(bench)
+    while not any(isinstance(request, w.AskPrice) for request in bench.requests):
+        bench.pulse()
+        while bench.requests and not isinstance(bench.requests[0], w.AskPrice):
+            bench.arriving.append(bench.serve(bench.requests.pop(0)))
+        while bench.arriving:
+            bench.tell(bench.arriving.pop(0))
+    bench.restart()
+    bench.venue.prices[MNQ] += 100
+    bench.run(20)
+    assert bench.lots() == 0
     bench.check_agreed()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from services.order_router.words import (
     AccountSeen,
     AccountsSeen,
+    AskPrice,
     Books,
     CancelAnswer,
     CancelOrder,
@@ -30,6 +31,7 @@ from services.order_router.words import (
     PlaceOrder,
     PlaceReducing,
     PositionSeen,
+    PriceSeen,
     ReadBooks,
     TradeSeen,
     Unread,
@@ -37,15 +39,17 @@ from services.order_router.words import (
 from shared.contracts import UnknownContract
 from shared.core import Word
 from shared.events import OrderType
+from shared.units import HOUR, MINUTE, Nanos
 from shared.venue import answers, translate
 from shared.venue import outcome as venue
 from shared.venue import words as wire
 from shared.venue.client import VenueClient
-from shared.venue.codes import LIVE_STATUSES
+from shared.venue.codes import LIVE_STATUSES, BarUnit
 from shared.venue.outcome import Reserve
 
 PAGE: Final = 500
 PAGES_MAX: Final = 10  # five thousand live orders are not ours
+PRICE_OF_NS: Final[Nanos] = 4 * HOUR  # the newest bar may be as old as a break
 ACTS_KEPT: Final = 4  # requests that a read in a hurry leaves for closes, stops and cancels
 
 Gate = Callable[[], str | None]
@@ -80,6 +84,8 @@ class Asker:
                 return self.close(word)
             case ReadBooks():
                 return self.books(word)
+            case AskPrice():
+                return self.price(word)
         return None
 
     # -- acts ----------------------------------------------------------------------------------
@@ -133,6 +139,28 @@ class Asker:
         return CloseAnswer(
             close_id=word.close_id, contract=word.contract, outcome=outcome, text=text
         )
+
+    async def price(self, word: AskPrice) -> PriceSeen:
+        """The close of the newest bar, however old: while a market stands still that is where."""
+        start, end = translate.window(word.now_ns - PRICE_OF_NS, word.now_ns + MINUTE)
+        assert end is not None, "Invariant: a window with an end has an end"
+        request = wire.RetrieveBars(
+            contract_id=word.contract,
+            start_time=start,
+            end_time=end,
+            unit=int(BarUnit.MINUTE),
+            unit_number=1,
+            limit=2,
+            include_partial_bar=True,
+        )
+        try:
+            found = usable(await self.client.bars(request), "bars")
+            rows = [translate.bar_row(row, word.contract) for row in answers.rows(found.bars)]
+        except (Unusable, ValueError) as error:
+            return PriceSeen(ask_id=word.ask_id, contract=word.contract, reason=str(error)[:200])
+        newest = max(rows, key=lambda row: row.open_ns, default=None)
+        price = newest.close if newest is not None else 0
+        return PriceSeen(ask_id=word.ask_id, contract=word.contract, price=price)
 
     # -- reads ---------------------------------------------------------------------------------
 

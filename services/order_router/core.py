@@ -45,6 +45,7 @@ from services.order_router.words import (
     OrderSeen,
     PlaceAnswer,
     PositionSeen,
+    PriceSeen,
     TradeSeen,
     Unread,
 )
@@ -138,6 +139,7 @@ class Router:
             CancelAnswer: self._on_cancel_answer,
             ModifyAnswer: self._on_modify_answer,
             CloseAnswer: self._on_close_answer,
+            PriceSeen: self._on_price,
             Books: self._on_books,
             Unread: self._on_unread,
             FlattenRequested: self._on_flatten_requested,
@@ -271,6 +273,9 @@ class Router:
 
     def _on_close_answer(self, word: CloseAnswer) -> None:
         flatten.on_close_answer(self.desk, word)
+
+    def _on_price(self, word: PriceSeen) -> None:
+        flatten.on_price(self.desk, word)
 
     def _on_books(self, word: Books) -> None:
         reconcile.on_books(self.desk, word)

@@ -20,7 +20,14 @@ from services.order_router.fold import closing_side
 from services.order_router.memory import CLOSE, HUMAN, Book, Close, Saga
 from services.order_router.outbox import send_own, want_cancel
 from services.order_router.trades import correct
-from services.order_router.words import CloseAnswer, CloseContract, Outcome, ReportProgress
+from services.order_router.words import (
+    AskPrice,
+    CloseAnswer,
+    CloseContract,
+    Outcome,
+    PriceSeen,
+    ReportProgress,
+)
 from shared.events import (
     PROTECTIVE,
     FlattenProgress,
@@ -39,6 +46,7 @@ there.
 """
 
 REFUSED_MAX_S = 4.0  # refusals double the wait up to this
+PRICE_PATIENCE_S = 2.0  # for the market's price, before the last fill's has to do
 LIMIT_REST_S = 2.0  # the limit order that stands in for refused market orders rests so long
 EXIT_PATIENCE_S = 2.0
 STUCK_AFTER_S = 30.0
@@ -161,12 +169,38 @@ def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
         return
     refusals = book.close.refusals if book.close else 0
     lots = book.lots or book.stream or 0
-    if refusals >= 2 and refusals % 2 == 0 and book.last_price and _whole(desk, book):
-        _close_by_limit(desk, book, refusals)
-        return
+    if refusals >= 2 and refusals % 2 == 0 and _whole(desk, book):
+        if _asks_price(desk, book):
+            return
+        if book.last_price:
+            _close_by_limit(desk, book, refusals)
+            return
     close = Close(close_id=desk.request_id(), lots=lots, sent_ns=desk.now_ns, refusals=refusals)
     book.close = close
     desk.say(CloseContract(close_id=close.close_id, contract=book.contract))
+
+
+def _asks_price(desk: Desk, book: Book) -> bool:
+    """Whether the market's price is being asked for. The last fill's may be far away by now, and no
+    governor need live to say so: the venue's own last bar is asked, once for each limit.
+    """
+    if book.asked:
+        return not desk.real_after(book.asked_real_ns, PRICE_PATIENCE_S)
+    assert book.close is not None, "Invariant: a limit stands in for a close that was refused"
+    if book.priced >= book.close.mark:
+        return False
+    book.asked, book.asked_real_ns = desk.request_id(), desk.state.real_ns or 1
+    desk.say(AskPrice(ask_id=book.asked, contract=book.contract, now_ns=desk.now_ns))
+    return True
+
+
+def on_price(desk: Desk, seen: PriceSeen) -> None:
+    """The answer to the last question; an older one's says nothing any more."""
+    book = desk.book(seen.contract)
+    if seen.ask_id != book.asked:
+        return
+    book.asked, book.priced = 0, desk.state.step
+    book.last_price = seen.price or book.last_price
 
 
 def _whole(desk: Desk, book: Book) -> bool:
@@ -235,7 +269,7 @@ def _is_over(desk: Desk) -> bool:
 
 def _close_by_limit(desk: Desk, book: Book, refusals: int) -> None:
     """Market orders are refused (a velocity pause, say): rest a limit far through the last
-    price.
+    price, of the market or, where that cannot be learnt, of our last fill.
     """
     away = desk.settings.risk_governor.net_stop_ticks
     side = closing_side(book.lots)
@@ -243,6 +277,7 @@ def _close_by_limit(desk: Desk, book: Book, refusals: int) -> None:
     send_own(desk, book, Purpose.FLATTEN, side=side, size=abs(book.lots), limit_price=price)
     assert book.close is not None, "Invariant: a limit stands in for a close that was refused"
     book.close.refusals = refusals + 1
+    book.asked = 0
 
 
 def on_close_answer(desk: Desk, answer: CloseAnswer) -> None:

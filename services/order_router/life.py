@@ -76,7 +76,7 @@ class Life:
             if book.close is not None and book.close.outcome is None:
                 flatten.end_close(desk, book.close, Outcome.UNKNOWN)
             book.bare_real_ns = book.flat_real_ns = book.excess_real_ns = 0
-            book.differs_real_ns = 0
+            book.differs_real_ns = book.asked = 0
             desk.touch(book.contract)
             if event.changed:
                 book.told = trades.NEVER_TOLD

@@ -149,6 +149,9 @@ class Book(Struct):
     news: int = 0  # step of the last thing heard that bears on the position
     inherited: tuple[Lots, Ticks] = (0, 0)  # (lots, price) taken over without a Fill
     leg_gone: bool = False  # a stop of a bracket went away without filling
+    asked: int = 0  # the question for its price under way
+    asked_real_ns: Nanos = 0
+    priced: int = 0  # step of its answer
 
     @property
     def lots(self) -> Lots:

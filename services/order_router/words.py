@@ -113,6 +113,15 @@ class CloseContract(Word, frozen=True, kw_only=True):
     contract: str
 
 
+class AskPrice(Word, frozen=True, kw_only=True):
+    """Where does the market of a contract stand? Answered by `PriceSeen`. `now_ns`: market time."""
+
+    reducing: ClassVar[bool] = True
+    ask_id: int
+    contract: str
+    now_ns: Nanos
+
+
 class ReadBooks(Word, frozen=True, kw_only=True):
     """Ask the venue for live orders, then positions, then trades. Answered by `Books` or `Unread`.
 
@@ -203,6 +212,17 @@ class CloseAnswer(Word, frozen=True, kw_only=True):
     text: str = ""
 
 
+class PriceSeen(Word, frozen=True, kw_only=True):
+    """The last trade the venue knows of, out of its newest bar; 0: it could not be learnt, perhaps
+    for a `reason`.
+    """
+
+    ask_id: int
+    contract: str
+    price: Ticks = 0
+    reason: str = ""
+
+
 class Books(Word, frozen=True, kw_only=True):
     """The complete answer to `ReadBooks`. `account` is None unless it was asked for."""
 
@@ -231,7 +251,8 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
 
 WORDS: tuple[type[Word], ...] = (
     Join, Reconnect, KnowHalt, PlaceOrder, PlaceReducing, CancelOrder, ModifyOrder,
-    ModifyProtection, CloseContract, ReadBooks, ReportProgress,
+    ModifyProtection, CloseContract, AskPrice, ReadBooks, ReportProgress,
     AccountsSeen, Link, OrderSeen, TradeSeen, PositionSeen, AccountSeen,
-    PlaceAnswer, CancelAnswer, ModifyAnswer, CloseAnswer, Books, Unread, FlattenRequested,
+    PlaceAnswer, CancelAnswer, ModifyAnswer, CloseAnswer, PriceSeen, Books, Unread,
+    FlattenRequested,
 )  # fmt: skip

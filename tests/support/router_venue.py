@@ -60,6 +60,7 @@ class Venue:
         self.hub = hub
         self.now_ns = START_NS
         self.prices = {MNQ: 80_000, M2K: 20_000}
+        self.no_prices = False  # asked where the market stands, it fails
         self.orders: dict[int, OrderRow] = {}
         self.trades: dict[int, TradeRow] = {}
         self.lots: dict[str, int] = {}
@@ -439,6 +440,9 @@ class Bench:
                 return self.venue.close(request)
             case w.ReadBooks():
                 return self.venue.books(request)
+            case w.AskPrice(ask_id=ask_id, contract=contract):
+                price = 0 if self.venue.no_prices else self.venue.prices[contract]
+                return w.PriceSeen(ask_id=ask_id, contract=contract, price=price)
         raise AssertionError(request)
 
     @staticmethod
@@ -464,6 +468,8 @@ class Bench:
                 )
             case w.ReadBooks():
                 return w.Unread(read_id=request.read_id, reason="timeout")
+            case w.AskPrice(ask_id=ask_id, contract=contract):
+                return w.PriceSeen(ask_id=ask_id, contract=contract)
         raise AssertionError(request)
 
     def deliver(self) -> None:
