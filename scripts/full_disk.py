@@ -2,12 +2,12 @@
 
 The cast gets a file system of its own, some megabytes of memory mounted in a name space that ends
 with us (`unshare`, no rights needed where the kernel lets users have name spaces), and a file
-beside its journals takes the room away. In turn: below `disk_low_mb` nothing opens; below
-`disk_stop_mb` a position is closed; with not a byte left the ballast is thrown, whoever cannot
-write ends or only reduces, and the account still ends flat. With room again everybody comes back
-and trades. The venue judges: positions, stops, tags, each fill booked once; then every journal is
-verified and told to its core again. Ends with 0, 2 when a promise broke, 77 where nothing may be
-mounted.
+beside its journals takes the room away. The venue's own journal lies elsewhere, for a venue does
+not live on our disk. In turn: below `disk_low_mb` nothing opens; below `disk_stop_mb` a position is
+closed; with not a byte left the ballast is thrown, whoever cannot write ends or only reduces, and
+the account still ends flat. With room again everybody comes back and trades. The venue judges:
+positions, stops, tags, each fill booked once; then every journal is verified and told to its core
+again. Ends with 0, 2 when a promise broke, 77 where nothing may be mounted.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ MIB: Final = 1024 * 1024
 STEP_S: Final = 90.0
 FULL_S: Final = 8.0  # how long not a byte is left
 QUIET_S: Final = 5.0
+DAY: Final = "2026-11-18"  # of the drill's market
 SETTINGS: Final = {
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_LOW_MB": str(LOW_MB),
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_STOP_MB": str(STOP_MB),
@@ -63,9 +64,13 @@ class FullDisk:
     """The story on one cast, told by `say`."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.cast = Rehearsal(folder / "var", **DRILL, **SETTINGS)
+        """`folder / "disk"` is the small file system."""
+        self.cast = Rehearsal(folder / "disk" / "var", **DRILL, **SETTINGS)
         self.matrix, self.say = Matrix(self.cast, say), say
-        self.filler = Filler(folder)
+        self.filler = Filler(folder / "disk")
+        day = paths.journal_root(self.cast.var) / DAY
+        day.mkdir(parents=True)
+        (day / "simulator.journal").symlink_to(folder / "simulator.journal")
 
     def play(self) -> None:
         """Raises AssertionError (TimedOut) where a promise broke."""
@@ -164,7 +169,8 @@ def inside(folder: Path) -> int:
         sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
         sys.stdout.flush()
 
-    if not mounted(folder):
+    (folder / "disk").mkdir()
+    if not mounted(folder / "disk"):
         return CANNOT_MOUNT
     story = FullDisk(folder, say)
     try:

@@ -113,7 +113,8 @@ class DaySoak(Soak):
     # -- passing time --------------------------------------------------------------------------
 
     def pass_time(self) -> None:
-        self.cast.wait(lambda: len(read_heartbeats(self.cast.var)) > 1, 120.0, "the cast is up")
+        cast = self.cast
+        cast.wait(lambda: len(read_heartbeats(cast.var)) == len(self.samples), 120.0, "all are up")
         self.began = time.monotonic()
         *days, last = self.days
         for at, day in enumerate(days):
@@ -137,7 +138,7 @@ class DaySoak(Soak):
     def enter(self, window: Window) -> None:
         """Leave out what comes before it, see that trading is allowed, and let it pass."""
         cast = self.cast
-        if cast.market_ns() < window.begin_ns:
+        if cast.wait(cast.market_ns, PATIENCE_S, "market time") < window.begin_ns:
             cast.wait(lambda: cast.skip(iso(window.begin_ns)), PATIENCE_S, "the market moves on")
         self.resume()
         left_s = (window.end_ns - window.begin_ns) / SECOND / self.args.speed
