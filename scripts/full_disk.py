@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from scripts import page
 from scripts.chaos import BROKEN, said_by
 from scripts.matrix import DRILL, Matrix
 from scripts.rehearsal import Rehearsal, TimedOut
@@ -31,6 +32,7 @@ from shared.runtime import disk, paths
 from shared.runtime.replay import verify
 
 CANNOT_MOUNT: Final = 77
+MARK, STORY = "disk", "story"
 SIZE_MB: Final = 96
 LOW_MB, STOP_MB = 40, 20
 MIB: Final = 1024 * 1024
@@ -166,7 +168,10 @@ def inside(folder: Path) -> int:
     began = time.monotonic()
 
     def say(text: str) -> None:
-        sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
+        line = f"{time.monotonic() - began:6.1f} s  {text}"
+        with (folder / STORY).open("a") as story:
+            story.write(f"{line}\n")
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
     (folder / "disk").mkdir()
@@ -186,6 +191,7 @@ def inside(folder: Path) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("full_disk", description=__doc__.partition("\n")[0])
+    parser.add_argument("--report", type=Path, help="document that gets the story")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(words)
     if asked.inside is not None:
@@ -198,7 +204,11 @@ def main(words: Sequence[str] | None = None) -> int:
         done = subprocess.run(  # nosec B603 - fixed words, no shell
             [unshare, "--map-root-user", "--mount", *again, folder], check=False, env=os.environ
         )
-    return done.returncode if done.returncode in (0, BROKEN) else CANNOT_MOUNT
+        if done.returncode not in (0, BROKEN):
+            return CANNOT_MOUNT
+        if asked.report is not None:
+            page.put(asked.report, MARK, f"```\n{(Path(folder) / STORY).read_text()}```")
+    return done.returncode
 
 
 if __name__ == "__main__":

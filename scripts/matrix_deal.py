@@ -30,7 +30,7 @@ from scripts.chaos import BROKEN
 from scripts.matrix import DRILL, STEPS, Cell, Matrix, NotReached, cells
 from scripts.rehearsal import Rehearsal, TimedOut
 
-MARK: Final = "matrix"
+MARK: Final = "matrix"  # of the counts; the table has a place of its own
 CELLS_PER_CAST: Final = 30  # then a new one: the day has loss limits
 PASSES: Final = 4  # how often a square that was not reached is dealt
 
@@ -237,8 +237,8 @@ def main(asked: argparse.Namespace) -> int:
             folder = kept.enter_context(tempfile.TemporaryDirectory(prefix="tsq-matrix-"))
             results = Path(folder) / "results"
         table = play_all(asked.minutes or 0.0, asked.seed, asked.jobs, results)
-    told = "\n".join((table.summary(), "", *table.lines()))
-    sys.stdout.write(f"\n{told}\n")
+    sys.stdout.write("\n".join((table.summary(), "", *table.lines(), "")))
     if asked.report is not None:
-        page.put(asked.report, MARK, told)
+        page.put(asked.report, MARK, table.summary())
+        page.put(asked.report, f"{MARK} table", "\n".join(table.lines()))
     return BROKEN if table.broken() else 0

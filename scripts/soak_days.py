@@ -234,6 +234,15 @@ class DaySoak(Soak):
             if journal.days(root, name):
                 assert journal.days(root, name)[-1] == last, f"{name} has no {last}"
 
+    def span(self) -> str:
+        deepest = max(self.evenings, key=lambda it: it.inbox)
+        last = self.evenings[-1]
+        return (
+            f"{len(self.evenings)} trading days (journals {last.journal_mib:g} MiB in"
+            f" {last.journal_files} files in the end, deepest inbox {deepest.inbox:,} of"
+            f" {deepest.inbox_of}, empty every evening)"
+        )
+
     def more(self) -> list[str]:
         return ["", *told(self.evenings)]
 

@@ -151,11 +151,16 @@ def test_a_whole_matrix_is_not_played_again_and_goes_into_the_page(
     results, page = tmp_path / "results", tmp_path / "page.md"
     rows = [Square(*matrix_deal.key_of(cell), seconds=1.0) for cell in matrix.cells()]
     results.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-    page.write_text("# Title\n<!-- matrix -->\nold\n<!-- /matrix -->\nend\n")
+    page.write_text(
+        "# Title\n<!-- matrix -->\nold\n<!-- /matrix -->\nend\n"
+        "<!-- matrix table -->\nold\n<!-- /matrix table -->\n"
+    )
     words = ["matrix", "--results", str(results), "--report", str(page)]
     assert chaos.main(words) == 0
-    assert "300 of 300 squares held, 0 broke" in page.read_text()
-    assert "old" not in page.read_text()
+    counts, _, table = page.read_text().partition("end")
+    assert "300 of 300 squares held, 0 broke" in counts
+    assert "| killed / frozen at |" in table
+    assert "old" not in counts + table
     assert "| killed / frozen at |" in capsys.readouterr().out
     with results.open("ab") as file:
         file.write(msgspec.json.encode(Ended(1, broken="x")) + b"\n")
