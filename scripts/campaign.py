@@ -25,6 +25,7 @@ from msgspec import Struct
 from scripts import page
 from services.stage_checks import Checks
 from services.stage_play import play
+from services.stage_sharing import SharedChecks, settings_for
 from shared.lab.accidents import Accidents
 from shared.units import SECOND
 
@@ -48,11 +49,12 @@ class Played(Struct, frozen=True):
     failure: str = ""
 
 
-def play_seed(seed: int, seconds: int) -> Played:
+def play_seed(seed: int, seconds: int, sharing: bool = False) -> Played:
     """Play one World to its judgement. A law that broke is a result, not an error."""
-    checks, failure, began = Checks(), "", time.process_time()
+    checks, failure, began = SharedChecks() if sharing else Checks(), "", time.process_time()
+    settings = settings_for(seed) if sharing else None
     try:
-        play(seed, Accidents.swarm(seed), seconds, checks=checks)
+        play(seed, Accidents.swarm(seed), seconds, settings=settings, checks=checks)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         failure = f"{type(error).__name__} at {place.filename}:{place.lineno}: {error}"
@@ -71,11 +73,13 @@ def play_seed(seed: int, seconds: int) -> Played:
     )
 
 
-def tell_failure(played: Played, seconds: int) -> None:
+def tell_failure(played: Played, seconds: int, *, sharing: bool) -> None:
+    also = " --sharing" if sharing else ""
     sys.stdout.write(
         f"\nseed {played.seed} BROKE a promise\n  {played.failure}\n"
         f"  {Accidents.swarm(played.seed)}\n"
-        f"  again: python -m scripts.campaign --seeds 1 --from {played.seed} --seconds {seconds}\n"
+        f"  again: python -m scripts.campaign --seeds 1 --from {played.seed} --seconds {seconds}"
+        f"{also}\n"
     )
     sys.stdout.flush()
 
@@ -108,15 +112,18 @@ def report(document: Path, told: str) -> None:
     page.put(document, MARK, f"```\n{told}\n```")
 
 
-def campaign(seeds: Iterable[int], seconds: int, jobs: int, document: Path | None = None) -> int:
+def campaign(
+    seeds: Iterable[int], seconds: int, jobs: int, *,
+    document: Path | None = None, sharing: bool = False,
+) -> int:  # fmt: skip
     """Play all `seeds`. Returns the exit code."""
     began, done = time.monotonic(), []
-    work = partial(play_seed, seconds=seconds)
+    work = partial(play_seed, seconds=seconds, sharing=sharing)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for played in pool.imap_unordered(work, seeds):
             done.append(played)
             if played.failure:
-                tell_failure(played, seconds)
+                tell_failure(played, seconds, sharing=sharing)
             if len(done) % TELL_EVERY == 0:
                 sys.stdout.write(f"{len(done)} seeds, {time.monotonic() - began:.0f} s\n")
                 sys.stdout.flush()
@@ -136,11 +143,12 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
     parser.add_argument("--report", type=Path, help="document that gets the counts")
+    parser.add_argument("--sharing", action="store_true", help="three sleeves share one contract")
     asked = parser.parse_args(words)
     if min(asked.seeds, asked.jobs) < 1 or asked.seconds < 0:
         parser.error("--seeds and --jobs are at least 1, --seconds is not below 0")
     seeds = range(asked.first, asked.first + asked.seeds)
-    return campaign(seeds, asked.seconds, asked.jobs, asked.report)
+    return campaign(seeds, asked.seconds, asked.jobs, document=asked.report, sharing=asked.sharing)
 
 
 if __name__ == "__main__":

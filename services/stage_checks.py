@@ -18,6 +18,7 @@ from services.stage_client import Exchange
 from services.stage_watch import Apart, VenueWatch
 from shared.contracts import PRODUCTS
 from shared.core import Word
+from shared.domain.sharing import VIRTUAL, trade_of
 from shared.events import (
     TICKS,
     Event,
@@ -172,16 +173,21 @@ class Checks:
             self._not_void(word)
 
     def _one_exit(self, word: PlaceOrder) -> None:
-        """No exit is asked for while another of its contract works."""
-        if not self._is_exit(word.tag):
+        """No exit is asked for while another of its contract works; of its sleeve's part, where the
+        contract is shared."""
+        exit_ = self._exit(word.tag)
+        if exit_ is None:
             return
         for order in self.watch.live.values():
-            works = order.contract_id == word.contract and self._is_exit(order.custom_tag or "")
+            other = self._exit(order.custom_tag or "")
+            works = other is not None and order.contract_id == word.contract
+            if works and other is not None and exit_.shared and other.sleeve != exit_.sleeve:
+                continue
             assert not works, f"{word} beside {order}"
 
-    def _is_exit(self, tag: str) -> bool:
+    def _exit(self, tag: str) -> OrderApproved | None:
         approved = self.by_tag.get(tag)
-        return approved is not None and approved.purpose is Purpose.EXIT
+        return approved if approved is not None and approved.purpose is Purpose.EXIT else None
 
     def _not_void(self, word: PlaceOrder | ModifyOrder) -> None:
         """What was approved before a halt is not begun once the router has heard of the halt."""
@@ -294,7 +300,8 @@ class Checks:
             "the router believes otherwise"
         )
         assert not [key for key, n in self.books.items() if n], f"sleeve books: {self.books}"
-        assert len(self.fills) == truth.fills, f"{len(self.fills)} fills booked, {truth.fills} made"
+        made = {trade_of(number) for number in self.fills if number > -VIRTUAL}
+        assert len(made) == truth.fills, f"{len(made)} trades booked, {truth.fills} made"
         fees = sum(fill.fee for fill in self.fills.values())
         assert fees == truth.fees_micros, "fees booked differ from fees paid"
         assert self.cash() == truth.profit_micros, "profit booked differs from profit made"

@@ -451,6 +451,8 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     The only event from which the router may make a sleeve's order. `tag` is its name at the venue.
     `bound`: the rule (a `VetoRule`) that made it smaller than asked, empty when none did;
     `grounds`: its numbers, for the size that was asked.
+    `shared`: other sleeves trade the contract too, so it carries no bracket at the venue; where its
+    stop would be (`stop_loss_ticks`) bounds the router's one stop for the net position.
     """
 
     intent_id: str
@@ -471,6 +473,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     bound: str = ""
     touch: Ticks | None = None  # what it would have traded with when approved; None: it rests
     grounds: Grounds | None = None
+    shared: bool = False
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):

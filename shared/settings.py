@@ -66,6 +66,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: Simulator
     market_data_gateway: MarketDataGateway
     sleeves: dict[str, Sleeve]
+    sharing: dict[str, tuple[str, ...]]
     swap: Swap
     orchestrator: Orchestrator
     sleeve_guard: SleeveGuard
@@ -141,7 +142,27 @@ def _judge(settings: Settings) -> None:
                 f"{url!r} is no address of this computer, which environment SIM demands"
                 f" - at `$.venue.{name}`"
             )
+    _judge_sharing(settings)
     _judge_rules(settings)
+
+
+def _judge_sharing(settings: Settings) -> None:
+    """Those that share a product are there and trade it. Raises ValueError naming the path."""
+    for root, names in settings.sharing.items():
+        at = f"at `$.sharing.{root}`"
+        if root not in settings.market_data_gateway.roots:
+            known = ", ".join(settings.market_data_gateway.roots)
+            raise ValueError(f"no product {root!r} is heard, only {known} - {at}")
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} are not two or more different sleeves - {at}")
+        for name in names:
+            own = settings.sleeves.get(name)
+            if own is None:
+                raise ValueError(
+                    f"no sleeve {name!r}; there are {', '.join(settings.sleeves)} - {at}"
+                )
+            if own.root != root:
+                raise ValueError(f"sleeve {name!r} trades {own.root}, not {root} - {at}")
 
 
 def _judge_rules(settings: Settings) -> None:

@@ -142,15 +142,15 @@ class Desk:
                 return saga
         return None
 
-    def coming(self, contract: str) -> Lots:
-        """Signed lots that orders show as filled and whose trades have not come yet. The venue
-        tells the order first; whoever acts on the position in between would act on one that is
-        gone.
+    def coming(self, contract: str, sleeve: str = "") -> Lots:
+        """Signed lots that orders (of `sleeve`, if named) show as filled and whose trades have not
+        come yet. The venue tells the order first; whoever acts on the position in between would act
+        on one that is gone.
         """
         signed = 0
         for key in self.state.owed:
             order = self.find(key)
-            if order is not None and order.contract == contract:
+            if order is not None and order.contract == contract and sleeve in ("", order.sleeve):
                 signed += order.side * (order.filled - order.traded)
         return signed
 

@@ -11,6 +11,9 @@
   long, both could fill; a position opened so is protected and shown like any other.
 - *One exit per contract*: a later wish cancels the earlier one and waits for its end. Beside an
   exit of unknown outcome nothing is sent but the venue-sized close.
+- *In a contract that sleeves share* an exit closes its owner's part, whatever that makes of the net
+  position (the net stop follows it), and there is one per sleeve. The venue-sized close would take
+  the others' parts along, so beside an exit of unknown outcome a later one waits.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from shared.events import (
     Purpose,
     Scope,
 )
+from shared.units import Lots
 
 PATIENCE_S = 2.0
 """A market exit through the take-profit that has not filled by then is closed by the venue."""
@@ -44,27 +48,48 @@ PATIENCE_S = 2.0
 def wish(desk: Desk, approval: OrderApproved) -> None:
     """Carry out an approved exit, or let it wait for the one before it."""
     book = desk.book(approval.contract)
-    lots = book.lots + desk.coming(book.contract)
+    lots = _closable(desk, approval, book)
     if lots * approval.side >= 0:
         refuse(desk, approval, f"nothing to close: the position is {lots:+d}")
         return
-    waiting = desk.state.exits.pop(approval.contract, None)
+    waiting = desk.state.exits.pop(_key(approval), None)
     if waiting is not None:
         refuse(desk, waiting, "replaced by a later exit")
-    working = [o for o in desk.live(approval.contract) if o.purpose is Purpose.EXIT]
-    if any(o.state is OrderState.UNKNOWN for o in working):
+    working = _before(desk, approval)
+    if any(o.state is OrderState.UNKNOWN for o in working) and not approval.shared:
         _through_close(desk, approval, book)
     elif working:
-        desk.state.exits[approval.contract] = approval
+        desk.state.exits[_key(approval)] = approval
         for order in working:
             want_cancel(desk, order, "replaced by a later exit")
     else:
         _go(desk, approval, book)
 
 
+def _key(approval: OrderApproved) -> str:
+    """Where an exit waits: one place per contract, or per sleeve where it is shared."""
+    return f"{approval.contract} {approval.sleeve}" if approval.shared else approval.contract
+
+
+def _closable(desk: Desk, approval: OrderApproved, book: Book) -> Lots:
+    """The position an exit is about, signed: the contract's, or its sleeve's part of it."""
+    if not approval.shared:
+        return book.lots + desk.coming(book.contract)
+    return book.shares.get(approval.sleeve, 0) + desk.coming(book.contract, approval.sleeve)
+
+
+def _before(desk: Desk, approval: OrderApproved) -> list[Order]:
+    """Exits that work where this one is to go."""
+    exits = (o for o in desk.live(approval.contract) if o.purpose is Purpose.EXIT)
+    return [o for o in exits if not approval.shared or o.sleeve == approval.sleeve]
+
+
 def _go(desk: Desk, approval: OrderApproved, book: Book) -> None:
-    lots = abs(book.lots + desk.coming(book.contract))
+    lots = abs(_closable(desk, approval, book))
     size = min(approval.size, lots)
+    if approval.shared:
+        send_approved(desk, approval, size)
+        return
     full = size == lots
     legs = [
         o for o in desk.live(book.contract) if o.purpose in (Purpose.STOP_LOSS, Purpose.TAKE_PROFIT)
@@ -123,8 +148,8 @@ def watch(desk: Desk) -> None:
     for order in list(desk.state.orders.values()):
         if order.via:
             _follow(desk, order)
-    for contract, approval in list(desk.state.exits.items()):
-        _let_go(desk, contract, approval)
+    for key, approval in list(desk.state.exits.items()):
+        _let_go(desk, key, approval)
 
 
 def _follow(desk: Desk, order: Order) -> None:
@@ -175,17 +200,17 @@ def _undo(desk: Desk, order: Order, leg: Order) -> None:
     happen(desk, order, Happening.CANCELLED, order.cancel)
 
 
-def _let_go(desk: Desk, contract: str, approval: OrderApproved) -> None:
-    if desk.saga_over(contract) is not None:
+def _let_go(desk: Desk, key: str, approval: OrderApproved) -> None:
+    if desk.saga_over(approval.contract) is not None:
         reason = "a flatten is under way"
     else:
         reason = void(desk, approval.halt_no, approval.deadline_real_ns)
-    before = [o for o in desk.live(contract) if o.purpose is Purpose.EXIT]
+    before = _before(desk, approval)
     if reason:
-        del desk.state.exits[contract]
+        del desk.state.exits[key]
         refuse(desk, approval, reason)
     elif not before:
-        del desk.state.exits[contract]
+        del desk.state.exits[key]
         wish(desk, approval)
     else:
         for order in before:

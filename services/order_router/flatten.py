@@ -19,7 +19,7 @@ from services.order_router.desk import Desk, in_scope, order_in_scope
 from services.order_router.fold import closing_side
 from services.order_router.memory import CLOSE, HUMAN, Book, Close, Saga
 from services.order_router.outbox import send_own, want_cancel
-from services.order_router.trades import correct
+from services.order_router.trades import correct, end_shares
 from services.order_router.words import (
     AskPrice,
     CloseAnswer,
@@ -126,6 +126,9 @@ def _next(desk: Desk, saga: Saga) -> tuple[FlattenStage, str]:
         desk.read_soon(_pace(desk, saga))
         stage = FlattenStage.CANCELLING if opening else FlattenStage.PROVING
         return _late(desk, saga, stage), f"orders left: {len(orders)}, first {orders[0].key}"
+    for contract in _contracts(desk, saga):
+        if not desk.coming(contract):
+            end_shares(desk, desk.book(contract))
     return _prove(desk, saga)
 
 

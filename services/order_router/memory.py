@@ -91,6 +91,8 @@ class Order(Struct):
     said_step: int = 0  # in which it was answered SENT
     via: str = ""
     undo: Ticks | None = None
+    stop_ticks: Ticks = 0  # of an entry into a shared contract: where its bracket's stop would be
+    shared: bool = False
 
     @property
     def left(self) -> Lots:
@@ -152,6 +154,8 @@ class Book(Struct):
     asked: int = 0  # the question for its price under way
     asked_real_ns: Nanos = 0
     priced: int = 0  # step of its answer
+    shared: bool = False  # several sleeves may hold parts of it: `shared/domain/sharing.py`
+    stops: dict[str, Ticks] = {}  # of those that share it: where each one's part is to end
 
     @property
     def lots(self) -> Lots:

@@ -93,7 +93,9 @@ def order_of(desk: Desk, approval: OrderApproved, size: Lots) -> Order:
         purpose=approval.purpose,
         limit_price=approval.limit_price,
         stop_price=approval.stop_price,
-        bracketed=bool(approval.stop_loss_ticks),
+        bracketed=bool(approval.stop_loss_ticks) and not approval.shared,
+        stop_ticks=(approval.stop_loss_ticks or 0) if approval.shared else 0,
+        shared=approval.shared,
         sent_ns=desk.now_ns,
         sent_real_ns=desk.state.real_ns,
         said_step=desk.state.step,
@@ -106,6 +108,8 @@ def send_approved(desk: Desk, approval: OrderApproved, size: Lots) -> None:
     book = desk.book(approval.contract)
     if not book.lots:
         book.owner = approval.sleeve
+    if approval.purpose in OPENERS:
+        book.shared = approval.shared  # the governor changes its mind only while nothing is held
     desk.tell(order)
     word = PlaceOrder if approval.purpose in OPENERS else PlaceReducing
     desk.say(
@@ -117,8 +121,8 @@ def send_approved(desk: Desk, approval: OrderApproved, size: Lots) -> None:
             type=order.type,
             limit_price=order.limit_price,
             stop_price=order.stop_price,
-            stop_loss_ticks=approval.stop_loss_ticks or 0,
-            take_profit_ticks=approval.take_profit_ticks or 0,
+            stop_loss_ticks=(approval.stop_loss_ticks or 0) * order.bracketed,
+            take_profit_ticks=(approval.take_profit_ticks or 0) * order.bracketed,
             deadline_real_ns=approval.deadline_real_ns,
             halt_no=approval.halt_no,
         )
@@ -144,7 +148,8 @@ def send_own(
         key=tag,
         tag=tag,
         intent_id=f"{ROUTER}.{state.incarnation}.{state.own}",
-        sleeve=book.owner,
+        sleeve=ROUTER if book.shared else book.owner,
+        shared=book.shared,
         contract=book.contract,
         side=side,
         size=size,

@@ -18,6 +18,7 @@ from services.order_router.desk import Desk
 from services.order_router.fold import closing_side, opposing
 from services.order_router.memory import HUMAN, OPENERS, RESTING, STOPS, Book, Order
 from services.order_router.outbox import change, send_own, want_cancel
+from shared.domain.sharing import net_stop
 from shared.events import OrderState, PositionUpdate, Purpose, Scope
 from shared.units import Lots, Ticks
 
@@ -151,7 +152,12 @@ def _net_stops(desk: Desk, book: Book) -> list[Order]:
 
 
 def stop_price(desk: Desk, book: Book) -> Ticks:
-    """`net_stop_ticks` beyond the average price, away from the market."""
+    """`net_stop_ticks` beyond the average price, away from the market; where sleeves share, the
+    tightest of theirs on the position's side.
+    """
+    tightest = net_stop(book.shares, book.stops) if book.shared else None
+    if tightest is not None:
+        return tightest
     average, away = book.position.cost // book.lots, desk.settings.risk_governor.net_stop_ticks
     return max(1, average - away if book.lots > 0 else average + away)
 
@@ -205,9 +211,10 @@ def _fit(desk: Desk, book: Book, order: Order, want: Lots) -> None:
 def _drop_what_opens(desk: Desk, book: Book, order: Order) -> None:
     """Cancel an order that has lost its reason and could open a position."""
     if order.purpose is Purpose.EXIT and not order.via:
-        if not opposing(order, book):
+        lots = book.shares.get(order.sleeve, 0) if order.shared else book.lots
+        if lots * order.side >= 0:
             want_cancel(desk, order, "nothing left to close")
-        elif order.left > abs(book.lots):
+        elif order.left > abs(lots):
             want_cancel(desk, order, "larger than the position")
     elif order.purpose in LEGS and not _entry_lives(desk, order) and _is_orphan(desk, book, order):
         want_cancel(desk, order, "its position is gone")

@@ -12,8 +12,8 @@ from __future__ import annotations
 from services.order_router import flatten, tags
 from services.order_router.desk import Desk
 from services.order_router.memory import HUMAN, ROUTER, Booked, Close, Order, Reading
-from services.order_router.trades import CORRECTION_IDS
 from services.order_router.words import CancelOrder, CloseContract, KnowHalt, PlaceOrder, ReadBooks
+from shared.domain.sharing import VIRTUAL, index_of, trade_of
 from shared.events import (
     AccountUpdate,
     Event,
@@ -122,14 +122,15 @@ def _record(desk: Desk, said: OrderUpdate) -> Order:
 def _fill(desk: Desk, said: Fill) -> None:
     """The same trade counted again, part by part; a negative id is the second part."""
     state, book = desk.state, desk.book(said.contract)
-    trade_id = abs(said.trade_id)
+    made_up = said.trade_id <= -VIRTUAL
+    trade_id = -said.trade_id if made_up else trade_of(said.trade_id)
     booked = state.trades.get(trade_id)
     parts = 0 if booked is None else len(booked.parts)
-    if parts and trade_id > CORRECTION_IDS:
+    if parts and made_up:
         return
     if said.voided and (booked is None or booked.voided):
         return
-    if not said.voided and parts > (said.trade_id < 0):
+    if not said.voided and not made_up and parts > index_of(said.trade_id):
         return
     sign = -1 if said.voided else 1
     signed = said.side * said.size * sign
@@ -142,7 +143,7 @@ def _fill(desk: Desk, said: Fill) -> None:
         book.owner = said.sleeve
     order = desk.find(said.tag)
     if order is not None and not said.voided:
-        order.traded += said.size
+        order.traded += said.size * said.side * order.side  # a part may lie on the other side
     state.waiting.pop(trade_id, None)
     if said.voided:
         if booked is not None:

@@ -122,11 +122,11 @@ class Requests:
 
     def on_cancel(self, approval: CancelApproved) -> None:
         desk = self.desk
-        waiting = desk.state.exits.get(approval.contract)
-        if waiting is not None and waiting.intent_id == approval.target:
-            del desk.state.exits[approval.contract]
-            outbox.refuse(desk, waiting, f"cancelled: {approval.reason}")
-            return
+        for key, waiting in desk.state.exits.items():
+            if waiting.intent_id == approval.target:
+                del desk.state.exits[key]
+                outbox.refuse(desk, waiting, f"cancelled: {approval.reason}")
+                return
         order = desk.by_intent(approval.target)
         if order is not None and order.live:
             outbox.want_cancel(desk, order, approval.reason or "asked for")

@@ -16,6 +16,7 @@ from services.order_router.desk import Desk
 from services.order_router.fold import show, stranger
 from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order
 from shared.domain.orders import Happening, shown
+from shared.domain.sharing import VIRTUAL, allocate, part_id, stop_after
 from shared.events import Fill, OrderType, Purpose, Side
 from shared.units import MINUTE, Lots, Micros, Nanos, Ticks
 from shared.venue.translate import PositionRow, TradeRow
@@ -27,9 +28,6 @@ OVERLAP_NS: Nanos = 2 * MINUTE
 
 KEEP_NS: Nanos = 30 * MINUTE
 """Counted trades are remembered for so long (market time), to know doubles and to reverse voids."""
-
-CORRECTION_IDS = 10**15
-"""Corrections carry trade ids below minus this; the venue's are positive and far smaller."""
 
 
 def see_trade(desk: Desk, row: TradeRow) -> None:
@@ -89,9 +87,9 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
     if order.sleeve not in (HUMAN, ROUTER):
         book.owner = order.sleeve
     for index, part in enumerate(parts):
+        _move_stop(desk, order, row, part)
         _apply(desk, book, row.price, part)
-        trade_id = row.trade_id if index == 0 else -row.trade_id
-        _say_fill(desk, order, row, trade_id=trade_id, part=part)
+        _say_fill(desk, order, row, trade_id=part_id(row.trade_id, index), part=part)
     book.moved_by = order.purpose
     _advance(desk, order, row.size)
     desk.touch(row.contract)
@@ -116,6 +114,8 @@ def _advance(desk: Desk, order: Order, size: Lots) -> None:
 def _parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Micros], ...]:
     """(owner, signed lots, fee) of each part of a trade."""
     signed = row.side * row.size
+    if book.shared:
+        return _shared_parts(order, book, row)
     if order.purpose not in (Purpose.HUMAN, Purpose.FLATTEN):
         return ((order.sleeve, signed, row.fee),)
     owner = book.owner
@@ -136,6 +136,39 @@ def _parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Mi
         fee_left -= fee
         costed.append((holder, lots, fee))
     return tuple(costed)
+
+
+def _shared_parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Micros], ...]:
+    """The same where several sleeves hold parts; the fee is that of the trade's own side."""
+    signed = row.side * row.size
+    if order.sleeve not in (HUMAN, ROUTER) and order.purpose is not Purpose.FLATTEN:
+        return ((order.sleeve, signed, row.fee),)
+    rest_to = HUMAN if order.purpose is Purpose.HUMAN else book.owner
+    parts = allocate(book.shares, signed, rest_to)
+    paying = sum(abs(lots) for _, lots in parts if lots * signed > 0)
+    last = max(index for index, part in enumerate(parts) if part[1] * signed > 0)
+    fee_left, costed = row.fee, []
+    for holder, lots in parts:
+        fee = row.fee * abs(lots) // paying if lots * signed > 0 else 0
+        fee_left -= fee
+        costed.append((holder, lots, fee))
+    holder, lots, fee = costed[last]
+    costed[last] = (holder, lots, fee + fee_left)
+    return tuple(costed)
+
+
+def _move_stop(desk: Desk, order: Order, row: TradeRow, part: tuple[str, Lots, Micros]) -> None:
+    """Where the stop of an owner's part stands after its fill."""
+    book, (holder, signed, _) = desk.book(row.contract), part
+    if not book.shared or holder in (HUMAN, ROUTER):
+        return
+    distance = order.stop_ticks or desk.settings.risk_governor.net_stop_ticks
+    stop, held = book.stops.get(holder), book.shares.get(holder, 0)
+    stop = stop_after(stop, held, signed, price=row.price, distance=distance)
+    if stop is None:
+        book.stops.pop(holder, None)
+    else:
+        book.stops[holder] = stop
 
 
 def _joined(parts: list[tuple[str, Lots]], holder: str, lots: Lots) -> list[tuple[str, Lots]]:
@@ -176,7 +209,7 @@ def _say_fill(
             trade_id=trade_id,
             venue_order_id=order.venue_id,
             tag=order.tag or order.key,
-            intent_id=order.intent_id if holder == order.sleeve else "",
+            intent_id=order.intent_id if holder == order.sleeve or order.shared else "",
             sleeve=holder,
             contract=row.contract,
             side=Side.BUY if signed > 0 else Side.SELL,
@@ -197,7 +230,7 @@ def _reverse(desk: Desk, trade_id: int, booked: Booked, row: TradeRow) -> None:
     order = desk.find(booked.key) or stranger(desk, row)
     for index, (holder, signed, fee) in enumerate(booked.parts):
         _apply(desk, book, booked.price, (holder, -signed, fee))
-        which = trade_id if index == 0 else -trade_id
+        which = part_id(trade_id, index)
         _say_fill(desk, order, row, trade_id=which, part=(holder, signed, fee), voided=True)
     desk.touch(booked.contract)
 
@@ -212,10 +245,31 @@ def correct(desk: Desk, contract: str, lots: Lots, price: Ticks = 0) -> None:
     if not off:
         return
     order, row = _made_up(desk, contract, off, price or book.last_price)
-    for index, part in enumerate(_parts(order, book, row)):
+    _book_made_up(desk, order, row, _parts(order, book, row))
+
+
+def end_shares(desk: Desk, book: Book) -> None:
+    """Sleeves that hold against each other what the venue does not: they end at the price of the
+    last trade there, since a flatten leaves nothing in any book. What is netted by hand stays.
+    """
+    shares = [(owner, lots) for owner, lots in book.shares.items() if owner != HUMAN]
+    left: Lots = sum(lots for _, lots in shares)
+    if not book.shared or not shares or left:
+        return
+    order, row = _made_up(desk, book.contract, 1, book.last_price)
+    order.purpose = Purpose.FLATTEN
+    _book_made_up(desk, order, row, tuple((owner, -lots, 0) for owner, lots in shares))
+
+
+def _book_made_up(
+    desk: Desk, order: Order, row: TradeRow, parts: tuple[tuple[str, Lots, Micros], ...]
+) -> None:
+    book = desk.book(row.contract)
+    for index, part in enumerate(parts):
+        _move_stop(desk, order, row, part)
         _apply(desk, book, row.price, part)
-        _say_made_up(desk, order, row, trade_id=row.trade_id - index, part=part)
-    desk.touch(contract)
+        _say_made_up(desk, order, row, trade_id=part_id(row.trade_id, index), part=part)
+    desk.touch(row.contract)
 
 
 def tell_inherited(desk: Desk, book: Book) -> None:
@@ -231,7 +285,7 @@ def _made_up(desk: Desk, contract: str, lots: Lots, price: Ticks) -> tuple[Order
     number = desk.number()
     side = Side.BUY if lots > 0 else Side.SELL
     row = TradeRow(
-        trade_id=-CORRECTION_IDS - 2 * number,
+        trade_id=-VIRTUAL - 2 * number,
         account_id=desk.state.account_id,
         order_id=0,
         contract=contract,

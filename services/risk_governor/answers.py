@@ -79,6 +79,7 @@ def approve(
     if reducing and purpose is Purpose.ENTRY:
         purpose = Purpose.EXIT
     bracket = purpose is Purpose.ENTRY
+    shared = intent.contract in mind.state.shared
     deadline = mind.state.real_ns + mind.limits.approval_ns
     approved = OrderApproved(
         intent_id=intent.intent_id,
@@ -95,10 +96,11 @@ def approve(
         limit_price=intent.limit_price,
         stop_price=intent.stop_price,
         stop_loss_ticks=intent.stop_loss_ticks if bracket else None,
-        take_profit_ticks=intent.take_profit_ticks if bracket else None,
+        take_profit_ticks=intent.take_profit_ticks if bracket and not shared else None,
         bound="" if bound is None else bound[0].value,
         grounds=None if bound is None else _grounds(bound, size),
         touch=_touch(mind, intent),
+        shared=shared,
     )
     count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.risk_governor import sharing
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.exposure import pending_entries
 from services.risk_governor.members import ENTRY, QUOTE
@@ -34,6 +35,9 @@ def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def contract_is_free(mind: Mind, draft: Draft) -> Refusal | None:
+    shared = mind.state.shared.get(draft.contract)
+    if shared is not None:
+        return sharing.join_refused(mind, draft, shared)
     owner = owner_of(mind, draft)
     if owner not in ("", draft.sleeve):
         return VetoRule.CONTRACT_OWNED, 0, 0, owner

@@ -58,7 +58,7 @@ def _goes(mind: Mind, draft: Draft, sleeve: str) -> bool:
     for contract, one in draft.found.items():
         if state.ledger.held(sleeve, contract) * side > 0:
             return True
-        if one.worker == sleeve:
+        if one.worker == sleeve or contract in state.shared:
             for order in state.orders.values():
                 entry = order.purpose is ENTRY and order.side == side
                 if entry and order.sleeve == sleeve and order.leaves():

@@ -19,7 +19,16 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.risk_governor import authority, follow, intents, latches, levels, operator, watch
+from services.risk_governor import (
+    authority,
+    follow,
+    intents,
+    latches,
+    levels,
+    operator,
+    sharing,
+    watch,
+)
 from services.risk_governor.answers import follow_approved, number_of_id, remember
 from services.risk_governor.exposure import exposures
 from services.risk_governor.limits import tighter
@@ -304,6 +313,8 @@ class Governor:
         if isinstance(said, AuthorityGranted | ShadowAdmitted):
             authority.recall(self.mind, said)
         elif isinstance(said, OrderApproved | ModifyApproved | CancelApproved | OrderVetoed):
+            if isinstance(said, OrderApproved) and said.shared:
+                sharing.recall(self.mind, said.contract)
             if isinstance(said, OrderApproved) and said.intent_id not in state.orders:
                 follow_approved(self.mind, said, reducing=said.purpose in CLOSING)
             number, incarnation = number_of_id(said.intent_id)

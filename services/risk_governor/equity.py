@@ -303,6 +303,11 @@ def slopes(mind: Mind) -> dict[str, tuple[Lots, Lots]]:
 def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros]) -> None:
     """Draw every contract's band anew, after anything that moved equity, lines or positions."""
     state, moving = mind.state, slopes(mind)
+    for contract in state.shared:  # where each book loses by itself, not only the net position
+        long, short = state.ledger.sides(contract)
+        if long or short:
+            fall, rise = moving.get(contract, (0, 0))
+            moving[contract] = max(fall, long), max(rise, short)
     for quoted in state.marks.values():
         quoted.lo, quoted.hi = 1, FAR
     if not moving:

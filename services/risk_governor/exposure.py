@@ -14,7 +14,7 @@ from __future__ import annotations
 from services.risk_governor.equity import Account, account_of, mark_of, unknown_loss
 from services.risk_governor.members import ENTRY, LIMIT, SUSPENDED, UNKNOWN
 from services.risk_governor.rates import UNQUOTED, Rates
-from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
+from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
 from shared.domain.ledger import HUMAN, Desk
 from shared.domain.rules.sizing import exposure
 from shared.units import Lots, Micros, Ticks
@@ -107,6 +107,55 @@ class Exposure:
         return self.gap * lots if self.gap < FAR else FAR
 
 
+class SharedExposure(Exposure):
+    """A contract that several sleeves hold: each side counts as if the other were gone, because
+    every one of them may leave at any time, and leaving asks nobody. `parts`: each book's contracts
+    and where its stop is, if it has one.
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(self, contract: str, rates: Rates) -> None:
+        super().__init__(contract, rates)
+        self.parts: list[tuple[Lots, Ticks | None]] = []
+
+    def sides(self, side: int = 0, lots: Lots = 0) -> tuple[Lots, Lots]:
+        long = self.buys + sum(held for held, _ in self.parts if held > 0)
+        short = self.sells - sum(held for held, _ in self.parts if held < 0)
+        return (long + lots, short) if side > 0 else (long, short + lots if side else short)
+
+    def risk(self, side: int, lots: Lots, cost: Micros) -> Micros:
+        long = self.long_risk + (cost * lots if side > 0 else 0)
+        return max(long, self.short_risk + (cost * lots if side < 0 else 0))
+
+    def split(self, mark: Mark) -> None:
+        """What each side risks, its orders and its books, every one to its own stop."""
+        rates, usable = self.rates, mark.usable()
+        self.long_risk = sum(cost * lots for cost, lots in self.bought)
+        self.short_risk = sum(cost * lots for cost, lots in self.sold)
+        for lots, stop in self.parts:
+            each = rates.bare
+            if stop is not None and usable:
+                price = mark_of(mark, lots)
+                each = rates.held(price - stop if lots > 0 else stop - price)
+            if lots > 0:
+                self.long_risk += lots * each
+            else:
+                self.short_risk -= lots * each
+
+
+def _parts(mind: Mind, contract: str, desk: Desk) -> list[tuple[Lots, Ticks | None]]:
+    stops = mind.state.shared[contract].stops
+    held = ((owner, book.position.lots) for owner, book in desk.owners.items())
+    return [(lots, stops.get(owner)) for owner, lots in held if lots]
+
+
+def _beyond(mind: Mind, order: Order, left: Lots) -> Lots:
+    """What an exit would open, were it to fill: what it closes is its owner's own."""
+    held = mind.state.ledger.held(order.sleeve, order.contract)
+    return max(0, left - (abs(held) if held * order.side < 0 else 0))
+
+
 def _orders_risk(position: Lots, orders: Costs) -> Micros:
     """Risk of the orders of one side; a position against it (negative) is closed first, and what
     it closes is taken to be the cheapest."""
@@ -161,6 +210,8 @@ def exposure_of(mind: Mind, contract: str) -> Exposure | None:
     stops = _add_orders(mind, one)
     if desk is not None:
         _add_books(one, desk, stops)
+        if isinstance(one, SharedExposure):
+            one.parts = _parts(mind, contract, desk)
     elif not one.worker:
         return None
     one.long, one.short = one.sides()
@@ -219,6 +270,8 @@ def value(mind: Mind, one: Exposure) -> None:
     for order in one.doubtful:
         if one.net is not None:
             one.net -= unknown_loss(order, order.leaves(), mark, one.kind)
+    if isinstance(one, SharedExposure):
+        one.split(mark)
     if one.worst:
         one.at_risk = FAR if one.kind is STRANGE else max(one.long_risk, one.short_risk)
 
@@ -242,6 +295,8 @@ def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
             resting = one.bids if order.side > 0 else one.offers
             resting.append((order.limit_price, order.intent_id))
         if not order.protects:
+            if order.reducing and isinstance(one, SharedExposure):
+                left = _beyond(mind, order, left)
             one.add(order.side, left, rates.entry(order.stop_loss_ticks))
         elif order.stop_price is not None and order.state is not SUSPENDED:
             stops.append(order)
@@ -266,7 +321,7 @@ def nothing_of(mind: Mind, contract: str) -> Exposure:
     rates = mind.rates.get(kind.root)
     if rates is None:
         rates = mind.rates[kind.root] = Rates(mind, kind)
-    return Exposure(contract, rates)
+    return (SharedExposure if contract in mind.state.shared else Exposure)(contract, rates)
 
 
 def tenths(found: dict[str, Exposure]) -> int:

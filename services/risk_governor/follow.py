@@ -20,6 +20,7 @@ from services.risk_governor.latches import (
     unlatch,
 )
 from services.risk_governor.levels import cancel, judge_account
+from services.risk_governor.sharing import note_stop
 from services.risk_governor.standing import payout_is_seen
 from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
 from shared.domain.ledger import HUMAN
@@ -123,20 +124,20 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     state.router_no = fill.no
     held = state.ledger.held(fill.sleeve, fill.contract)
     trade_began(mind, fill, held)
+    key = fill.intent_id or fill.tag
+    order = state.orders.get(key)
+    if state.shared and fill.trade_id not in state.ledger.trades:
+        note_stop(mind, fill, order)
     parts = state.ledger.apply(fill)
     if not parts:
         return
     state.fills += 1
     state.tally.traded = True
-    key = fill.intent_id or fill.tag
     lots = -fill.size if fill.voided else fill.size
-    order = state.orders.get(key)
     if order is None:
-        state.early[key] = state.early.get(key, 0) + lots
-        if len(state.early) > EARLY_MAX:
-            del state.early[next(iter(state.early))]
+        _keep_early(mind, key, lots)
     else:
-        order.booked += lots
+        order.booked += lots if fill.side == order.side else -lots  # a part may lie against it
     for done in [order for order in mind.ended(fill.contract) if _over(mind, order)]:
         del state.orders[done.intent_id]
     if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
@@ -157,6 +158,13 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     _trim_exits(mind, fill.contract)
     ask_again(mind, now_ns, fill.contract)
     judge_account(mind, now_ns)
+
+
+def _keep_early(mind: Mind, key: str, lots: Lots) -> None:
+    early = mind.state.early
+    early[key] = early.get(key, 0) + lots
+    if len(early) > EARLY_MAX:
+        del early[next(iter(early))]
 
 
 def _trim_exits(mind: Mind, contract: str) -> None:

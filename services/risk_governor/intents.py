@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.risk_governor import sharing
 from services.risk_governor.answers import (
     Intent,
     answer,
@@ -118,6 +119,11 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
 def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if not identified(mind, now_ns, intent):
         return
+    if mind.sharing or mind.state.shared:
+        refusal = sharing.form_refused(mind, intent)
+        if refusal is not None:
+            veto(mind, intent, refusal)
+            return
     if intent.purpose is EXIT:
         ask_exit(mind, now_ns, intent)
         return
@@ -157,7 +163,8 @@ def room_of(mind: Mind, intent: OrderIntent) -> Lots:
 def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     """Approve an exit, or let it wait for the fate of the one in flight, which it replaces."""
     state = mind.state
-    earlier = state.waiting.pop(intent.contract, None)
+    key = sharing.place_of(mind, intent)
+    earlier = state.waiting.pop(key, None)
     if earlier is not None:
         refuse_exit(mind, earlier, "replaced by a later exit")
     held = state.ledger.held(intent.sleeve, intent.contract)
@@ -168,22 +175,24 @@ def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
             if order.reducing and order.purpose in WISHES and order.sleeve == intent.sleeve:
                 one = Grounds(rule="one_exit", limit=1, actual=2)
                 cancel(mind, order.intent_id, f"replaced by {intent.intent_id}", one)
-        state.waiting[intent.contract] = intent
+        state.waiting[key] = intent
     else:
         approve(mind, now_ns, intent, min(intent.size, abs(held)), reducing=True)
 
 
 def ask_again(mind: Mind, now_ns: Nanos, contract: str) -> None:
-    """The waiting exit of a contract, after something happened to an order or position there."""
-    intent = mind.state.waiting.get(contract)
-    if intent is None:
-        return
-    if now_ns > intent.expires_ns:
-        del mind.state.waiting[contract]
-        veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, "an exit was in flight"))
-    elif not mind.closing_lots(intent.sleeve, contract, intent.side):
-        del mind.state.waiting[contract]
-        ask_exit(mind, now_ns, intent)
+    """The waiting exits of a contract, after something happened to an order or position there."""
+    for key in sharing.places(mind, contract):
+        intent = mind.state.waiting.get(key)
+        if intent is None:
+            continue
+        if now_ns > intent.expires_ns:
+            del mind.state.waiting[key]
+            why = "an exit was in flight"
+            veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, why))
+        elif not mind.closing_lots(intent.sleeve, intent.contract, intent.side):
+            del mind.state.waiting[key]
+            ask_exit(mind, now_ns, intent)
 
 
 def refuse_exit(mind: Mind, intent: OrderIntent, why: str) -> None:

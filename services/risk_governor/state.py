@@ -54,6 +54,7 @@ ROUTER: Final = "order_router"
 GATEWAY: Final = "market_data_gateway"
 SENTINEL: Final = "sentinel"
 GOVERNOR: Final = "risk_governor"
+ROUTER_OWN: Final = "router"  # the sleeve of orders that are nobody's: the net stop where many hold
 
 Answer = OrderApproved | OrderVetoed | ModifyApproved | CancelApproved
 STRANGE: Final = Product(
@@ -204,6 +205,15 @@ class Sleeve(Struct):
     untuned: str = ""
 
 
+class Shared(Struct):
+    """A contract that several sleeves may hold at once. `sleeves`: who may open there (nobody any
+    more when the settings changed and it is not flat yet); `stops`: where each one's part ends.
+    """
+
+    sleeves: tuple[str, ...]
+    stops: dict[str, Ticks] = {}
+
+
 class Probation(Struct):
     """A new owner is watched: `pulses` to go, and how many vetoes it had in a row."""
 
@@ -282,6 +292,7 @@ class State(Struct, kw_only=True):
     others: OthersHold | None = None  # as last told in this life
     difference_until_ns: Nanos = 0  # a person looks at it: no flatten before
     we_hold: tuple[Holding, ...] = ()  # as last told to the other governors
+    shared: dict[str, Shared] = {}  # by contract
 
 
 class Mind:
@@ -299,6 +310,7 @@ class Mind:
         self.exposed_for: tuple[bool, Limits] = (False, self.limits)
         self.rates: dict[str, Rates] = {}  # by root, of the products asked about
         self.stale: dict[str, None] = {}
+        self.sharing = settings.sharing
         self._today: TradingDay | None = None
 
     def forget(self, contract: str) -> None:

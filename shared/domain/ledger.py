@@ -77,6 +77,12 @@ class Ledger(Struct):
         book = desk.owners.get(owner) if desk is not None else None
         return book.position.lots if book is not None else 0
 
+    def sides(self, contract: str) -> tuple[Lots, Lots]:
+        """(long, short): what all owners of a contract hold on either side."""
+        desk = self.desks.get(contract)
+        held = [book.position.lots for book in desk.owners.values()] if desk is not None else []
+        return sum(lots for lots in held if lots > 0), -sum(lots for lots in held if lots < 0)
+
     def book(self, owner: str, contract: str) -> Book:
         """The book of an owner, a new empty one if there is none (not kept)."""
         desk = self.desks.get(contract)
