@@ -650,6 +650,8 @@ class RiskState(Event, frozen=True, kw_only=True):
     winning_days: int = 0  # since the last payout
     layers: tuple[RiskLayer, ...] = ()  # every line of the day, gravest first
     firm: FirmStanding | None = None  # None until a balance is known
+    bounds: tuple[tuple[str, str], ...] = ()  # limits that are no whole numbers, as JSON: at a
+    # life's beginning, and when they change
 
 
 class WorkingOrder(Struct, frozen=True, kw_only=True):

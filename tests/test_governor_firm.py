@@ -54,8 +54,9 @@ def test_the_firms_window_around_a_price_report_is_the_packs() -> None:
     risk = msgspec.convert(
         msgspec.to_builtins(given.risk_governor) | {"news": news}, type(given.risk_governor)
     )
-    report, other = Limits(risk, given.rules()).news
+    given = msgspec.structs.replace(given, risk_governor=risk)
+    report, other = Limits(given).news
     assert report[1:3] == (5 * MINUTE, 5 * MINUTE)
     assert other[1:3] == (60 * SECOND, 30 * SECOND)
     wider = with_fact(given, news_before_ns=9 * MINUTE)
-    assert Limits(risk, wider.rules()).news[0][1] == 9 * MINUTE
+    assert Limits(wider).news[0][1] == 9 * MINUTE

@@ -12,8 +12,6 @@ import pytest
 
 from services.risk_governor.core import Governor
 from services.risk_governor.latches import KINDS, By, clear, latch, recall, told
-from services.risk_governor.limits import KEPT, MORE, tighter, values_of
-from services.risk_governor.state import FAR
 from services.risk_governor.words import DiskSpace, Outcome, Verb
 from shared.events import (
     Flatten,
@@ -26,7 +24,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import MINUTE, SECOND
-from tests.governor_stage import BUY, MNQ, OPENING, SELL, Stage, passed, refused, settings, wide
+from tests.governor_stage import BUY, MNQ, OPENING, SELL, Stage, passed, refused, wide
 
 NEXT_DAY = 1_795_042_800 * SECOND  # 2026-11-18 17:00 CT
 
@@ -273,62 +271,3 @@ def test_other_code_finds_each_latch_again_in_the_recorded_words() -> None:
     assert told(fresh.mind) == said.latches
     recall(fresh.mind, said.latches)
     assert told(fresh.mind) == said.latches, "once is enough"
-
-
-def test_looser_settings_wait_for_17_00_and_tighter_ones_do_not() -> None:
-    stage = Stage(settings(daily_cap=300, trades_per_day=10)).opened()
-    looser = Governor(settings(daily_cap=400, session_cap=0, trades_per_day=5))
-    looser.restore(stage.governor.snapshot())
-    given = looser.mind.limits.given
-    assert (given.daily_cap, given.session_cap, given.trades_per_day) == (300, 200, 5)
-    assert "daily_cap stays 300 until 17:00 CT (the settings say 400)" in looser.mind.limits.kept
-    stage.governor = looser
-    stage.pulse(SECOND)
-    assert dict(stage.state().limits)["daily_cap"] == 300
-    assert "session_cap stays 200" in stage.state().kept
-    new_day(stage)
-    given = looser.mind.limits.given
-    assert (given.daily_cap, given.session_cap, given.trades_per_day) == (400, 0, 5)
-    assert stage.state().kept == ""
-
-
-def test_looser_settings_wait_also_where_no_snapshot_can_be_read() -> None:
-    stage = Stage(settings(daily_cap=300)).opened()
-    said = [event for event in stage.heard if isinstance(event, RiskState)][-1]
-    folded = Governor(settings(daily_cap=400))
-    told_before = [*stage.story]
-    for now, event in told_before:
-        folded.on(now, event)
-    folded.recall(stage.now, said)
-    assert folded.mind.limits.given.daily_cap == 300
-
-
-FREE = {
-    "hold_trips", "correlation_days", "kelly_trades", "net_stop_ticks", "allocation_days",
-    "floor_at_least",
-}  # fmt: skip
-"""Whole numbers that are neither tighter nor looser: what is assumed, and how much is evidence."""
-
-
-def test_every_number_of_the_settings_is_kept_tight_or_known_to_be_free() -> None:
-    given = settings().risk_governor
-    numbers = [
-        prefix + name
-        for prefix, section in (("", given), ("pretrade.", given.pretrade))
-        for name in section.__struct_fields__
-        if type(getattr(section, name)) is int
-    ]
-    assert set(numbers) - set(KEPT) == {
-        "pretrade." + name if name in {"hold_trips", "correlation_days", "kelly_trades"} else name
-        for name in FREE
-    }
-
-
-@pytest.mark.parametrize("name", KEPT)
-def test_each_limit_keeps_its_tighter_value(name: str) -> None:
-    now = values_of(settings().risk_governor)
-    for other in (now[name] + 1, max(1, now[name] - 1)):
-        held = tighter(now, {name: other})[name]
-        assert held in (now[name], other)
-        less = min(now[name] or FAR, other)
-        assert held == (max(now[name], other) if name in MORE else less)

@@ -224,8 +224,7 @@ def test_v23_a_limit_beyond_the_firms_is_refused_unless_wanted() -> None:
 
 
 def limits_of(**risk: Any) -> Limits:
-    given = settings(**risk)
-    return Limits(given.risk_governor, given.rules())
+    return Limits(settings(**risk))
 
 
 def test_the_effective_limit_is_the_smallest_daily_one_and_not_the_sessions() -> None:

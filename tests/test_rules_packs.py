@@ -13,7 +13,7 @@ from shared.domain.rules.inside import contradiction
 from shared.domain.rules.pack import FIELDS, STRICTEST, Fact, PackError, RulePack, assemble, key_of
 from shared.domain.rules.payout import largest_request, may_request
 from shared.sections import RiskGovernor, SimulatedAccount
-from shared.settings import SettingsError, load
+from shared.settings import Settings, SettingsError, load
 from shared.units import USD
 
 COMBINE = "topstep-50k-combine@2026-09"
@@ -235,7 +235,14 @@ def test_v23_what_contradicts_the_firm_is_refused_with_the_reason(
     assert bool(reason) is bool(says)
     if reason:
         with pytest.raises(ValueError, match="firm's"):
-            Limits(given, pack)
+            Limits(under(given, pack))
+
+
+def under(given: RiskGovernor, pack: RulePack) -> Settings:
+    """Whole settings with these limits, under this pack."""
+    plain = load(env={})
+    packs = plain.packs | {given.rules: pack}
+    return msgspec.structs.replace(plain, risk_governor=given, packs=packs)
 
 
 @pytest.mark.parametrize(("has_limit", "binds"), [(True, 1_000), (False, 1_500)])
@@ -243,7 +250,7 @@ def test_v23_the_override_counts_only_where_the_firm_has_no_limit(
     has_limit: bool, binds: int
 ) -> None:
     given = risk(daily_loss=1_500, beyond_firm_daily_loss=True, daily_loss_limit=has_limit)
-    assert Limits(given, rulebook.pack(COMBINE).rules).daily_loss == binds * USD
+    assert Limits(under(given, rulebook.pack(COMBINE).rules)).daily_loss == binds * USD
 
 
 @pytest.mark.parametrize(

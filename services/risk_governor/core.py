@@ -30,8 +30,9 @@ from services.risk_governor import (
     watch,
 )
 from services.risk_governor.answers import follow_approved, number_of_id, remember
+from services.risk_governor.directions import tighter
 from services.risk_governor.exposure import exposures
-from services.risk_governor.limits import tighter
+from services.risk_governor.limits import values_in
 from services.risk_governor.sanity import is_sane
 from services.risk_governor.state import (
     CLOSING,
@@ -255,7 +256,7 @@ class Governor:
         state.disk_mb = state.others = None
         for conduct in state.conduct.values():
             conduct.births_real_ns.clear()  # who is born with us did not die of its own fault
-        state.newborn = started.fresh
+        state.newborn, state.limits_due = started.fresh, True
         for contract in state.naked_real_ns:
             state.naked_real_ns[contract] = 0
         for order in state.orders.values():
@@ -331,7 +332,7 @@ class Governor:
         state.halt_no = max(state.halt_no, said.halt_no)
         if said.limits and said.trading_day:
             known = state.in_force if said.trading_day == state.in_force_day else {}
-            mind.hold_limits(tighter(dict(said.limits), known))
+            mind.hold_limits(tighter(values_in(said.limits, said.bounds), known))
             state.in_force_day = said.trading_day
         if said.latches:
             latches.recall(mind, said.latches)

@@ -52,7 +52,7 @@ def begin_day(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
         return
     state.day, state.drift = today.day, 0
     mind.hold_limits(state.in_force if state.in_force_day == today.day else {})
-    state.in_force_day = today.day
+    state.in_force_day, state.limits_due = today.day, True
     unlatch(mind, NEW_DAY, COOLDOWN)
     clear(mind, By.DAY, SESSION, proven=True)
     allocate(mind, now_ns)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import structs
+
 from services.risk_governor.equity import (
     Account,
     account,
@@ -244,7 +246,10 @@ def cancel(mind: Mind, target: str, reason: str, grounds: Grounds) -> None:
 def say_state(mind: Mind, now_ns: Nanos) -> None:
     state = mind.state
     state.said_real_ns, state.said_latched = state.real_ns, state.latched
-    mind.out.append(risk_state(mind, now_ns))
+    said = risk_state(mind, now_ns)
+    if state.limits_due:
+        said, state.limits_due = structs.replace(said, bounds=mind.limits.others), False
+    mind.out.append(said)
 
 
 def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
@@ -275,7 +280,7 @@ def risk_state(mind: Mind, now_ns: Nanos) -> RiskState:
         worst_equity=0 if now is None else now.equity - now.allowance,
         rooms=rooms(mind, now),
         recovery=in_recovery(mind),
-        limits=tuple(limits.values.items()),
+        limits=limits.numbers,
         kept=limits.kept,
         cap_tenths=state.cap_tenths,
         budgets=tuple(state.budgets.items()),

@@ -1,80 +1,63 @@
 """The settings as integers, checked against the firm's own walls, and never looser within a day.
 
 What was in force when a trading day began, or was tightened since, holds until 17:00 CT: a restart
-with looser settings keeps the tighter value of each, and the governor says which. Tightening holds
-at once. What is neither tighter nor looser (the size of the account, patience with a peer) is taken
-as it is set.
+with looser settings, or another rule pack, keeps the tighter value of each, and the governor says
+which. Tightening holds at once. Which way each setting is tighter, and which has no such way,
+stands in `directions`.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import structs
 
+from services.risk_governor.directions import (
+    PACK,
+    PRETRADE,
+    SESSION,
+    TIGHTER,
+    Values,
+    tighter,
+)
 from shared.domain.rules.account import Own, terms_of
 from shared.domain.rules.caps import smaller_cap
 from shared.domain.rules.day import share_of, smaller_limit
 from shared.domain.rules.inside import contradiction, daily_limit
 from shared.domain.rules.pack import RulePack
 from shared.events import OrderType
-from shared.sections import RiskGovernor
+from shared.sections import RiskGovernor, Session
+from shared.settings import Settings
 from shared.units import SECOND, USD, Lots, Micros, Nanos
 from shared.venue.times import time_ns
 
-Values = dict[str, int]
 WHOLE: Final = 100
-PRETRADE: Final = "pretrade."
 CPI: Final = "CPI"
-LESS: Final = (
-    "order_size", "position", "account_position_tenths", "trade_risk", "open_risk", "daily_loss",
-    "drawdown_kill", "trades_per_day", "quoted_per_day", "orders_per_window", "price_collar_ticks",
-    "pretrade.account_orders_per_window", "pretrade.messages_free", "pretrade.births",
-    "pretrade.messages_per_contract", "pretrade.fills_per_window", "pretrade.contracts_per_day",
-    "pretrade.unknown_orders", "pretrade.spread_ticks", "pretrade.jump_bp", "pretrade.limit_bp",
-    "pretrade.stress_loss", "pretrade.correlation_percent",
-)  # fmt: skip
-"""Limits of which less is tighter."""
-LESS_OR_NONE: Final = (
-    "session_cap", "daily_cap", "recovery_percent", "emergency_percent", "loss_streak",
-    "sleeve_loss", "profit_stop", "allocation_share_percent",
-)  # fmt: skip
-"""The same, and 0 means that there is no such limit."""
-MORE: Final = (
-    "slippage_ticks", "exit_allowance_ticks", "thin_percent", "approach_percent", "cooldown_s",
-    "news_before_s", "news_after_s", "pretrade.limit_zone_bp", "pretrade.disk_low_mb",
-    "pretrade.disk_stop_mb", "pretrade.gap_percent",
-)  # fmt: skip
-"""Limits of which more is tighter."""
-KEPT: Final = LESS + LESS_OR_NONE + MORE
 
 
-def values_of(given: RiskGovernor) -> Values:
-    """The limits that may only be tightened within a day, by the names of their settings."""
-    return {name: attrgetter(name)(given) for name in KEPT}
-
-
-def with_values(given: RiskGovernor, values: Values) -> RiskGovernor:
-    """The settings with these limits in them."""
-    own = {name: value for name, value in values.items() if not name.startswith(PRETRADE)}
-    inner = {
-        name.removeprefix(PRETRADE): value
-        for name, value in values.items()
-        if name.startswith(PRETRADE)
+def values_of(settings: Settings) -> Values:
+    """What may only be tightened within a day, as plain values by the paths of `directions`."""
+    given = settings.risk_governor
+    parts = (("", given), (PRETRADE, given.pretrade), (SESSION, settings.session))
+    found = {
+        prefix + name: getattr(part, name)
+        for prefix, part in (*parts, (PACK, settings.rules()))
+        for name in part.__struct_fields__
+        if prefix + name in TIGHTER
     }
-    return structs.replace(given, **own, pretrade=structs.replace(given.pretrade, **inner))
+    plain: Values = msgspec.json.decode(msgspec.json.encode(found))
+    return plain
 
 
-def tighter(first: Values, second: Values) -> Values:
-    """The tighter of each limit; one that is missing in `second` is as in `first`."""
-    return {name: _tighter(name, value, second.get(name, value)) for name, value in first.items()}
-
-
-def _tighter(name: str, one: int, other: int) -> int:
-    if name in LESS_OR_NONE:
-        return smaller_limit(one, other)
-    return max(one, other) if name in MORE else min(one, other)
+def _with(part: Any, prefix: str, values: Values) -> Any:
+    """A section, or the pack, with these values in it."""
+    own = {
+        name: values[prefix + name] for name in part.__struct_fields__ if prefix + name in values
+    }
+    kinds = {field.name: field.type for field in structs.fields(part)}
+    typed = {name: msgspec.convert(value, kinds[name]) for name, value in own.items()}
+    return structs.replace(part, **typed)
 
 
 class Limits:
@@ -84,18 +67,33 @@ class Limits:
     therefore has to wait.
     """
 
-    def __init__(self, given: RiskGovernor, pack: RulePack, held: Values | None = None) -> None:
-        reason = contradiction(given, pack)
+    def __init__(self, settings: Settings, held: Values | None = None) -> None:
+        wanted_risk, wanted_pack = settings.risk_governor, settings.rules()
+        reason = contradiction(wanted_risk, wanted_pack)
         if reason:
             raise ValueError(reason)
-        wanted = values_of(given)
+        wanted = values_of(settings)
         self.values = tighter(wanted, held or {})
         self.kept = ", ".join(
-            f"{name} stays {value} until 17:00 CT (the settings say {wanted[name]})"
+            f"{name} stays {_shown(value)} until 17:00 CT (the settings say {_shown(wanted[name])})"
             for name, value in self.values.items()
             if value != wanted[name]
         )
-        given = with_values(given, self.values)
+        self.numbers = tuple(
+            (name, value)
+            for name, value in self.values.items()
+            if type(value) is int and not name.startswith(PACK)
+        )
+        numbers = dict(self.numbers)
+        self.others = tuple(
+            (name, msgspec.json.encode(value).decode())
+            for name, value in self.values.items()
+            if name not in numbers
+        )
+        given: RiskGovernor = _with(wanted_risk, "", self.values)
+        given = structs.replace(given, pretrade=_with(given.pretrade, PRETRADE, self.values))
+        self.session: Session = _with(settings.session, SESSION, self.values)
+        pack: RulePack = _with(wanted_pack, PACK, self.values)
         self.given = given
         self.pack = pack
         self.terms = terms_of(pack, given.daily_loss_limit, Own())
@@ -149,3 +147,13 @@ class Limits:
         before = max(self.given.news_before_s * SECOND, firm[0])
         after = max(self.given.news_after_s * SECOND, firm[1])
         return event, before, after, kind
+
+
+def _shown(value: Any) -> str:
+    """As the settings write it."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else str(value)
+
+
+def values_in(numbers: tuple[tuple[str, int], ...], others: tuple[tuple[str, str], ...]) -> Values:
+    """What our own recorded word says was in force; an older one told whole numbers only."""
+    return {**dict(numbers), **{name: msgspec.json.decode(text) for name, text in others}}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from services.risk_governor.conduct import Conduct
-from services.risk_governor.limits import Limits, Values
+from services.risk_governor.directions import Values
+from services.risk_governor.limits import Limits
 from services.risk_governor.members import UP
 from services.risk_governor.sanity import TICKS_MAX
 from services.risk_governor.words import Holding, OthersHold
@@ -244,6 +245,7 @@ class State(Struct, kw_only=True):
     thin: bool = False  # an hour poor in volume, in which leaving costs more
     in_force: Values = {}  # the limits of a day, never looser than when it began
     in_force_day: str = ""
+    limits_due: bool = True  # those that are no whole numbers are to be told
     records: dict[str, list[Micros]] = {}  # sleeve -> its nets of the last finished days
     budgets: dict[str, Micros] = {}  # sleeve -> its slice of the distance to the floor
     banked: bool = False  # the profit target was reached, and a person resumed after it
@@ -300,7 +302,7 @@ class Mind:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = Limits(settings.risk_governor, settings.rules())
+        self.limits = Limits(settings)
         self.walls: Walls | None = None  # drawn by `equity` ...
         self.drawn: tuple[object, ...] = ()  # ... for these numbers
         self.calendar: Calendar = calendar(settings.session)
@@ -322,8 +324,9 @@ class Mind:
 
     def hold_limits(self, held: Values) -> None:
         """Take over what was in force before in this trading day, unless ours is tighter."""
-        self.limits = Limits(self.settings.risk_governor, self.settings.rules(), held)
+        self.limits = Limits(self.settings, held)
         self.state.in_force = self.limits.values
+        self.calendar, self._today = calendar(self.limits.session), None
         self.forget("")
 
     def today(self, now_ns: Nanos) -> TradingDay | None:
