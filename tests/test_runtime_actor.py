@@ -15,7 +15,7 @@ import pytest
 
 from shared.core import Word
 from shared.events import Bar, Event, Phase, SessionPhase, Started, Stopping
-from shared.runtime import disk, history, journal, lanes, paths, records
+from shared.runtime import disk, history, journal, lanes, paths, records, wire
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Host
@@ -374,6 +374,9 @@ class FullDisk:
 
         self.patch.setattr(os, "write", write)
 
+    def lift(self) -> None:
+        self.patch.setattr(os, "write", self.real)
+
 
 def full_disk_script(disk: FullDisk, bench: Bench) -> object:
     async def script(host: Host) -> None:
@@ -409,6 +412,76 @@ def test_it_stays_until_its_core_lets_it_go(bench: Bench, monkeypatch: pytest.Mo
     script = full_disk_script(FullDisk(monkeypatch), bench)
     assert bench.live("l", Holding, script) is Exit.DISK  # type: ignore[arg-type]
     assert Holding.asked >= 3
+
+
+class Holder(toys.Toy):
+    """Holds something that it may not leave; says of each poke what it is and that it was."""
+
+    publishes = (Bar,)
+    words = (Poke, Done, Rescue)
+
+    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+        if isinstance(event, Poke):
+            self.state.count += event.n
+            return (toys.bar(event.n), Done(n=event.n), Rescue(n=event.n))
+        return ()
+
+    def may_stop(self) -> bool:
+        return False
+
+
+def test_when_the_disk_is_back_it_records_what_it_knows_and_says_what_nobody_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FullDisk(monkeypatch)
+
+    async def script(host: Host) -> None:
+        host.inject(Poke(n=1))
+        await settle()
+        paths.ballast_path(bench.var).unlink()
+        full.strike()
+        for n in (2, 3):
+            host.inject(Poke(n=n))
+            await settle()
+        await asyncio.sleep(0.6)
+        full.lift()
+        await asyncio.sleep(5)
+
+    assert bench.live("h", Holder, script) is Exit.DISK
+    assert bench.port.handled == [Done(n=1), *(Rescue(n=n) for n in (1, 2, 3))]
+    assert [bar.open for bar in bars_said(bench)] == [1]
+    bench.live("h", Holder, poking(4))
+    assert [bar.open for bar in bars_said(bench)] == [1, 2, 3, 4]
+    assert bench.port.handled == [Done(n=4), Rescue(n=4)], "no act is done again"
+    assert bench.actor is not None
+    assert bench.actor.core.state.count == 10  # type: ignore[attr-defined]
+    assert verify(bench.path("h")).trouble == ""
+    assert replay(bench.var, "h", build=lambda *_: Holder()).equal
+
+
+def test_a_disk_that_is_all_but_full_is_not_gone_back_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be full again with the first record: whoever holds something goes on reducing."""
+    full = FullDisk(monkeypatch)
+
+    async def script(host: Host) -> None:
+        paths.ballast_path(bench.var).unlink()
+        full.strike()
+        host.inject(Poke(n=1))
+        await settle()
+        monkeypatch.setattr(disk, "free_bytes", lambda _path: 1 << 20)
+        full.lift()
+        await asyncio.sleep(0.8)
+        host.fail("killed by the test.", Exit.CRASHED)
+
+    assert bench.live("h", Holder, script) is Exit.CRASHED
+    assert bench.kinds("h").count("start") == 1
+
+
+def bars_said(bench: Bench) -> list[Bar]:
+    said = [wire.head(f.record[2:]) for f in bench.frames("h") if f.record[1] == records.SAID]
+    return [msgspec.msgpack.decode(one.event, type=Bar) for one in said]
 
 
 def test_who_cannot_reduce_ends_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,7 +218,7 @@ def test_whoever_may_only_reduce_lives_on_without_a_record_and_forgets_it() -> N
     it.run(SECOND + 10)
     keeper = it.players["keeper"]
     heard = list(keeper.core.book.heard)  # type: ignore[attr-defined]
-    keeper.full_ns = it.now_ns + SECOND // 2
+    keeper.full_ns = it.now_ns + 4 * SECOND
     it.run(2 * SECOND - 1)
     stamped = keeper.core.book.stamped  # type: ignore[attr-defined]
     assert keeper.spoiled
@@ -229,6 +229,43 @@ def test_whoever_may_only_reduce_lives_on_without_a_record_and_forgets_it() -> N
     assert not keeper.spoiled
     teller = it.players["teller"].core
     assert keeper.core.book.heard == list(range(1, teller.count + 1))  # type: ignore[attr-defined]
+
+
+def test_a_disk_that_is_back_is_written_at_once_and_what_nobody_heard_is_said() -> None:
+    class Plea(Word, frozen=True, kw_only=True):
+        reducing: ClassVar[bool] = True
+
+    class Holder(Keeper):
+        words = (Ask, Plea, Stamp)
+        publishes = (Flatten,)
+
+        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+            number = len(self.book.heard)
+            for _ in super().on(now_ns, event):
+                yield Flatten(halt_no=number, scope=Scope.ACCOUNT, cause="toy")
+
+        def may_stop(self) -> bool:
+            return False
+
+    told: list[int] = []
+
+    def said(lane: str, seq: int, now_ns: int, event: Event) -> None:
+        if lane == "keeper" and isinstance(event, Flatten):
+            told.append(event.halt_no)
+
+    it = World({"teller": Teller, "keeper": Holder}, Stage(), SECOND, said=said)
+    it.run(SECOND + 10)
+    keeper = it.players["keeper"]
+    before = list(told)
+    keeper.full_ns = it.now_ns + 2 * SECOND
+    it.run(2 * SECOND)
+    assert keeper.spoiled
+    assert told == before, "nobody hears what is not on record"
+    it.run(5 * SECOND)
+    assert not keeper.spoiled
+    assert keeper.epoch == 2
+    teller = it.players["teller"].core
+    assert told == list(range(teller.count))  # type: ignore[attr-defined]
 
 
 def test_a_held_lock_keeps_a_process_from_starting() -> None:

@@ -47,6 +47,7 @@ class Player:
         self.back_ns: Nanos = 0  # since when it has been neither dead nor frozen
         self.full_ns: Nanos = 0  # no record of it can be written until then
         self.spoiled = False  # it lives on without a record
+        self.lost: list[Event] = []  # said to nobody while it lived without a record
         self.unsaid: tuple[Event, ...] = ()  # decided in the last life, not on record
         self.untold = False  # that its code changed: it died before it was told
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
@@ -123,6 +124,12 @@ class Player:
         if lane:
             self.base_heard[lane] = last
 
+    def record_again(self) -> None:
+        """The disk is back: all that is known, and what nobody heard, goes on record."""
+        self.spoiled, self.whole = False, True
+        self.unsaid, self.lost = tuple(self.lost), []
+        self.rest()
+
     # -- being born again --------------------------------------------------------------------------
 
     def prove(self) -> None:
@@ -136,15 +143,15 @@ class Player:
         same). Raises Diverged.
         """
         if self.spoiled:
-            self.spoiled, self.heard = False, self.base_heard
+            self.spoiled, self.heard, self.lost = False, self.base_heard, []
         unsaid, self.unsaid = self.unsaid, ()
-        if changed and unsaid and self._unanswer():
+        if changed and unsaid and self.tape and self._unanswer():
             unsaid = ()
         self.core = self._rerun(unsaid, changed=changed)
         self.whole, self.before = True, ("", 0)
         if changed:
             self.rest()
-        elif unsaid:
+        elif unsaid and self.tape:
             now_ns, event, _ = self.tape[-1]
             self.tape[-1] = (now_ns, event, unsaid)
         return unsaid

@@ -246,9 +246,14 @@ class World:
         return self.now_ns - beat_ns > limit_s * SECOND
 
     def _end_without_disk(self, player: Player) -> None:
-        """Who lives without a record ends as soon as nothing depends on it."""
+        """Who lives without a record ends as soon as it can have one, or nothing depends on it."""
+        if not (player.up and player.spoiled):
+            return
         may_stop: Callable[[], bool] | None = getattr(player.core, "may_stop", None)
-        if player.up and player.spoiled and (may_stop is None or may_stop()):
+        if player.full_ns <= self.now_ns:
+            player.record_again()
+            self.kill(player.name, PULSE_NS)
+        elif may_stop is None or may_stop():
             self.kill(player.name, PULSE_NS)
 
     # -- a step ------------------------------------------------------------------------------------
@@ -333,7 +338,9 @@ class World:
         words: list[Word] = []
         for word in said:
             if not isinstance(word, Word):
-                if not player.spoiled:
+                if player.spoiled:
+                    player.lost.append(word)
+                else:
                     self._say(player, word, live=heard and not acts_ns)
             elif not player.spoiled or getattr(type(word), "reducing", False):
                 if self.overhear:

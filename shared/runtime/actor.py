@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,7 @@ from shared.events import (
     Started,
     Stopping,
 )
-from shared.runtime import journal, lanes, paths, pulse, records, wire
+from shared.runtime import disk, journal, lanes, paths, pulse, records, wire
 from shared.runtime.bus import Bus
 from shared.runtime.ears import spans_of
 from shared.runtime.exits import Exit, Fatal
@@ -189,12 +189,7 @@ class Actor(ProcessHost):
         start = self._a_start(self.name, now_ns)
         start = msgspec.structs.replace(start, fresh=found.fresh, changed=found.changed)
         brings = (found.changed or bool(found.turn_to)) and not found.fresh
-        memory = self._memory() if brings else None
-        if memory is not None:
-            memory.unsaid = [
-                (said.now_ns, said.cause, type(said.event).__name__, Raw(_encode(said.event)))
-                for said in found.unsaid
-            ]
+        memory = self._memory(found.unsaid) if brings else None
         self.recorder.start(start, memory)
         if self._relays:
             self.recorder.start_ticks(self._a_start(self._ticks, now_ns))
@@ -271,7 +266,7 @@ class Actor(ProcessHost):
 
     # -- remembering -------------------------------------------------------------------------------
 
-    def _memory(self) -> Memory:
+    def _memory(self, unsaid: Iterable[tuple[int, str, Event]] = ()) -> Memory:
         places = self.recorder.places()
         own = self.hearing.ears.get(self._ticks)
         if own is not None and own.mark.seq == self.mouth.seq.get(self._ticks, 0):
@@ -287,7 +282,25 @@ class Actor(ProcessHost):
             own=places,
             heard=self.hearing.marks(),
             lanes=tuple(self._heard),
+            unsaid=[
+                (now_ns, cause, type(event).__name__, Raw(_encode(event)))
+                for now_ns, cause, event in unsaid
+            ],
         )
+
+    def _record_again(self) -> bool:
+        """Whether the disk takes records again: all we know by now, and what nobody heard, then
+        stands in the journal as where the next life begins.
+        """
+        if not disk.has_room(self.var_dir):
+            return False
+        start = self._a_start(self.name, self._last_ns)
+        start = msgspec.structs.replace(start, changed=True, turned=True)
+        try:
+            self.recorder.start(start, self._memory(self.mouth.lost))
+        except (OSError, JournalUnwritable):
+            return False
+        return True
 
     def _snapshot(self) -> None:
         if not self.mouth.spoiled:
@@ -330,6 +343,8 @@ class Actor(ProcessHost):
             told = (self.name, self.epoch, 0, 0, self._last_ns, "", beat)
             self.bus.publish(self.name, wire.frame(Heartbeat, wire.body(told)))
         self.recorder.sync_soon()
+        if self.mouth.spoiled and self._record_again():
+            raise Fatal("the disk takes records again; the next life goes on from here.", Exit.DISK)
         may_stop: Callable[[], bool] | None = getattr(self.core, "may_stop", None)
         if (self.mouth.spoiled or self.hearing.deafness()) and (may_stop is None or may_stop()):
             deaf = self.hearing.deafness()

@@ -27,6 +27,11 @@ def free_bytes(path: str | Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def has_room(path: str | Path) -> bool:
+    """Whether there is enough to go on with, and to put something by again."""
+    return free_bytes(path) >= _ROOM_FOR_BALLAST
+
+
 def lay_ballast(path: Path) -> bool:
     """Put some megabytes by; whether they lie there now. Best effort by its nature."""
     try:
@@ -34,7 +39,7 @@ def lay_ballast(path: Path) -> bool:
             return True
     except OSError:
         pass  # none yet
-    if free_bytes(path.parent) < _ROOM_FOR_BALLAST:
+    if not has_room(path.parent):
         return False
     try:
         with path.open("wb") as file:

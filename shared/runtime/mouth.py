@@ -6,7 +6,8 @@ processor away from us, and an order waits for neither. What others are told kee
 
 One exception to the law: when the disk is full, a *reducing* act (a word class with
 `reducing = True`) is done although its record cannot be written, and told to people; everything
-else is left unsaid. And one kind of word has no record at all (a class with `derived = True`): news
+else is left unsaid, and what others should have heard is kept for the life that can record it. And
+one kind of word has no record at all (a class with `derived = True`): news
 without effect, so plentiful that its record would dwarf all others, which the core says again
 whenever it hears the same.
 """
@@ -31,6 +32,7 @@ from shared.runtime.recorder import Recorder
 _HALTS: Final = (Flatten, Armed, RiskState)
 """Public kinds that wait for the disk; of RiskState only one with a new halt number."""
 
+LOST_MAX: Final = 4_096  # a router that only reduces says some hundred in its worst hour
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -74,9 +76,13 @@ class Mouth:
         self.seq: dict[str, int] = {}
         self.prevs: dict[str, dict[str, int]] = {}
         self.spoiled = ""  # why nothing more can be recorded in this life
+        self.lost: list[tuple[int, str, Event]] = []  # for others, unsaid since then
 
     def say(self, now_ns: int, cause: str, events: Iterable[Event]) -> None:
         """Journal all the core said at once, then let it out. Raises JournalUnwritable."""
+        if self.spoiled:
+            self._say_unrecorded(now_ns, cause, events)
+            return
         recorded: list[bytes] = []
         out: list[tuple[Event, bytes]] = []
         durable = False
@@ -97,13 +103,24 @@ class Mouth:
             durable = durable or (kind in self._durable and self._must_last(event))
         if not out:
             return
-        written = self.write(*recorded) if recorded else not self.spoiled
-        if written and durable:
+        if recorded and not self.write(*recorded):
+            self._unseal(frame for _, frame in out if frame)
+            self._say_unrecorded(now_ns, cause, [event for event, _ in out])
+            return
+        if durable:
             self._recorder.sync()
-        self._let_out(out, written)
-        if not self._news:
-            self._idly(self._tell_people)
-        self._news += [event for event, _ in out]
+        self._let_out(out)
+
+    def _say_unrecorded(self, now_ns: int, cause: str, events: Iterable[Event]) -> None:
+        """Do what reduces; what others should hear waits for a life that can record it."""
+        done: list[tuple[Event, bytes]] = []
+        for event in events:
+            if type(event) in self._reducing:
+                logger.critical("done without a record, the disk is full: {}", event)
+                done.append((event, b""))
+            elif type(event) in self._topics and len(self.lost) < LOST_MAX:
+                self.lost.append((now_ns, cause, event))
+        self._let_out(done)
 
     def settle(self) -> None:
         """Say what is held."""
@@ -129,11 +146,14 @@ class Mouth:
         self.seq[lane] = prevs[topic] = seq
         return body
 
-    def _let_out(self, out: list[tuple[Event, bytes]], written: bool) -> None:
-        if not written:
-            out = [(event, frame) for event, frame in out if type(event) in self._reducing]
-            for event, _ in out:
-                logger.critical("done without a record, the disk is full: {}", event)
+    def _unseal(self, frames: Iterable[bytes]) -> None:
+        """These were not recorded: the last numbers used are the ones before theirs."""
+        for frame in reversed(list(frames)):
+            envelope = wire.head(frame.partition(b"\0")[2])
+            self.seq[self._actor] = envelope.seq - 1
+            self.prevs[self._actor][wire.kind_of(envelope.event)] = envelope.prev
+
+    def _let_out(self, out: list[tuple[Event, bytes]]) -> None:
         acts = [event for event, frame in out if not frame]
         for act in acts:
             assert self._port is not None, f"{self._actor} said {act} and has no port"
@@ -150,6 +170,9 @@ class Mouth:
         for event, _ in out:
             if type(event) is SessionPhase:
                 self._on_phase(event)
+        if out and not self._news:
+            self._idly(self._tell_people)
+        self._news += [event for event, _ in out]
 
     def _publish(self, frames: list[bytes], *, urgent: bool) -> None:
         assert self.bus is not None, "whoever publishes has a bus"
