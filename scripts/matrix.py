@@ -49,7 +49,7 @@ FROZEN_S: Final = {
 }  # fmt: skip
 """Seconds of a freeze, each longer than the patience of those who watch the victim."""
 FROZEN_ELSE_S: Final = 6.0  # the router (the sentinel waits 5 s), sleeves, everybody
-STEP_S: Final = 60.0
+STEP_S: Final = 120.0  # a partial fill is the market's to give
 BACK_S: Final = 120.0
 STOP_ORDER: Final = 4  # the venue's number of a stop
 SLOW_MS: Final = 900

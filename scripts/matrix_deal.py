@@ -158,6 +158,8 @@ def play_all(minutes: float, seed: int, jobs: int, results: Path) -> Table:
         with multiprocessing.get_context("spawn").Pool(jobs, _end_by_exit) as pool:
             for _ in pool.imap_unordered(play, enumerate(hands)):
                 pass
+            pool.close()
+            pool.join()  # workers end by themselves; only an interrupt asks them to
     return Table.read(results)
 
 
