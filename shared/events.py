@@ -427,6 +427,7 @@ class VetoRule(Enum):
     SLEEVE_BUDGET = "SLEEVE_BUDGET"  # micro-dollars
     DISK = "DISK"  # mebibytes free
     HEDGE = "HEDGE"  # contracts another account may hold on the other side
+    MARGIN = "MARGIN"  # micro-dollars of margin against what the account has
     GAP = "GAP"  # micro-dollars of a gap against everything that could be held
 
 

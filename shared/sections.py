@@ -234,6 +234,7 @@ class PreTrade(Section, frozen=True, kw_only=True):
     limit_bp: Positive  # the exchange's price limit from the last settlement
     limit_zone_bp: Natural  # nothing is held so near to it
     stress_bp: dict[str, Positive]  # product group -> its move that is feared; others do not trade
+    margin_bp: dict[str, Positive]  # product group -> margin; others do not trade
     gap_percent: Percent  # of `stress_bp`: the gap the guarantee bears; 0: not asked
     stress_loss: Positive  # of a group, all of it moving so at once, without any stop
     correlation_percent: Percent  # of two sleeves on one side; 100: not asked

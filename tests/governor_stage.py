@@ -74,6 +74,7 @@ OPENING = 1795016100 * SECOND  # 2026-11-18T15:35:00Z, 09:35 CT
 HOUR = 3_600 * SECOND
 TODAY = "2026-11-18"
 PRETRADE = PreTrade.__struct_fields__
+GROUPS = tuple(load(env={}).risk_governor.pretrade.margin_bp)
 BUY, SELL = Side.BUY, Side.SELL
 
 
@@ -98,7 +99,7 @@ def wide(**risk: Any) -> Settings:
         "fills_per_window": 1_000, "contracts_per_day": 10_000, "hold_s": 0.0,
         "births": 100, "unknown_orders": 100, "spread_ticks": 100, "jump_bp": 9_000,
         "limit_bp": 9_000, "stress_loss": 1_000_000, "gap_percent": 0,
-        "correlation_percent": 100,
+        "correlation_percent": 100, "margin_bp": dict.fromkeys(GROUPS, 1),
     }  # fmt: skip
     return settings(**{**far, **risk})
 

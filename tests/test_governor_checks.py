@@ -630,6 +630,7 @@ def test_entries_on_their_way_count_as_trades_and_adds_do_not() -> None:
 def test_every_rule_is_in_the_tuple_once() -> None:
     from services.risk_governor import (
         checks_conduct,
+        checks_funds,
         checks_gap,
         checks_kind,
         checks_market,
@@ -639,8 +640,8 @@ def test_every_rule_is_in_the_tuple_once() -> None:
     )
 
     rooms = (
-        checks_conduct, checks_gap, checks_kind, checks_market, checks_size, checks_together,
-        checks_world,
+        checks_conduct, checks_funds, checks_gap, checks_kind, checks_market, checks_size,
+        checks_together, checks_world,
     )  # fmt: skip
     every = {
         name

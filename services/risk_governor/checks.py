@@ -21,6 +21,7 @@ from services.risk_governor.checks_conduct import (
     rate_is_bearable,
     sleeve_is_on,
 )
+from services.risk_governor.checks_funds import margin_is_there
 from services.risk_governor.checks_gap import gap_is_survivable
 from services.risk_governor.checks_kind import (
     contract_is_free,
@@ -130,6 +131,7 @@ SIZE_CHECKS: Final[tuple[Check, ...]] = (
     slice_bears,
     open_risk_is_bearable,
     group_bears_stress,
+    margin_is_there,
     gap_is_survivable,
     floor_stays_far,
     drawdown_stays_bearable,

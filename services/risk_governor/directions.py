@@ -103,6 +103,7 @@ TIGHTER: Final[dict[str, Tighter]] = {
     "pretrade.kelly": every,
     "pretrade.order_types": common,
     "pretrade.stress_bp": larger_where_both,
+    "pretrade.margin_bp": larger_where_both,
     "rules.product_contracts": each_smaller,
     "rules.scaling_minis": pairwise_smaller,
     "rules.news_roots": every,

@@ -147,6 +147,15 @@ PRETRADE: Final = (
         settings=(ASKED + "stress_bp", ASKED + "stress_loss"),
     ),
     Entry(
+        rule="MARGIN",
+        name="More margin than the account has",
+        what="Refuses what would tie up more than the account's size and its profit or loss.",
+        why="The venue tells no margin, so it is reckoned well above the exchange's.",
+        clears="smaller positions, or more in the account",
+        unit="usd",
+        settings=(ASKED + "margin_bp",),
+    ),
+    Entry(
         rule="GAP",
         name="A gap could let the firm act first",
         what="Refuses what could not bear the declared gap of every contract at once, stops"
