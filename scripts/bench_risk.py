@@ -2,9 +2,10 @@
 
 The scene: ten open orders, three positions with their stops, four sleeves, six contracts quoted.
 Each round asks for one more order, has the router refuse it (so that the scene stays as it was) and
-moves the market by a tick. The quote timed is one that reaches no level, as nearly all are. Timed
-one by one with everything between them, as a process would meet them; beside them stands a bare
-encode of the same intent, as a yardstick of the computer.
+moves the market by a tick. Two quotes are timed: one inside its band, as nearly all are, and the
+first after an approval, which is judged whatever it is: every line is compared and every band drawn
+anew. Timed one by one with everything between them, as a process would meet them; beside them
+stands a bare encode of the same intent, as a yardstick of the computer.
 """
 
 from __future__ import annotations
@@ -71,14 +72,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     scene = Scene()
-    intents, quotes, bare = scene.rounds(max(100, args.rounds))
+    timings = scene.rounds(max(100, args.rounds))
     found: dict[str, Any] = {"load": load_now(), "orders": scene.orders()}
     lines = [f"{scene.orders()} open orders, 3 positions, 4 sleeves; {found['load']}"]
-    for name, taken in (("intent", intents), ("quote", quotes), ("bare encode", bare)):
+    for name, taken in timings.items():
         taken.sort()
         median, slow = share(taken, 0.5) / 1e3, share(taken, 0.99) / 1e3
         found[name] = {"p50_us": median, "p99_us": slow}
-        lines.append(f"{name:<12} median {median:8.2f} us, p99 {slow:8.2f} us")
+        lines.append(f"{name:<14} median {median:8.2f} us, p99 {slow:8.2f} us")
     report(args, "\n".join(lines), found)
     return Exit.OK
 
@@ -116,10 +117,11 @@ class Scene:
     def orders(self) -> int:
         return len(self.core.mind.state.orders)
 
-    def rounds(self, count: int) -> tuple[list[float], list[float], list[float]]:
+    def rounds(self, count: int) -> dict[str, list[float]]:
         """Nanoseconds each intent, quote and bare encode took."""
         intents: list[float] = []
         quotes: list[float] = []
+        judged: list[float] = []
         bare: list[float] = []
         encode = msgspec.msgpack.Encoder().encode
         for number in range(count):
@@ -130,7 +132,8 @@ class Scene:
             (approved,) = (one for one in said if isinstance(one, OrderApproved))
             self.update(approved, OrderState.REFUSED)
             bid = PRICES[MNQ] + number % 3
-            self.tell(self.quote(MNQ, bid))  # the first after an approval is judged, whatever it is
+            self.now += 1_000
+            judged.append(timed(self.core.on, self.now, self.quote(MNQ, bid))[1])
             quotes.append(timed(self.core.on, self.now, self.quote(MNQ, bid + 1))[1])
             began = time.perf_counter_ns()
             encode(wish)
@@ -138,7 +141,9 @@ class Scene:
             if number % 50 == 0:
                 for contract, price in PRICES.items():
                     self.tell(self.quote(contract, price))
-        return intents, quotes, bare
+        return {
+            "intent": intents, "quote": quotes, "quote judged": judged, "bare encode": bare
+        }  # fmt: skip
 
     # -- telling -------------------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from services.risk_governor.core import Governor
+from services.risk_governor.exposure import exposures
 from shared.events import (
     AuthorityGranted,
     Fill,
     Flatten,
     OrderApproved,
     OrderState,
+    OrderType,
     OrderUpdate,
     OrderVetoed,
     RiskLevel,
@@ -302,3 +304,14 @@ def test_memory_stays_small_over_a_long_day() -> None:
     stage.reconcile()
     assert state.early == {}
     assert len(stage.governor.snapshot()) < 200_000
+
+
+def test_an_order_is_counted_anew_where_its_update_names_another_contract() -> None:
+    stage = Stage(wide()).opened()
+    order = passed(stage.ask("trend", BUY, type=OrderType.LIMIT, limit_price=83_990))
+    stage.update(order, OrderState.UNKNOWN)
+    mind = stage.governor.mind
+    before = exposures(mind)[MNQ].unknown, len(exposures(mind)[MNQ].doubtful)
+    stage.update(order, OrderState.WORKING, contract=MES)
+    assert before == (1, 1)
+    assert (exposures(mind)[MNQ].unknown, exposures(mind)[MNQ].doubtful) == (0, [])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.risk_governor.bands import slopes, slopes_kept
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from services.risk_governor.core import Governor
 from services.risk_governor.draft import Draft, first_refusal, largest_size
@@ -121,6 +122,7 @@ def assert_counted_as_if_anew(mind: Mind) -> None:
     """What is kept from one question to the next is what a count from nothing gives."""
     kept = counted(mind)
     assert account_kept(mind, exposures(mind)) == account(mind)
+    assert slopes_kept(exposures(mind)) == slopes(mind)
     mind.forget("")
     assert kept == counted(mind)
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from msgspec import structs
 
+from services.risk_governor.bands import unbox
 from services.risk_governor.conduct import print_of
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.elsewhere import tell_others
-from services.risk_governor.equity import unbox
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (

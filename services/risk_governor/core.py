@@ -219,7 +219,7 @@ class Governor:
         mark.venue_ns = quote.venue_ns
         if mark.lo <= bid <= ask <= mark.hi:
             return NOTHING
-        levels.judge_account(self.mind, now_ns)
+        levels.judge_quote(self.mind, now_ns)
         return self._said(now_ns)
 
     def _on_feed(self, now_ns: Nanos, status: FeedStatus) -> None:

@@ -1,4 +1,4 @@
-"""Conservative equity, the lines at which a rule acts, and the bands inside which none can.
+"""Conservative equity, and the lines at which a rule acts.
 
 Longs are valued at the bid, shorts at the ask, the exit's fees are paid already. Equity is cash
 plus what is held at the mark, so there is no average price and no rounding in it. A venue balance
@@ -10,12 +10,6 @@ mark by product, more in hours poor in volume), and the fees and slippage of eve
 that may open. Whatever flattens for a loss of ours asks with it, the firm's floor without.
 
 Unknown is a value of its own: a held contract without a usable quote makes the whole sum None.
-
-Bands: what may still be lost (or won) before the nearest line acts is shared equally among the
-contracts that can move equity, and each share is cut to what is left to its own sleeve; each gets
-the prices at which its share would be used up. While every quote stays inside its band the changes
-together are below the slack, so no line can have been reached: the band is exact, not an
-approximation, and `tests/test_governor_equity.py` compares it with the naive sum.
 """
 
 from __future__ import annotations
@@ -37,7 +31,6 @@ from services.risk_governor.latches import (
     RECOVERY,
     SESSION_CAP,
     TARGET,
-    switched_off,
 )
 from services.risk_governor.limits import WHOLE
 from services.risk_governor.state import FAR, Line, Mark, Mind, Order, product
@@ -46,12 +39,15 @@ from shared.domain.ledger import HUMAN, Book, worth
 from shared.domain.rules.consistency import largest_day
 from shared.domain.rules.day import share_of
 from shared.domain.rules.loss import is_touched, kill_level
-from shared.domain.rules.sizing import entry_cost, largest_size
-from shared.events import RiskLayer, Room
+from shared.domain.rules.sizing import entry_cost
+from shared.events import RiskLayer
 from shared.units import Lots, Micros, Ticks
 
 QUIET: Final = (RECOVERY, CONSISTENCY)
 """Lines that tell or halve and close nothing: headroom does not lead to them."""
+
+
+NOWHERE: Final = 2 * FAR  # where no line is: no sum of money comes nearer to it than FAR
 
 
 class Account(Struct, frozen=True):
@@ -173,7 +169,7 @@ class Walls:
     something, the equity of the drawdown's `kill`, and `firm`, the net at which the firm acts.
     """
 
-    __slots__ = ("firm", "first", "kill", "lines")
+    __slots__ = ("_tripped", "_untripped", "firm", "first", "kill", "lines")
 
     def __init__(self, mind: Mind, base: Micros) -> None:
         self.lines = _draw(mind, base)
@@ -182,6 +178,31 @@ class Walls:
         self.kill = kill(mind)
         daily, floor = mind.limits.firm_daily, mind.state.floor - base
         self.firm: Micros = -daily if daily and floor < -daily else floor
+        self._tripped: tuple[str, ...] | None = None
+        self._untripped: tuple[Micros, Micros, Micros] = (0, 0, 0)
+
+    def rooms(self, now: Account, tripped: tuple[str, ...]) -> tuple[Micros, Micros]:
+        """What may still be lost and won before the next line acts that has not tripped yet."""
+        if tripped != self._tripped:
+            self._tripped, self._untripped = tripped, self._nearest(tripped)
+        loss, leaving, gain = self._untripped
+        net = now.session_net
+        left, late = net - loss, net - now.allowance - leaving
+        return left if left < late else late, gain - net
+
+    def _nearest(self, tripped: tuple[str, ...]) -> tuple[Micros, Micros, Micros]:
+        """The nearest lines of loss, of loss with the cost of leaving counted, and of gain."""
+        loss, leaving, gain = -NOWHERE, -NOWHERE, NOWHERE
+        for line in self.lines:
+            if line.key in tripped:
+                continue
+            if line.gain:
+                gain = min(gain, line.at)
+            elif line.leaving:
+                leaving = max(leaving, line.at)
+            else:
+                loss = max(loss, line.at)
+        return loss, leaving, gain
 
 
 def walls(mind: Mind, base: Micros) -> Walls:
@@ -278,121 +299,3 @@ def update_peak(mind: Mind, now: Account) -> None:
     """Remember the highest equity; the running kill follows it."""
     if now.equity > mind.state.peak:
         mind.state.peak = now.equity
-
-
-# -- bands -----------------------------------------------------------------------------------------
-
-
-def slopes(mind: Mind) -> dict[str, tuple[Lots, Lots]]:
-    """Contract -> contracts that lose when it falls, and when it rises, at worst."""
-    found = {
-        contract: (max(0, lots), max(0, -lots))
-        for contract, lots in mind.state.ledger.positions().items()
-    }
-    for order in mind.state.orders.values():
-        if order.worst_price is not None and order.leaves():
-            fall, rise = found.get(order.contract, (0, 0))
-            if order.side > 0:
-                fall += order.leaves()
-            else:
-                rise += order.leaves()
-            found[order.contract] = fall, rise
-    return found
-
-
-def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros]) -> None:
-    """Draw every contract's band anew, after anything that moved equity, lines or positions."""
-    state, moving = mind.state, slopes(mind)
-    for contract in state.shared:  # where each book loses by itself, not only the net position
-        long, short = state.ledger.sides(contract)
-        if long or short:
-            fall, rise = moving.get(contract, (0, 0))
-            moving[contract] = max(fall, long), max(rise, short)
-    for quoted in state.marks.values():
-        quoted.lo, quoted.hi = 1, FAR
-    if not moving:
-        return
-    loss, gain = _rooms(mind, now)
-    for contract, (fall, rise) in moving.items():
-        mark = state.marks.get(contract)
-        if mark is None:
-            continue
-        share = min(loss // len(moving), _sleeve_room(mind, contract, nets))
-        up = gain // len(moving)
-        if share <= 0 or up <= 0:
-            mark.lo, mark.hi = FAR, -FAR
-            continue
-        tick = product(contract).tick_micros
-        low, high = min(mark.bid, mark.ask), max(mark.bid, mark.ask)
-        mark.lo = max(1, low - _ticks(share, fall * tick), low - _ticks(up, rise * tick))
-        mark.hi = min(high + _ticks(share, rise * tick), high + _ticks(up, fall * tick))
-
-
-def unbox(mind: Mind) -> None:
-    """Let the next quote of anything be judged: what it would cost to leave has grown."""
-    for mark in mind.state.marks.values():
-        mark.lo, mark.hi = FAR, -FAR
-
-
-def _ticks(room: Micros, per_tick: Micros) -> Ticks:
-    """How far a price may move without using up a room."""
-    return (room - 1) // per_tick if per_tick else FAR
-
-
-def _rooms(mind: Mind, now: Account | None) -> tuple[Micros, Micros]:
-    """What may be lost and won before the next line that has not tripped yet."""
-    if now is None:
-        return -1, -1
-    loss, gain = FAR, FAR
-    if mind.limits.running:
-        gain = mind.state.peak - now.equity + 1
-    for line in lines(mind):
-        if line.key in mind.state.latches:
-            continue
-        room = room_to(line, now)
-        if line.gain:
-            gain = min(gain, room)
-        else:
-            loss = min(loss, room)
-    return loss, gain
-
-
-def _sleeve_room(mind: Mind, contract: str, nets: dict[str, Micros]) -> Micros:
-    """What the sleeves in a contract may still lose, each over all that it holds."""
-    limit, room = mind.limits.sleeve_loss, FAR
-    desks = mind.state.ledger.desks
-    if not limit or contract not in desks:
-        return room
-    for owner, book in desks[contract].owners.items():
-        if book.position.lots and owner in nets and switched_off(mind, owner) is None:
-            count = sum(
-                1 for desk in desks.values()
-                if owner in desk.owners and desk.owners[owner].position.lots
-            )  # fmt: skip
-            room = min(room, (nets[owner] + limit) // count)
-    return room
-
-
-def rooms(mind: Mind, now: Account | None) -> tuple[Room, ...]:
-    """For each contract quoted: how far to the next line if it alone moves, and what still fits."""
-    if now is None or mind.state.base is None:
-        return ()
-    line, moving, given = nearest(mind, now), slopes(mind), mind.limits.given
-    left, found = room_to(line, now), []
-    for contract, mark in mind.state.marks.items():
-        kind, (fall, rise) = product(contract), moving.get(contract, (0, 0))
-        ticks = price = 0
-        lots = max(fall, rise)
-        if lots and mark.usable():
-            ticks = max(0, -(-left // (lots * kind.tick_micros)))
-            price = mark_of(mark, 1) - ticks if fall >= rise else mark_of(mark, -1) + ticks
-        cost = entry_cost(
-            given.net_stop_ticks, given.slippage_ticks, kind.tick_micros, kind.fee_side_micros
-        )
-        found.append(
-            Room(
-                contract=contract, rule=line.key, ticks=ticks, price=price,
-                contracts=largest_size(left, cost),
-            )
-        )  # fmt: skip
-    return tuple(found)

@@ -53,6 +53,7 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
     if order is None:
         order = _adopted(mind, key, update)
         state.orders[key] = order
+    mind.forget(order.contract)  # also where the update, wrongly, names another one
     order.state = update.state
     order.done = update.state in TERMINAL
     order.size = update.size

@@ -218,12 +218,14 @@ def level_of(held: Latch) -> RiskLevel:
 
 def strictest(mind: Mind) -> tuple[RiskLevel, list[Latch]]:
     """The account's level and the latches that make it."""
+    if not mind.state.latches:
+        return _FREE, []
     account = [held for held in mind.state.latches.values() if not held.sleeve]
     for level in (RiskLevel.FLATTENING, RiskLevel.HALTED, RiskLevel.REDUCE_ONLY):
         found = [held for held in account if level_of(held) is level]
         if found:
             return level, found
-    return RiskLevel.ACTIVE, []
+    return _FREE, []
 
 
 def told(mind: Mind) -> tuple[RiskLatch, ...]:

@@ -12,6 +12,14 @@ from typing import Final
 
 from msgspec import structs
 
+from services.risk_governor.bands import (
+    Slopes,
+    rebox,
+    rooms,
+    rooms_left,
+    slopes,
+    slopes_kept,
+)
 from services.risk_governor.equity import (
     Account,
     account,
@@ -19,13 +27,11 @@ from services.risk_governor.equity import (
     layers,
     nearest,
     reached,
-    rebox,
     room_to,
-    rooms,
     sleeve_nets,
     update_peak,
 )
-from services.risk_governor.exposure import exposures
+from services.risk_governor.exposure import account_kept, exposures
 from services.risk_governor.latches import (
     CONSISTENCY,
     DRAWDOWN,
@@ -42,17 +48,18 @@ from services.risk_governor.latches import (
     switch_off,
     told,
 )
+from services.risk_governor.members import ACTIVE, FLATTENING, OPEN
 from services.risk_governor.standing import firm_standing, payable, standing
-from services.risk_governor.state import FAR, PHASES, Line, Mind
+from services.risk_governor.state import FAR, Line, Mind
 from shared.domain.rules.account import needed_profit
 from shared.domain.rules.day import limit_is_reached
+from shared.domain.rules.loss import is_touched
 from shared.events import (
     CancelApproved,
     Flatten,
     FlattenProgress,
     FlattenStage,
     Grounds,
-    Phase,
     RiskLevel,
     RiskState,
     Scope,
@@ -65,17 +72,27 @@ RECANCEL_REAL_NS: Final = 5 * SECOND  # a cancel without effect is asked for aga
 
 def judge_account(mind: Mind, now_ns: Nanos) -> None:
     """Compare the account with every line, latch what was reached, redraw the bands."""
-    now = account(mind)
+    _judge(mind, now_ns, account(mind), slopes(mind))
+
+
+def judge_quote(mind: Mind, now_ns: Nanos) -> None:
+    """The same after a quote: only prices moved, so what is kept of each contract is the truth."""
+    found = exposures(mind)
+    _judge(mind, now_ns, account_kept(mind, found), slopes_kept(found))
+
+
+def _judge(mind: Mind, now_ns: Nanos, now: Account | None, moving: Slopes) -> None:
     nets: dict[str, Micros] = {}
     if now is not None:
         update_peak(mind, now)
-        for line in reached(mind, now):
-            if line.key not in mind.state.latches:
-                _trip(mind, now_ns, line, now)
+        if is_touched(min(rooms_left(mind, now)), 0):
+            for line in reached(mind, now):
+                if line.key not in mind.state.latches:
+                    _trip(mind, now_ns, line, now)
         if mind.limits.sleeve_loss:
             nets = sleeve_nets(mind)
             _judge_sleeves(mind, now_ns, nets)
-    rebox(mind, now, nets)
+    rebox(mind, now, nets, moving)
 
 
 def _trip(mind: Mind, now_ns: Nanos, line: Line, now: Account) -> None:
@@ -165,7 +182,8 @@ def settle(mind: Mind, now_ns: Nanos) -> None:
     if level is not state.level or cause != state.cause or state.latched != state.said_latched:
         state.level, state.cause = level, cause
         say_state(mind, now_ns)
-    _flatten(mind)
+    if state.latches:
+        _flatten(mind)
     found = why_withdraw(mind, now_ns)
     if found is not None:
         withdraw(mind, *found)
@@ -198,9 +216,9 @@ def _flatten(mind: Mind) -> None:
 def why_withdraw(mind: Mind, now_ns: Nanos) -> tuple[str, Grounds] | None:
     """Why no order that opens risk may rest; None when it may. A flatten cancels by itself."""
     state = mind.state
-    if state.level is RiskLevel.FLATTENING or not state.orders:
+    if state.level is FLATTENING or not state.orders:
         return None
-    if state.level is not RiskLevel.ACTIVE:
+    if state.level is not ACTIVE:
         return state.cause, grounds_of(strictest(mind)[1][0])
     if state.paused:
         return "paused by the operator", Grounds(rule="paused")
@@ -209,7 +227,7 @@ def why_withdraw(mind: Mind, now_ns: Nanos) -> tuple[str, Grounds] | None:
         grounds = Grounds(rule=VetoRule.FEED.value, limit=limit, actual=FAR)
         return "market feed is not up", grounds
     phase = mind.phase(now_ns)
-    if PHASES[phase] < PHASES[Phase.NO_ENTRIES]:
+    if phase is OPEN:
         return None
     today = mind.today(now_ns)
     past = 0 if today is None else now_ns - today.no_entries_ns

@@ -78,7 +78,7 @@ def product(contract: str) -> Product:
 class Mark(Struct):
     """The last quote of a contract, and the band in which no level of the account can be reached.
 
-    A quote with `lo <= bid <= ask <= hi` needs no thought; see `equity.rebox`.
+    A quote with `lo <= bid <= ask <= hi` needs no thought; see `bands.rebox`.
     """
 
     bid: Ticks
@@ -347,7 +347,9 @@ class Mind:
             return Phase.CLOSED
         own, state = day.phase(now_ns), self.state
         theirs = state.gate_phase
-        if theirs is None or state.gate_day != day.day or PHASES[theirs] <= PHASES[own]:
+        if theirs is own or theirs is None or state.gate_day != day.day:
+            return own
+        if PHASES[theirs] <= PHASES[own]:
             return own
         return theirs
 
