@@ -269,6 +269,49 @@ def test_a_question_for_a_price_that_died_with_its_life_is_asked_again(bench: Be
     bench.check_agreed()
 
 
+def test_a_fill_after_a_finished_close_is_closed_at_once_without_a_read(bench: Bench) -> None:
+    """A cancel lost the race. The close before it is history, and the request budget may be spent:
+    a read is not what stands between a naked position and its end.
+    """
+    bench.enter()
+    quote = bench.quote(Side.SELL, 81_000, contract=MNQ, sleeve="trend")
+    bench.run(0.5)
+    flatten(bench)
+    held: list[w.CancelOrder] = []
+    for _ in range(12):
+        cancels = [r for r in bench.requests if isinstance(r, w.CancelOrder)]
+        held += [r for r in cancels if bench.venue.orders[r.order_id].tag == quote.tag]
+        bench.requests[:] = [r for r in bench.requests if r not in held]
+        bench.deliver()
+        bench.pulse()
+    assert bench.lots() == 0
+    assert len(closes(bench)) == 1
+    bench.venue.move(MNQ, 81_000)
+    while bench.arriving:
+        bench.tell(bench.arriving.pop(0))
+    assert bench.lots() == -1
+    assert len(closes(bench)) == 2, "said with the fill"
+    bench.run(15)
+    assert bench.lots() == 0
+    bench.check_agreed()
+
+
+def test_an_order_whose_absence_takes_ten_seconds_is_not_looked_for_four_times_a_second(
+    bench: Bench,
+) -> None:
+    entry = bench.enter()
+    request = next(r for r in bench.requests if isinstance(r, w.PlaceOrder))
+    bench.requests.remove(request)
+    bench.tell(bench.lost(request))
+    flatten(bench)
+    before = len(bench.tape)
+    bench.run(15)
+    said = [word for _, _, words in bench.tape[before:] for word in words]
+    assert bench.state(entry.intent_id) is S.ABSENT
+    assert stages(bench)[-1] == "FLAT"
+    assert len([word for word in said if isinstance(word, w.ReadBooks)]) <= 15
+
+
 def test_an_exit_under_way_is_waited_for(bench: Bench) -> None:
     bench.quote(Side.BUY, 20_000)
     bench.run(0.5)

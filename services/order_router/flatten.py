@@ -47,6 +47,7 @@ there.
 
 REFUSED_MAX_S = 4.0  # refusals double the wait up to this
 PRICE_PATIENCE_S = 2.0  # for the market's price, before the last fill's has to do
+UNKNOWN_PACE_NS = 2 * SECOND  # where only the time of a proof of absence is waited for
 LIMIT_REST_S = 2.0  # the limit order that stands in for refused market orders rests so long
 EXIT_PATIENCE_S = 2.0
 STUCK_AFTER_S = 30.0
@@ -123,7 +124,8 @@ def _next(desk: Desk, saga: Saga) -> tuple[FlattenStage, str]:
         if order.purpose is not Purpose.FLATTEN or order.type is OrderType.LIMIT:
             want_cancel(desk, order, f"flatten: {saga.cause}")
     if orders:
-        desk.read_soon(_pace(desk, saga))
+        waits = all(o.state is OrderState.UNKNOWN and o.absent_real_ns for o in orders)
+        desk.read_soon(max(_pace(desk, saga), UNKNOWN_PACE_NS if waits else 0))
         stage = FlattenStage.CANCELLING if opening else FlattenStage.PROVING
         return _late(desk, saga, stage), f"orders left: {len(orders)}, first {orders[0].key}"
     for contract in _contracts(desk, saga):
@@ -242,7 +244,7 @@ def _not_there(desk: Desk, book: Book) -> bool:
 
 def _may_close(desk: Desk, book: Book) -> bool:
     state, close, read = desk.state, book.close, desk.state.read
-    if close is None:
+    if close is None or close.over:
         return not _is_over(desk)
     assert close.outcome is not None, "Invariant: one close in flight per contract"
     wait_s = AGAIN_S[close.outcome]
@@ -299,6 +301,22 @@ def end_close(desk: Desk, close: Close, outcome: Outcome) -> None:
     close.outcome, close.mark = outcome, desk.state.step
     close.ended_real_ns = desk.state.real_ns
     close.refusals = close.refusals + 1 if outcome is Outcome.REFUSED else 0
+
+
+def end_closes(desk: Desk) -> None:
+    """A close that was answered and whose contract a later read and our own books show flat is
+    history. A position that comes after it (a fill of what was being cancelled) is closed at once:
+    the read that would be needed first may find the request budget spent.
+    """
+    state, read = desk.state, desk.state.read
+    assert read is not None, "Invariant: told after a read"
+    for contract, book in state.books.items():
+        close = book.close
+        if close is None or close.outcome not in (Outcome.DONE, Outcome.REFUSED):
+            continue
+        flat = not (book.lots or book.stream or read.positions.get(contract))
+        if flat and not desk.coming(contract) and read.begin >= max(close.mark, book.acted):
+            close.over, close.refusals = True, 0
 
 
 # -- proof ---------------------------------------------------------------------------------------

@@ -119,6 +119,7 @@ class Close(Struct):
     ended_real_ns: Nanos = 0
     refusals: int = 0  # in a row, of market closes
     order_key: str = ""
+    over: bool = False  # answered, and a read begun since shows that nothing is left of it
 
 
 class Book(Struct):

@@ -15,7 +15,7 @@ gone.
 
 from __future__ import annotations
 
-from services.order_router import difference
+from services.order_router import difference, flatten
 from services.order_router.desk import Desk
 from services.order_router.fold import OVER, happen, see_order
 from services.order_router.memory import HUMAN, NEVER, Booked, Order, ReadDone, Reading
@@ -139,6 +139,7 @@ def on_books(desk: Desk, books: Books) -> None:
     )
     _stream_from(desk, reading, positions)
     _missing(desk, reading, live)
+    flatten.end_closes(desk)
     first = not state.reconciled
     if difference.compare(desk, reading, positions) and (first or reading.periodic):
         difference.tell(desk)
