@@ -6,6 +6,7 @@ once everybody listens. `source FOLDER` sends a quote each hundredth of a second
 last, `leave FOLDER NUMBER NOTE PORT`, posts an order of a few fields to `venue PORT` over a kept
 connection, by uvloop and aiohttp as the router does, and writes down two times since the quote: of
 its own receipt, and of the request's bytes leaving. The bytes on the bus are those of a quote.
+`company FOLDER NUMBERS` only hears what some of these say, and decodes it.
 """
 
 from __future__ import annotations
@@ -85,6 +86,18 @@ def hop(folder: Path, number: int) -> None:
         if number > 1 or n % ONE_IN == 0:
             told = (SOURCE, 1, found.seq, found.prev, found.time_ns, "", found.event)
             onward.send(wire.frame(Quote, wire.body(told)))
+
+
+def company(folder: Path, numbers: str) -> None:
+    """Decode what the hops before these say, until ended."""
+    socket: Any = zmq.Context.instance().socket(zmq.SUB)
+    socket.set_hwm(HWM)
+    socket.subscribe(wire.TOPICS[Quote] + b"\0")
+    for number in numbers.split(","):
+        socket.connect(f"ipc://{folder}/bare{number}.pub")
+    cut, decode = len(wire.TOPICS[Quote]) + 1, wire.opener(Quote).decode
+    while True:
+        decode(socket.recv()[cut:])
 
 
 async def leave(folder: Path, number: int, note: Path, port: int) -> None:
@@ -174,6 +187,7 @@ PARTS: Final[dict[str, tuple[Callable[..., None], tuple[type, ...]]]] = {
     "say": (say, (Path, int)),
     "source": (source, (Path,)),
     "hop": (hop, (Path, int)),
+    "company": (company, (Path, str)),
     "leave": (leaver, (Path, int, Path, int)),
     "venue": (venue, (int,)),
 }

@@ -6,7 +6,12 @@ intent was the answer to a quote count. Beside them, at the same time and on the
 bare chain of as many hops: pyzmq and msgspec, quotes at a like rate and one in twenty passed on,
 and at its end the same kind of last metre, an aiohttp request on a connection kept open to a server
 of its own, with the same instant taken in the same place. Its time without that metre, up to the
-receipt at the last hop, is printed too; what the target means is the whole.
+receipt at the last hop, is printed too; what the target means is the whole. For the second half of
+the time the chain has company: five more hear what its source and its last but one say, and one of
+them all of it, as sleeves and exporter do with us. They cost it what hearers who only decode cost.
+
+The maker answers a quote by two orders, and the second waits for the first: so the first orders of
+their quotes are shown by themselves too.
 """
 
 from __future__ import annotations
@@ -31,7 +36,9 @@ from scripts.rehearsal import Rehearsal, free_port
 from shared.runtime import clock, history, journal, paths, records, wire
 
 BARE_HOPS: Final = 3
+COMPANY: Final = ("0,2", "0,2", "0,2", "0,2", "0,1,2")  # whose words each of five hears besides
 STEPS: Final = ("quote to intent", "intent to approval", "approval to bytes", "whole")
+FIRST: Final = "whole, first of its quote"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +56,8 @@ def run(args: argparse.Namespace) -> Exit:
     try:
         cast.start()
         cast.ready(120.0)
-        bare = bare_chain(folder, args.seconds)
+        bare = bare_chain(folder, args.seconds // 2)
+        crowd = bare_chain(folder, args.seconds - args.seconds // 2, COMPANY)
         reading = msgspec.json.decode(
             paths.clock_path(paths.run_path(cast.var)).read_bytes(), type=clock.Reading
         )
@@ -58,15 +66,24 @@ def run(args: argparse.Namespace) -> Exit:
     finally:
         cast.close()
         shutil.rmtree(folder, ignore_errors=True)
-    if not steps["whole"] or not bare[0]:
+    if not steps["whole"] or not bare[0] or not crowd[0]:
         raise CommandError("no order was the answer to a quote; try longer", Exit.CHECK_FAILED)
     received, left = bare
-    ratio = share(steps["whole"], 0.5) / share(left, 0.5)
     shown = {**steps, "bare chain to its last hop": received, "bare chain to its bytes": left}
+    shown["the same in company"] = crowd[1]
     lines = [line(name, taken) for name, taken in shown.items()]
-    lines.append(f"ratio at the middle {ratio:.2f} (target at most 2; {load_now()})")
+    ratios = {
+        name: share(steps["whole"], 0.5) / share(taken, 0.5)
+        for name, taken in (("bare", left), ("in company", crowd[1]))
+    }
+    first = share(steps[FIRST], 0.5) / share(left, 0.5)
+    lines.append(
+        f"ratio at the middle {ratios['bare']:.2f} (target at most 2), {first:.2f} for the first of"
+        f" a quote; {ratios['in company']:.2f} to the chain in company; {load_now()}"
+    )
     figures = {name: figures_of(taken) for name, taken in shown.items()}
-    report(args, "\n".join(lines), {"us": figures, "ratio": ratio, "load": load_now()})
+    data = {"us": figures, "ratio": ratios["bare"], "first": first, "load": load_now()}
+    report(args, "\n".join(lines), data | {"company": ratios["in company"]})
     return Exit.OK
 
 
@@ -119,7 +136,8 @@ def stories(var: Path, reading: clock.Reading, stamps: Path) -> dict[str, list[f
         if entry.kind == "OrderApproved" and entry.cause in intents
     }
     ticks = said_when(root, day, {intents[entry.cause].cause for entry in approvals.values()})
-    found: dict[str, list[float]] = {step: [] for step in STEPS}
+    found: dict[str, list[float]] = {step: [] for step in (*STEPS, FIRST)}
+    answered: set[str] = set()  # quotes
     for row in stamps.read_text().splitlines():
         left, _, tag = row.partition(" ")
         approval = approvals.get(tag)
@@ -130,7 +148,11 @@ def stories(var: Path, reading: clock.Reading, stamps: Path) -> dict[str, list[f
         marks.append(int(reading.market_ns + (int(left) - reading.mono_ns) * reading.speed))
         for step, (one, next_one) in zip(STEPS, pairwise(marks), strict=False):
             found[step].append((next_one - one) / reading.speed / 1_000)
-        found["whole"].append((marks[-1] - marks[0]) / reading.speed / 1_000)
+        whole = (marks[-1] - marks[0]) / reading.speed / 1_000
+        found["whole"].append(whole)
+        if intent.cause not in answered:
+            answered.add(intent.cause)
+            found[FIRST].append(whole)
     return {step: sorted(taken) for step, taken in found.items()}
 
 
@@ -151,11 +173,13 @@ def said_when(root: Path, day: str, wanted: set[str]) -> dict[str, int]:
 # -- the floor -------------------------------------------------------------------------------------
 
 
-def bare_chain(folder: Path, seconds: int) -> tuple[list[float], list[float]]:
+def bare_chain(
+    folder: Path, seconds: int, company: tuple[str, ...] = ()
+) -> tuple[list[float], list[float]]:
     """Run it for so long; microseconds from the first send to the last receipt, and to the request
     bytes that leave there, each sorted.
     """
-    note = folder / "bare.latency"
+    note = folder / f"bare.latency.{len(company)}"
     words = [sys.executable, "-m", "scripts.bench_bare"]
     begun: list[subprocess.Popen[bytes]] = []
     try:
@@ -163,6 +187,7 @@ def bare_chain(folder: Path, seconds: int) -> tuple[list[float], list[float]]:
         begun.append(start([*words, "venue", port]))
         hops = map(str, range(1, BARE_HOPS))
         begun.extend(start([*words, "hop", str(folder), hop]) for hop in hops)
+        begun.extend(start([*words, "company", str(folder), whom]) for whom in company)
         begun.append(start([*words, "leave", str(folder), str(BARE_HOPS), str(note), port]))
         begun.append(start([*words, "source", str(folder)]))
         time.sleep(seconds)

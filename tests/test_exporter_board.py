@@ -38,6 +38,7 @@ from shared.events import (
     VenueStatus,
     VetoRule,
 )
+from shared.settings import load
 from shared.units import HOUR, MINUTE, SECOND, USD
 from tests.exporter_stage import ACTORS, MNQ, NOW, SETTINGS, Watch
 
@@ -345,7 +346,7 @@ def test_no_story_breaks_the_picture_or_calls_silence_safe(story: list[str], spe
 def test_nothing_the_board_knows_is_left_out_of_its_memory() -> None:
     """Files and sums are read again by the port; the rest comes with the settings."""
     found_again = {"flatten_file", "totals", "real_ns", "now_ns"}
-    given = {"settings", "subscribes", "watches", "speed"}
+    given = {"settings", "subscribes", "watches", "speed", "pins"}
     known = {name for name in vars(Board(SETTINGS)) if not name.startswith("_")}
     queues = {"bars", "recent", "fills_waiting"}
     assert known - found_again - given == {*memory.Kept.__struct_fields__, *queues}
@@ -357,3 +358,21 @@ def test_a_memory_that_cannot_be_read_changes_nothing(watch: Watch) -> None:
     with pytest.raises(msgspec.MsgspecError):
         watch.board.restore(before[:-1])
     assert watch.board.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "same"),
+    [
+        ("RISK_GOVERNOR__TRADES_PER_DAY", "7", True),
+        ("METRICS_EXPORTER__STALE_AFTER_REAL_S", "9.0", True),
+        ("SIMULATOR__SPEED", "4.0", False),
+        ("VENUE__ACCOUNT", "another", False),
+    ],
+)
+def test_only_settings_that_change_what_is_learned_begin_the_day_anew(
+    setting: str, value: str, same: bool
+) -> None:
+    """A full day takes ten seconds to read again; a looser limit is no reason to."""
+    other = load(env={f"TSQ__{setting}": value})
+    assert other.fingerprint() != load(env={}).fingerprint(), "it is another setting"
+    assert (Board(other).pins == Board(load(env={})).pins) is same

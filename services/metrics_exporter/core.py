@@ -102,6 +102,8 @@ class Board:
         by_file = (SENTINEL, SIMULATOR) if settings.simulated() else (SENTINEL,)
         self.watches: Mapping[str, float] = dict.fromkeys(by_file, limit)
         self.speed = settings.simulator.speed if settings.simulated() else 1.0
+        account = (settings.venue.environment, settings.venue.account)
+        self.pins = f"{account} {list(self.subscribes)} {self.speed} {settings.session}"
         self.real_ns: Nanos = 0
         self.now_ns: Nanos = 0
         self.risk: Seen[RiskState] | None = None

@@ -2,7 +2,7 @@
 
 Reading a full day again takes ten seconds, so the host keeps this every half minute together with
 how far each journal was heard, and reads on from there. It is only ever read by the same code under
-the same settings; anything else begins the day anew, as if there were none.
+the same `Board.pins`; anything else begins the day anew, as if there were none.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from shared.settings import (
 from shared.units import SECOND
 
 CLOCK_KEEPER: Final = "simulator"
+_OBSERVERS_NICE: Final = 5  # whoever only watches lets those who act have the processor first
 _GC_THRESHOLD: Final = 20_000  # cores make few cycles; the default would collect in every burst
 
 Made = tuple[Core, Port | None] | tuple[Watcher, Port | None]
@@ -66,6 +67,8 @@ def launch(name: str, make: Callable[[Settings], Made]) -> NoReturn:
         _hide_secrets(settings)
         host = assemble(name, settings, make, var=var, run=paths.run_dir(var))
         host.parent = parent
+        if isinstance(host, Observer):
+            os.nice(_OBSERVERS_NICE)  # before the loop: threads inherit it
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD)

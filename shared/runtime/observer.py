@@ -3,7 +3,8 @@
 What an observer knows it can learn again from the journals of the day, so it keeps none of its own.
 But a full day takes long to read: now and then it writes down what it knows together with how far
 it has heard each speaker, and a next life goes on from there. Without such a memory, or with one of
-other code, settings or another boot, it starts from the top of each speaker's present file.
+other code or another boot, or of settings that change what is remembered, it starts from the top of
+each speaker's present file.
 Heartbeats are passed on too, also those of processes that have no bus (from their files).
 """
 
@@ -36,11 +37,13 @@ class Watcher(Protocol):
     """What an observer must offer.
 
     `subscribes`: speaker -> kinds. `watches`: actors whose silence (real seconds) is told; one that
-    is not subscribed to is followed by its heartbeat file.
+    is not subscribed to is followed by its heartbeat file. `pins`: all settings that what it learns
+    depends on, as a text to compare.
     """
 
     subscribes: Mapping[str, tuple[type[Event], ...]]
     watches: Mapping[str, float]
+    pins: str
 
     def observe(self, source: str, epoch: int, seq: int, time_ns: int, event: Event) -> None:
         """`source` said `event` at market time `time_ns`. `seq` counts in the lane of its kind.
@@ -77,7 +80,7 @@ class Observer(ProcessHost):
         self._memory = paths.memory_path(run, name)
         self._pins = (
             lanes.code_hash(self.watcher),
-            f"{settings.fingerprint()} {boot_id()}",  # instants of CLOCK_MONOTONIC are kept
+            f"{self.watcher.pins} {boot_id()}",  # instants of CLOCK_MONOTONIC are kept
         )
         self._remember_due = 0.0
         self._begun = False

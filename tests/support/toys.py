@@ -275,6 +275,8 @@ class Board:
     subscribes = {"feed": (Bar, Quote), "middle": (OrderIntent,)}
     watches = {"last": 1.0}
 
+    pins = ""
+
     def __init__(self) -> None:
         self.path = Path(os.environ["TSQ_VAR"]) / "board.diary"
         self.seen = 0
