@@ -22,6 +22,7 @@ in small letters exist but never become the venue's front month: trading skips t
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -157,6 +158,7 @@ class UnknownContract(ValueError):
     """A contract id whose product is not in the table; nothing may trade it."""
 
 
+@lru_cache(1_024)
 def product_of(contract: str) -> Product:
     """The product behind a venue contract id. Raises UnknownContract."""
     parts = contract.split(".")

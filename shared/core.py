@@ -7,7 +7,7 @@ process, the World in a test or a backtest) tells it what happened and takes awa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from shared.events import Event
 
@@ -49,3 +49,15 @@ class Core(Protocol):
 
     def restore(self, snapshot: bytes) -> None:
         """Take over a snapshot. Raises ValueError (msgspec.ValidationError) if it does not fit."""
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A core that can say which ticks it would hear without doing or remembering anything, so that
+    a host in a hurry may leave them out.
+    """
+
+    def minds(self, now_ns: int) -> str | None:
+        """The one contract whose quotes, trades and depth matter at `now_ns`: all others change
+        nothing until something else is told. None: any tick may matter.
+        """

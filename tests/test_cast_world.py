@@ -18,6 +18,8 @@ import pytest
 from services.stage_busy import settings_for
 from services.stage_play import play
 from shared.lab.accidents import Accidents
+from shared.lab.bus import Bus
+from shared.lab.player import Player
 
 HERE = Path(__file__).parent
 FRESH = 200
@@ -67,6 +69,26 @@ def test_what_was_once_broken_stays_mended(world: dict[str, object]) -> None:
     print(f"{world['found']}\n{accidents}")  # noqa: T201
     seed, seconds = int(str(world["seed"])), int(str(world["seconds"]))
     play(seed, accidents, seconds, settings=settings_for(seed, int(str(world["market"]))))
+
+
+def test_ticks_that_nobody_minds_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    prints, left_out, skip = [], [], Bus.skip
+
+    def counted(bus: Bus, player: Player, ticks: int) -> None:
+        left_out.append(ticks)
+        skip(bus, player, ticks)
+
+    for may in (Bus.may_skip, lambda *_: False):
+        monkeypatch.setattr(Bus, "may_skip", may)
+        monkeypatch.setattr(Bus, "skip", counted)
+        for seed in (300_002, 300_011, 300_004):  # lossy, late, deadly; deadly; the house's sleeves
+            world = play(seed, Accidents.swarm(seed), 8).world
+            assert world is not None
+            prints.append((world.fingerprint(), world.steps, sum(left_out) > 5_000))
+        left_out.clear()
+    assert [told[:2] for told in prints[:3]] == [told[:2] for told in prints[3:]]
+    assert prints[2][2], "few were left out"
+    assert not prints[5][2], "none was"
 
 
 def test_equal_seeds_make_equal_worlds() -> None:

@@ -7,19 +7,42 @@ its day, has its orders cancelled and its positions closed at market, again unti
 close takes its way into the book like any other, so what it costs beyond a limit is the trader's.
 
 What is not enforced (`enforced` off) is judged by nobody; the cap on positions is the desk's.
+
+Every rule of the firm is touched on one side of an equity and not on the other, so whatever lies
+between two equities that changed nothing changes nothing either: it is not judged again.
 """
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from services.simulator.accounts import Account, Order
 from services.simulator.exchange import Exchange
-from services.simulator.firm import Verdict
+from services.simulator.firm import Standing, Verdict
 from services.simulator.market import Hours
 from shared.contracts import product_of
 from shared.domain.orders import Happening
 from shared.domain.positions import Position
 from shared.units import Micros, Nanos
 from shared.venue.codes import OrderKind
+
+
+class Fine(Struct, gc=False):
+    """Equities from `low` to `high` changed nothing, where an account stood as it stands."""
+
+    opened: Micros
+    floor: Micros
+    target_reached: bool
+    low: Micros
+    high: Micros
+
+    def knows(self, firm: Standing, equity: Micros) -> bool:
+        return (
+            self.low <= equity <= self.high
+            and self.opened == firm.opened
+            and self.floor == firm.floor
+            and self.target_reached == firm.target_reached
+        )
 
 
 class Bailiff:
@@ -29,6 +52,7 @@ class Bailiff:
         self._exchange = exchange
         self._hours = hours
         self._seen: dict[int, int] = {}  # account -> fills judged so far
+        self._fine: dict[int, Fine] = {}
 
     def end_day(self, label: str, now_ns: Nanos) -> None:
         """17:00 CT: the trading day `label` is over; floors move, locks end."""
@@ -56,10 +80,26 @@ class Bailiff:
             held = account.held() if state.fills else []
             if held or self._seen.get(state.id) != state.fills:
                 self._seen[state.id] = state.fills
-                if firm.judge(state.terms, self.equity(account, held)) is not Verdict.FINE:
-                    self.allow(account)
+                self._judge(account, self.equity(account, held))
             if (flat_time or not firm.trades) and (held or state.live):
                 self._liquidate(account, now_ns)
+
+    def _judge(self, account: Account, equity: Micros) -> None:
+        """What an equity does to an account that may trade, unless it is known to do nothing."""
+        state, firm = account.state, account.state.firm
+        fine = self._fine.get(state.id)
+        if fine is not None and firm.trades and fine.knows(firm, equity):
+            return
+        reached = firm.target_reached
+        if firm.judge(state.terms, equity) is not Verdict.FINE:
+            self._fine.pop(state.id, None)
+            self.allow(account)
+        elif fine is not None and fine.knows(firm, fine.low):
+            fine.low, fine.high = min(fine.low, equity), max(fine.high, equity)
+        elif firm.trades and firm.target_reached == reached:
+            self._fine[state.id] = Fine(
+                firm.opened, firm.floor, firm.target_reached, equity, equity
+            )
 
     def equity(self, account: Account, held: list[tuple[str, Position]] | None = None) -> Micros:
         """Balance plus open profit at the marks; `held` spares looking positions up again."""

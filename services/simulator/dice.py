@@ -7,12 +7,14 @@ order and never changes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 MASK: Final = (1 << 64) - 1
 GOLDEN: Final = 0x9E3779B97F4A7C15
+NAMES_KEPT: Final = 1_024  # a row is asked for by one name again and again
 
 
 def mix(value: int) -> int:
@@ -25,10 +27,15 @@ def mix(value: int) -> int:
 
 def seed_of(seed: int, name: str, number: int = 0) -> int:
     """A seed of its own for each name under one seed; `number` tells members of a row apart."""
+    return mix(_seed_of_name(seed, name) ^ (number & MASK))
+
+
+@lru_cache(NAMES_KEPT)
+def _seed_of_name(seed: int, name: str) -> int:
     value = mix(seed)
     for letter in name:
         value = mix(value ^ ord(letter))
-    return mix(value ^ (number & MASK))
+    return value
 
 
 class Dice(Struct):

@@ -91,15 +91,22 @@ class Series(Struct):
         yield from reversed(kept)
 
 
+@lru_cache(maxsize=BARS_CACHED)
+def _knot(seed: int, family: str, number: int, place: int) -> int:
+    """The height at a knot of a layer, -1024 to 1024."""
+    return mix(seed_of(seed, family, number) ^ place) % 2_049 - 1_024
+
+
+@lru_cache(maxsize=BARS_CACHED)
 def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     """Price at the end of a minute (counted since 1970) before the start."""
     nature = character(root)
     family = FAMILIES.get(root, root)  # one past for all who share a price
     total = 0
     for number, (period, height) in enumerate(LAYERS):
-        name = seed_of(seed, family, number)
         knot, along = divmod(minute, period)
-        before, after = (mix(name ^ (knot + step)) % 2_049 - 1_024 for step in (0, 1))
+        before = _knot(seed, family, number, knot)
+        after = _knot(seed, family, number, knot + 1) if along else 0
         total += height * (before * (period - along) + after * along) // period
     return nature.home + total * nature.noise // (230 * 1_024)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.simulator.market import Row, Update
+from services.simulator.market import Update
 from services.simulator.render import Stamp
 from services.simulator.words import DepthPush, QuotePush, TapePush
 from shared.contracts import NANOS_PER_POINT, product_of
@@ -88,7 +88,19 @@ class Teller:
             said.append(self._quote(update, stats, when))
 
     def _depth(self, update: Update, when: str) -> DepthPush:
-        rows = [self._level(row, update, when) for row in update.rows]
+        contract, tick, bid, ask = self._contract, self._tick, update.bid, update.ask
+        rows = [
+            DepthPayload(
+                contract_id=contract,
+                timestamp=when,
+                type=(BEST_BID if price == bid else BID)
+                if side > 0
+                else (BEST_ASK if price == ask else ASK),
+                price=price * tick / NANOS_PER_POINT,
+                volume=size,
+            )
+            for side, price, size in update.rows
+        ]
         if update.full:
             rows.insert(
                 0,
@@ -101,20 +113,6 @@ class Teller:
                 ),
             )
         return DepthPush(contract=self._contract, payload=tuple(rows))
-
-    def _level(self, row: Row, update: Update, when: str) -> DepthPayload:
-        side, price, size = row
-        if side > 0:
-            kind = BEST_BID if price == update.bid else BID
-        else:
-            kind = BEST_ASK if price == update.ask else ASK
-        return DepthPayload(
-            contract_id=self._contract,
-            timestamp=when,
-            type=kind,
-            price=self._price(price),
-            volume=size,
-        )
 
     def _quote(self, update: Update, stats: DayStats, when: str) -> QuotePush:
         traded = stats.volume > 0

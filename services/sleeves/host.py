@@ -171,6 +171,12 @@ class SleeveHost:
         said, desk.out = desk.out, []
         return said
 
+    def minds(self, now_ns: Nanos) -> str | None:
+        """Ticks of other contracts than ours do nothing, unless they find something due."""
+        m = self.desk.memory
+        due = (m.owed and m.incarnation) or (m.next_timer_ns and m.next_timer_ns <= now_ns)
+        return None if due else m.contract
+
     def recall(self, now_ns: Nanos, said: Event) -> None:
         """Our own recorded words: the names they used are used, and the orders they asked exist."""
         if not isinstance(said, OrderIntent | ModifyIntent | CancelIntent):

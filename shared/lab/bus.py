@@ -4,21 +4,66 @@ It keeps the promises of the real one (an event of a main lane is heard once, in
 order, or read from the speaker's journal; a missed tick is told as a Gap and never caught up) while
 frames are lost, doubled, late or stuck, and each pipe for itself, so that speakers overtake each
 other. A subscriber of ticks gets only the kinds it asked for, and all of one moment at once.
+
+What arrives at several hearers in one instant, one after the other, is one entry of the World's
+queue. Ticks that a core says it would not react to (`shared/core.py`, `Choosy`) are counted as
+heard and not told; `tests/test_cast_world.py` shows that nothing else is different.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from shared.events import TICKS, Event, Gap
-from shared.lab.player import Player
+from shared.lab.player import Kinds, Player
 from shared.units import Nanos
 
 if TYPE_CHECKING:
     from shared.lab.world import World
 
 Tick = tuple[type[Event], int, Event]  # its kind, its number within lane and kind, and itself
+
+
+def below(dice: Random, limit: int) -> int:
+    """The number that `dice.randrange(limit)` would be, without its questions."""
+    bits, wide = dice.getrandbits, limit.bit_length()
+    found = bits(wide)
+    while found >= limit:
+        found = bits(wide)
+    return found
+
+
+NOBODY = ("", 0)
+
+
+class Frame:
+    """Ticks of one moment for hearers of the same kinds."""
+
+    __slots__ = ("_places", "ticks")
+
+    def __init__(self, ticks: list[Tick]) -> None:
+        self.ticks = ticks
+        self._places: dict[str, list[int]] = {}
+
+    def places(self) -> dict[str, list[int]]:
+        """Where a contract's ticks stand."""
+        if not self._places:
+            for place, (_, _, tick) in enumerate(self.ticks):
+                contract: str = getattr(tick, "contract", "")
+                self._places.setdefault(contract, []).append(place)
+        return self._places
+
+    def follows(self, heard: dict[type[Event], int]) -> bool:
+        """Whether nothing is missing after what was heard of each kind."""
+        last = dict(heard)
+        for kind, number, _ in self.ticks:
+            if number != last.get(kind, number - 1) + 1:
+                return False
+            last[kind] = number
+        return True
 
 
 class Bus:
@@ -29,7 +74,6 @@ class Bus:
         self.logs: dict[str, list[Event]] = {}  # main lane -> all said there, index = seq - 1
         self.ticks: dict[str, int] = {}  # tick lane -> how many were relayed
         self.numbers: dict[tuple[str, type[Event]], int] = {}
-        self.pipes: dict[tuple[str, str], Nanos] = {}  # (lane, hearer) -> when it is free again
         self.hearers: dict[str, list[Player]] = {}
         for player in world.players.values():
             for lane in player.takes:
@@ -52,8 +96,7 @@ class Bus:
             for player in hearers:
                 if not lane.startswith(player.name) and world.dice.random() < 0.5:
                     until_ns = world.now_ns + world.dice.randint(1, world.accidents.clog_ns_max)
-                    pipe = (lane, player.name)
-                    self.pipes[pipe] = max(self.pipes.get(pipe, 0), until_ns)
+                    player.pipes[lane] = max(player.pipes.get(lane, 0), until_ns)
 
     # -- main lanes --------------------------------------------------------------------------------
 
@@ -65,14 +108,31 @@ class Bus:
 
     def post(self, lane: str, seq: int, event: Event) -> None:
         """Send it to whoever hears the lane."""
+        world, now_ns = self.world, self.world.now_ns
+        accidents = world.accidents
+        sure = not (accidents.bus_loss or accidents.bus_duplicate)
+        together: list[Player] = []
+        then_ns = now_ns
         for player in self.hearers.get(lane, ()):
-            times = self._copies()
-            if times and self.world.now_ns >= player.joined_ns.get(lane, 0):
-                at_ns = self._arrives(lane, player.name)
-                for _ in range(times):
-                    self.world.after(
-                        at_ns - self.world.now_ns, partial(self._hear, lane, seq, event, player)
-                    )
+            times = 1 if sure else self._copies()
+            if times and now_ns >= player.joined_ns.get(lane, 0):
+                at_ns = self._arrives(lane, player)
+                if at_ns != then_ns:
+                    self._later(then_ns, lane, seq, event, together)
+                    together, then_ns = [], at_ns
+                together += [player] * times
+        self._later(then_ns, lane, seq, event, together)
+
+    def _later(
+        self, at_ns: Nanos, lane: str, seq: int, event: Event, players: list[Player]
+    ) -> None:
+        if players:
+            world = self.world
+            world.after(at_ns - world.now_ns, partial(self._hear_all, lane, seq, event, players))
+
+    def _hear_all(self, lane: str, seq: int, event: Event, players: list[Player]) -> None:
+        for player in players:
+            self._hear(lane, seq, event, player)
 
     def _copies(self) -> int:
         accidents, dice = self.world.accidents, self.world.dice
@@ -80,21 +140,23 @@ class Bus:
             return 0
         return 2 if accidents.bus_duplicate and dice.random() < accidents.bus_duplicate else 1
 
-    def _arrives(self, lane: str, hearer: str) -> Nanos:
+    def _arrives(self, lane: str, player: Player) -> Nanos:
         """When what is sent now comes out of a pipe that keeps the order."""
         world, most_ns = self.world, self.world.accidents.bus_delay_ns_max
-        at_ns = world.now_ns + (world.dice.randint(0, most_ns) if most_ns else 0)
-        pipe = (lane, hearer)
-        at_ns = self.pipes[pipe] = max(at_ns, self.pipes.get(pipe, 0))
+        free_ns = player.pipes.get(lane, 0)
+        if not most_ns:
+            return max(free_ns, world.now_ns)
+        at_ns = world.now_ns + below(world.dice, most_ns + 1)
+        at_ns = player.pipes[lane] = max(at_ns, free_ns)
         return at_ns
 
     def _hear(self, lane: str, seq: int, event: Event, player: Player) -> None:
         last = player.heard.get(lane, 0)
         if not player.up or seq <= last:
             return
-        if self.world.waits(player, partial(self._hear, lane, seq, event, player)):
-            return
-        if seq == last + 1:
+        if player.thaw_ns > self.world.now_ns:
+            self.world.waits(player, partial(self._hear, lane, seq, event, player))
+        elif seq == last + 1:
             self._take(player, lane, seq, event)
         else:
             self.catch_up(player, lane)
@@ -123,35 +185,99 @@ class Bus:
             assert kind in TICKS, f"{lane} relays no {kind.__name__}"
             number = self.numbers[lane, kind] = self.numbers.get((lane, kind), 0) + 1
             numbered.append((kind, number, tick))
-        accidents, world = self.world.accidents, self.world
+        world, then_ns = self.world, self.world.now_ns
+        loss, frames = world.accidents.bus_loss, dict[Kinds, Frame]()
+        together: list[tuple[Frame, Player]] = []
         for player in self.hearers.get(lane, ()) if live else ():
             kinds = player.takes[lane]
-            wanted = [tick for tick in numbered if tick[0] in kinds]
+            frame = frames.get(kinds)
+            if frame is None:
+                frame = frames[kinds] = Frame([tick for tick in numbered if tick[0] in kinds])
             if not lane.startswith(player.name):  # one's own ticks do not travel
-                if accidents.bus_loss:
-                    loss, roll = accidents.bus_loss, world.dice.random
-                    wanted = [tick for tick in wanted if roll() >= loss]
+                if loss:
+                    roll = world.dice.random
+                    frame = Frame([tick for tick in frame.ticks if roll() >= loss])
                 if world.now_ns < player.joined_ns.get(lane, 0):
                     continue
-            if wanted:
-                at_ns = self._arrives(lane, player.name)
-                world.after(at_ns - world.now_ns, partial(self._hear_ticks, lane, wanted, player))
+            if frame.ticks:
+                at_ns = self._arrives(lane, player)
+                if together and at_ns != then_ns:
+                    deed = partial(self._hear_frames, lane, together)
+                    world.after(then_ns - world.now_ns, deed)
+                    together = []
+                then_ns = at_ns
+                together.append((frame, player))
+        if together:
+            world.after(then_ns - world.now_ns, partial(self._hear_frames, lane, together))
+
+    def _hear_frames(self, lane: str, frames: Sequence[tuple[Frame, Player]]) -> None:
+        for frame, player in frames:
+            if not player.up:
+                continue
+            heard = player.ticks.setdefault(lane, {})
+            if self.may_skip(player, len(frame.ticks)) and frame.follows(heard):
+                self._hear_chosen(lane, frame, player)
+            else:
+                self._hear_ticks(lane, frame.ticks, player)
+
+    def _hear_chosen(self, lane: str, frame: Frame, player: Player) -> None:
+        """A frame of which only one contract matters, for as long as the core says so."""
+        world, done, minds = self.world, 0, player.minding
+        contract = minds(world.now_ns) if minds else None
+        if contract is not None and minds is not None:
+            for place in frame.places().get(contract, ()):
+                self.skip(player, place - done)
+                done = place
+                if place and minds(world.now_ns) != contract:
+                    break
+                player.before = NOBODY
+                world.step(player, frame.ticks[place][2])
+                done = place + 1
+                if not player.up or player.thaw_ns > world.now_ns:
+                    break
+            else:
+                self.skip(player, len(frame.ticks) - done)
+                done = len(frame.ticks)
+        heard = player.ticks[lane]
+        for kind, number, _ in frame.ticks[:done]:
+            heard[kind] = number
+        if done < len(frame.ticks):
+            self._hear_ticks(lane, frame.ticks[done:], player)
+
+    def may_skip(self, player: Player, ticks: int) -> bool:
+        """Whether so many ticks could be left out without missing what happens to the process."""
+        world = self.world
+        return (
+            player.minding is not None
+            and min(world.kill_in, world.freeze_in) > ticks
+            and player.inputs + ticks < player.every
+            and max(player.full_ns, player.thaw_ns) <= world.now_ns
+        )
+
+    def skip(self, player: Player, ticks: int) -> None:
+        """So many ticks would change nothing: they count as heard."""
+        world = self.world
+        world.steps += ticks
+        world.kill_in -= ticks
+        world.freeze_in -= ticks
+        if not player.spoiled:
+            player.inputs += ticks
 
     def _hear_ticks(self, lane: str, ticks: list[Tick], player: Player) -> None:
-        world, heard = self.world, player.ticks
+        world, heard = self.world, player.ticks.setdefault(lane, {})
         for index, (kind, number, tick) in enumerate(ticks):
             if not player.up:
                 return
             if player.thaw_ns > world.now_ns:
                 world.waits(player, partial(self._hear_ticks, lane, ticks[index:], player))
                 return
-            last = heard.get((lane, kind), 0)
+            last = heard.get(kind, 0)
             if number <= last:
                 continue
-            heard[lane, kind] = number
+            heard[kind] = number
             if number > last + 1 and last:
                 world.tell(player, Gap(contract="", start_ns=0, end_ns=world.now_ns))
                 if not player.up:
                     return
-            player.before = ("", 0)
+            player.before = NOBODY
             world.step(player, tick)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.core import Core
+from shared.core import Choosy, Core
 from shared.events import TICKS, Event, Started
 from shared.units import Nanos
 
@@ -33,7 +33,7 @@ class Player:
 
     def __init__(self, name: str, make: Callable[[], Core]) -> None:
         self.name, self.make = name, make
-        self.core = make()
+        self._host(make())
         self.takes: dict[str, Kinds] = {
             lane: frozenset(kinds) for lane, kinds in self.core.subscribes.items()
         }
@@ -52,13 +52,15 @@ class Player:
         self.untold = False  # that its code changed: it died before it was told
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
         self.before: tuple[str, int] = ("", 0)  # the lane just heard, and its mark before
-        self.ticks: dict[tuple[str, type[Event]], int] = {}  # the same for each kind of tick
+        self.ticks: dict[str, dict[type[Event], int]] = {}  # the same for each kind of tick
+        self.pipes: dict[str, Nanos] = {}  # lane -> when what was sent before has come out
         self.joined_ns: dict[str, Nanos] = {}  # lane -> since when its frames reach us
         self.silent: set[str] = set()
         self.beat_ns: dict[str, int] = {}
         self.base = self.core.snapshot()
         self.base_heard: dict[str, int] = {}
         self.tape: list[tuple[Nanos, Event, tuple[Event, ...]]] = []
+        self.inputs = 0  # since the snapshot, with those that were not told
         self.stretches = 0
         self.whole = True  # whether tape and memory tell the same story
 
@@ -67,7 +69,8 @@ class Player:
         said = tuple(self.core.on(now_ns, event))
         if not self.spoiled:
             self.tape.append((now_ns, event, said))
-            if len(self.tape) >= self.every:
+            self.inputs += 1
+            if self.inputs >= self.every:
                 self.stretches += 1
                 if self.stretches % PROVE_EVERY == 0:
                     self.prove()
@@ -76,7 +79,11 @@ class Player:
 
     def rest(self) -> None:
         """Take a snapshot and forget the tape before it."""
-        self.base, self.tape = self.core.snapshot(), []
+        self.base, self.tape, self.inputs = self.core.snapshot(), [], 0
+
+    def _host(self, core: Core) -> None:
+        self.core = core
+        self.minding = core.minds if isinstance(core, Choosy) else None
 
     def hear(self, lane: str, seq: int) -> None:
         """The next of a main lane is told: exactly the next. Raises AssertionError."""
@@ -105,6 +112,7 @@ class Player:
         if self.spoiled or not self.tape or self.tape[-1][1] is not event:
             return False
         self.tape.pop()
+        self.inputs -= 1
         self.untold = isinstance(event, Started) and event.changed
         self.unhear()
         self.whole = False
@@ -147,7 +155,7 @@ class Player:
         unsaid, self.unsaid = self.unsaid, ()
         if changed and unsaid and self.tape and self._unanswer():
             unsaid = ()
-        self.core = self._rerun(unsaid, changed=changed)
+        self._host(self._rerun(unsaid, changed=changed))
         self.whole, self.before = True, ("", 0)
         if changed:
             self.rest()
@@ -162,14 +170,15 @@ class Player:
         """
         lane, _ = self.before
         kind = type(self.tape[-1][1])
-        ticks = [key for key in self.ticks if key[1] is kind]
-        if kind in TICKS and not any(lane.startswith(self.name) for lane, _ in ticks):
-            for key in ticks:
-                self.ticks[key] -= 1
+        ticks = [name for name, heard in self.ticks.items() if kind in heard]
+        if kind in TICKS and not any(name.startswith(self.name) for name in ticks):
+            for name in ticks:
+                self.ticks[name][kind] -= 1
         elif not lane:
             return False
         self.unhear()
         self.tape.pop()
+        self.inputs -= 1
         return True
 
     def _rerun(self, unsaid: tuple[Event, ...] = (), *, changed: bool = False) -> Core:

@@ -112,8 +112,8 @@ class World:
     def accidents(self, accidents: Accidents) -> None:
         """Other weather from now on."""
         self._accidents = accidents
-        self._kill_in = self._until_it_happens(accidents.kill)
-        self._freeze_in = self._until_it_happens(accidents.freeze)
+        self.kill_in = self._until_it_happens(accidents.kill)
+        self.freeze_in = self._until_it_happens(accidents.freeze)
 
     def run(self, until_ns: Nanos) -> None:
         """Let everything happen up to and including `until_ns`."""
@@ -227,7 +227,8 @@ class World:
             return
         self.tell(player, Pulse(real_ns=self.now_ns - self.start_ns + SECOND))
         for speaker in player.takes:
-            self.bus.catch_up(player, speaker)
+            if player.heard.get(speaker, 0) < len(self.bus.logs.get(speaker, ())):
+                self.bus.catch_up(player, speaker)
         for peer, limit_s in player.core.watches.items():
             other = self.players.get(peer)
             if other is None:
@@ -271,13 +272,13 @@ class World:
             return
         self.steps += 1
         said = player.tell(self.now_ns, event)
-        self._kill_in -= 1
-        self._freeze_in -= 1
-        if self._kill_in <= 0:
-            self._kill_in = self._until_it_happens(self.accidents.kill)
+        self.kill_in -= 1
+        self.freeze_in -= 1
+        if self.kill_in <= 0:
+            self.kill_in = self._until_it_happens(self.accidents.kill)
             self._die(player, event, said)
-        elif self._freeze_in <= 0:
-            self._freeze_in = self._until_it_happens(self.accidents.freeze)
+        elif self.freeze_in <= 0:
+            self.freeze_in = self._until_it_happens(self.accidents.freeze)
             self._freeze(player, said)
         elif said:
             self._act(player, event, said)

@@ -203,39 +203,51 @@ class DepthBook:
 
     def fold_rows(self, payloads: Iterable[DepthPayload]) -> bool:
         """The same for decoded rows."""
-        changed, told = False, None
+        changed, told, known = False, None, _SIGN
         try:
             for payload in payloads:
                 if payload.timestamp != told:  # one event, one time: read it once
                     told = payload.timestamp
                     self.venue_ns = time_ns(told, f"{self.contract} depth timestamp")
-                changed = self._one(payload) or changed
+                sign = known.get(payload.type)
+                if sign is not None:
+                    self._one(payload, sign)
+                    changed = True
+                elif payload.type == _RESET:
+                    self.reset()
+                    changed = True
         except ValueError:
             self.reset()
             raise
         return changed
 
-    def _one(self, payload: DepthPayload) -> bool:
-        if payload.type == _RESET:
-            self.reset()
-            return True
-        sign = _SIGN.get(payload.type)
-        if sign is None:
-            return False  # prints, session highs and lows: other events tell them
+    def _one(self, payload: DepthPayload, sign: int) -> None:
+        """A level of the bids (`sign` 1) or asks. Prints, highs and lows are other events' news."""
         price = ticks_of(payload.price, self.contract, "depth price")
         size = lots_of(payload.volume, self._volume)
-        own, other = (self._bids, self._asks) if sign == 1 else (self._asks, self._bids)
+        bids, asks = self._bids, self._asks
+        if sign == 1:
+            if not size:
+                bids.pop(price, None)
+                return
+            if asks and min(asks) <= price:
+                _drop(asks, [level for level in asks if level <= price])
+            if payload.type in _BEST and bids and max(bids) > price:
+                _drop(bids, [level for level in bids if level > price])
+            bids[price] = size
+            if len(bids) > LEVELS_MAX:
+                del bids[min(bids)]
+            return
         if not size:
-            own.pop(price, None)
-            return True
-        if other and (min(other) <= price if sign == 1 else max(other) >= price):
-            _drop(other, [level for level in other if (level - price) * sign <= 0])
-        if payload.type in _BEST:
-            _drop(own, [level for level in own if (level - price) * sign > 0])
-        own[price] = size
-        if len(own) > LEVELS_MAX:
-            del own[min(own) if sign == 1 else max(own)]
-        return True
+            asks.pop(price, None)
+            return
+        if bids and max(bids) >= price:
+            _drop(bids, [level for level in bids if level >= price])
+        if payload.type in _BEST and asks and min(asks) < price:
+            _drop(asks, [level for level in asks if level < price])
+        asks[price] = size
+        if len(asks) > LEVELS_MAX:
+            del asks[max(asks)]
 
     def size_at(self, side: Side, price: Ticks) -> Lots:
         """Size resting at a price; 0 when the book does not know it."""

@@ -66,8 +66,15 @@ def _instant(text: str) -> Nanos:
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise ValueError("which is not an ISO time")
-    year, month, day, hour, minute = (int(part) for part in shape.group(1, 2, 3, 4, 5))
-    second = int(shape[6] or 0)
+    seconds = _seconds(*shape.group(1, 2, 3, 4, 5, 6))
+    fraction = int((shape[7] or "0")[:9].ljust(9, "0"))
+    return (seconds - _offset_seconds(shape[8])) * SECOND + fraction
+
+
+@lru_cache(KNOWN_MAX)
+def _seconds(*parts: str | None) -> int:
+    """Whole seconds of year, month, day, hour, minute and second (None: 0). Raises ValueError."""
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
     if (
         year not in YEARS
         or not 1 <= month <= 12
@@ -77,9 +84,7 @@ def _instant(text: str) -> Nanos:
         or second > 59
     ):
         raise ValueError("which is no instant between 1970 and 2261")
-    fraction = int((shape[7] or "0")[:9].ljust(9, "0"))
-    seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
-    return (seconds - _offset_seconds(shape[8])) * SECOND + fraction
+    return days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
 
 
 def _offset_seconds(zone: str | None) -> int:
