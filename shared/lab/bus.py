@@ -111,24 +111,16 @@ class Bus:
         world, now_ns = self.world, self.world.now_ns
         accidents = world.accidents
         sure = not (accidents.bus_loss or accidents.bus_duplicate)
-        together: list[Player] = []
-        then_ns = now_ns
+        groups: list[tuple[Nanos, list[Player]]] = []
         for player in self.hearers.get(lane, ()):
             times = 1 if sure else self._copies()
             if times and now_ns >= player.joined_ns.get(lane, 0):
                 at_ns = self._arrives(lane, player)
-                if at_ns != then_ns:
-                    self._later(then_ns, lane, seq, event, together)
-                    together, then_ns = [], at_ns
-                together += [player] * times
-        self._later(then_ns, lane, seq, event, together)
-
-    def _later(
-        self, at_ns: Nanos, lane: str, seq: int, event: Event, players: list[Player]
-    ) -> None:
-        if players:
-            world = self.world
-            world.after(at_ns - world.now_ns, partial(self._hear_all, lane, seq, event, players))
+                if not groups or groups[-1][0] != at_ns:
+                    groups.append((at_ns, []))
+                groups[-1][1].extend([player] * times)
+        for at_ns, players in groups:
+            world.after(at_ns - now_ns, partial(self._hear_all, lane, seq, event, players))
 
     def _hear_all(self, lane: str, seq: int, event: Event, players: list[Player]) -> None:
         for player in players:
