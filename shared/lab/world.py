@@ -233,18 +233,16 @@ class World:
             other = self.players.get(peer)
             if other is None:
                 continue
+            late_ns = self.now_ns - player.beat_ns[peer]
             if other.up and other.thaw_ns <= self.now_ns:
                 player.beat_ns[peer] = self.now_ns
                 if peer in player.silent:
                     player.silent.discard(peer)
                     self.tell(player, PeerBack(actor=peer, epoch=other.epoch))
-            elif peer not in player.silent and self._is_late(player.beat_ns[peer], limit_s):
+            elif peer not in player.silent and late_ns > limit_s * SECOND:
                 player.silent.add(peer)
                 self.tell(player, PeerSilent(actor=peer))
         self._end_without_disk(player)
-
-    def _is_late(self, beat_ns: Nanos, limit_s: float) -> bool:
-        return self.now_ns - beat_ns > limit_s * SECOND
 
     def _end_without_disk(self, player: Player) -> None:
         """Who lives without a record ends as soon as it can have one, or nothing depends on it."""
