@@ -167,8 +167,8 @@ class TickFilter:
         return self._doubt_depth(tick, level)
 
     def _doubt_depth(self, depth: Depth, level: Level) -> str:
-        best = [side[0][0] for side in (depth.bids, depth.asks) if side]
-        for price in best:
-            if not level.is_near(2 * price, self._limit):
-                return f"depth at {price} ticks, market at {level.twice // 2}"
+        believed = level.twice
+        for side in (depth.bids, depth.asks) if believed else ():
+            if side and abs(2 * side[0][0] - believed) > 2 * self._limit:
+                return f"depth at {side[0][0]} ticks, market at {believed // 2}"
         return ""

@@ -71,7 +71,6 @@ class Bailiff:
 
     def look(self, now_ns: Nanos) -> None:
         """Judge every account and liquidate where that is due."""
-        flat_time = self._is_flat_time(now_ns)
         for account in self._exchange.accounts.values():
             state = account.state
             firm = state.firm
@@ -81,7 +80,7 @@ class Bailiff:
             if held or self._seen.get(state.id) != state.fills:
                 self._seen[state.id] = state.fills
                 self._judge(account, self.equity(account, held))
-            if (flat_time or not firm.trades) and (held or state.live):
+            if (held or state.live) and (not firm.trades or self._is_flat_time(now_ns)):
                 self._liquidate(account, now_ns)
 
     def _judge(self, account: Account, equity: Micros) -> None:

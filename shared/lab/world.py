@@ -4,8 +4,7 @@ The World is the third host of a core, beside the process runtime and replay. It
 promises of the bus and the journal (an event is heard once, in its speaker's order, or caught up;
 what was heard is remembered before it is acted on) while it breaks everything those promises do
 not cover: frames are lost, doubled, late and stuck, actors die at any step and come back, freeze
-and go on, disks are slow or full, the computer sleeps, answers of the venue vanish. Everything
-random comes from one generator, so a failing seed is a test.
+and go on, disks are slow or full, the computer sleeps, answers vanish: all of it from one seed.
 
 What stands outside the actors - here the venue - is a `Stage`: it carries out the private words
 that a process would hand to its port, and brings back errands. The World knows no actor by name.
@@ -361,15 +360,12 @@ class World:
             self._relay(player, (event,), live=live)
             return
         seq = self.bus.say(lane, event)
-        self._note(lane, seq, event)
-        if live:
-            self.bus.post(lane, seq, event)
-
-    def _note(self, lane: str, seq: int, event: Event) -> None:
         self.decisions += 1
         self.digest.update(encode((lane, seq, event)))
         if self.listener:
             self.listener(lane, seq, self.now_ns, event)
+        if live:
+            self.bus.post(lane, seq, event)
 
     # -- outside -----------------------------------------------------------------------------------
 
@@ -392,8 +388,13 @@ class World:
 
     def _relay(self, player: Player, ticks: tuple[Event, ...], *, live: bool = True) -> None:
         lane = f"{player.name}.ticks"
-        for tick in ticks:
-            seq = self.bus.ticks[lane] = self.bus.ticks.get(lane, 0) + 1
-            self._note(lane, seq, tick)
+        before, told = self.bus.ticks.get(lane, 0), []
+        for seq, tick in enumerate(ticks, before + 1):
+            told.append(encode((lane, seq, tick)))
+            if self.listener:
+                self.listener(lane, seq, self.now_ns, tick)
+        self.bus.ticks[lane] = before + len(ticks)
+        self.digest.update(b"".join(told))
+        self.decisions += len(ticks)
         self.ticks += len(ticks)
         self.bus.relay(lane, ticks, live=live)

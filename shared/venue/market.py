@@ -26,6 +26,7 @@ from shared.venue.times import time_ns
 from shared.venue.words import DepthPayload, QuotePayload, TapePayload
 
 LEVELS_MAX: Final = 500  # a side; the worst beyond it are forgotten
+PRICES_MAX: Final = 2_000  # read and remembered per contract
 ROWS_MAX: Final = 5_000  # elements of one event; snapshots seen had a few hundred
 _SIGN: Final[dict[int, int]] = {
     int(DepthKind.BID): 1,
@@ -186,6 +187,7 @@ class DepthBook:
         self.venue_ns: Nanos = 0
         self._bids: dict[Ticks, Lots] = {}
         self._asks: dict[Ticks, Lots] = {}
+        self._prices: dict[float, Ticks] = {}  # those read before: they come again and again
 
     def reset(self) -> None:
         self._bids.clear()
@@ -223,7 +225,7 @@ class DepthBook:
 
     def _one(self, payload: DepthPayload, sign: int) -> None:
         """A level of the bids (`sign` 1) or asks. Prints, highs and lows are other events' news."""
-        price = ticks_of(payload.price, self.contract, "depth price")
+        price = self._prices.get(payload.price) or self._price(payload.price)
         size = lots_of(payload.volume, self._volume)
         bids, asks = self._bids, self._asks
         if sign == 1:
@@ -248,6 +250,14 @@ class DepthBook:
         asks[price] = size
         if len(asks) > LEVELS_MAX:
             del asks[max(asks)]
+
+    def _price(self, told: float) -> Ticks:
+        """Raises ValueError for what is no price."""
+        price = ticks_of(told, self.contract, "depth price")
+        if len(self._prices) >= PRICES_MAX:
+            self._prices.clear()
+        self._prices[told] = price
+        return price
 
     def size_at(self, side: Side, price: Ticks) -> Lots:
         """Size resting at a price; 0 when the book does not know it."""
