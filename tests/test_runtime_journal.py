@@ -374,6 +374,40 @@ def test_an_actor_keeps_as_many_days_as_the_settings_say(tmp_path: Path, keep_da
     assert journal.days(root, "a") == names[-keep_days:]
 
 
+def test_one_helper_forces_a_whole_life_to_the_disk_and_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked four times a second, by a disk that may be slower than that."""
+    pins = Pins(actor="a", code="", settings="", values=Raw(b"\x80"), lanes=())
+    recorder = Recorder(tmp_path, pins, frame_limit=1000, keep_days=5, relays=False)
+    recorder.open("2026-11-18", 1)
+    began, free, synced = threading.Event(), threading.Event(), threading.Semaphore(0)
+    helpers: set[int] = set()
+
+    def slow(file: Journal) -> None:
+        helpers.add(threading.get_ident())
+        began.set()
+        assert free.wait(10)
+        synced.release()
+
+    monkeypatch.setattr(Journal, "sync", slow)
+    recorder.sync_soon()
+    assert began.wait(10)
+    for _ in range(50):
+        recorder.sync_soon()
+    free.set()
+    assert synced.acquire(timeout=10)
+    assert synced.acquire(timeout=10), "what was written meanwhile is not forgotten"
+    recorder.turn("2026-11-19", 1)
+    recorder.sync_soon()
+    assert synced.acquire(timeout=10), "a new day keeps the helper"
+    assert len(helpers) == 1
+    (helper,) = [thread for thread in threading.enumerate() if thread.ident in helpers]
+    recorder.close()
+    helper.join(10)
+    assert not helper.is_alive()
+
+
 def test_records_say_their_kind() -> None:
     assert records.kind_of(record(1)) == records.INPUT
     for junk in (b"", b"\x92", b"\x93\x01\x01", b"\x92\x63\x01"):

@@ -42,7 +42,10 @@ class Recorder:
         self._relays = relays
         self._files: dict[str, Journal] = {}
         self._births: dict[str, int] = {}
-        self._syncing = threading.Lock()
+        self._syncing = threading.Lock()  # held while the helper uses the files
+        self._asked = threading.Event()
+        self._helper: threading.Thread | None = None
+        self._ended = False
         self.day = ""
         disk.lay_ballast(self._ballast)
 
@@ -108,18 +111,24 @@ class Recorder:
         self._files[self._pins.actor].sync()
 
     def sync_soon(self) -> None:
-        """Let a helper push what was written to the disk; nobody waits for it."""
-        if self._syncing.acquire(blocking=False):
-            threading.Thread(target=self._sync, name="journal-sync", daemon=True).start()
+        """Let the helper push what was written to the disk; nobody waits for it. One thread serves
+        a whole life: asked again while a slow disk keeps it, it goes once more when it is done.
+        """
+        if self._helper is None:
+            self._helper = threading.Thread(target=self._help, name="journal-sync", daemon=True)
+            self._helper.start()
+        self._asked.set()
 
-    def _sync(self) -> None:
-        try:
-            for file in list(self._files.values()):
-                file.sync()
-        except OSError as error:
-            logger.warning("journal could not be forced to the disk: {}", error)
-        finally:
-            self._syncing.release()
+    def _help(self) -> None:
+        while not self._ended:
+            self._asked.wait()
+            self._asked.clear()
+            with self._syncing:
+                try:
+                    for file in list(self._files.values()):
+                        file.sync()
+                except OSError as error:
+                    logger.warning("journal could not be forced to the disk: {}", error)
 
     @property
     def released(self) -> bool:
@@ -139,7 +148,7 @@ class Recorder:
         """
         for file in reversed(self._files.values()):
             file.append(records.pack(records.CONTINUED, day))
-        self.close()
+        self._shut()
         self.open(day, epoch)
 
     def snapshot(self, memory: Memory) -> None:
@@ -162,6 +171,12 @@ class Recorder:
             ).start()
 
     def close(self) -> None:
+        """Let go of the files; the helper ends once it is done with them."""
+        self._ended = True
+        self._asked.set()
+        self._shut()
+
+    def _shut(self) -> None:
         with self._syncing:
             for file in self._files.values():
                 file.close()
