@@ -430,6 +430,19 @@ def test_an_unreadable_token_lives_an_hour(token):
     assert life_s(token, 0.0) == client_login.LIFE_WHEN_UNREADABLE_S
 
 
+def test_a_token_is_renewed_before_half_its_life_and_not_by_everybody_at_once():
+    async def login():
+        raise AssertionError("nobody logs in here")
+
+    at_s = []
+    for _ in range(40):
+        keeper, began = TokenKeeper(login, 0.5), time.monotonic()
+        keeper._accept(jwt(10_000.0))
+        at_s.append(keeper._renew_at - began)
+    assert 4_500 <= min(at_s) <= max(at_s) < 5_001
+    assert max(at_s) - min(at_s) > 50, "forty processes of one start come minutes apart"
+
+
 def test_a_token_lives_as_long_as_it_says():
     assert life_s(jwt(86_400.0), 0.0) == pytest.approx(86_400.0)
 
