@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=1_000_000)]  # eleven days; no setting is endless
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -214,15 +214,15 @@ class PreTrade(Section, frozen=True, kw_only=True):
     """
 
     order_types: tuple[Literal["MARKET", "LIMIT", "STOP"], ...]
-    repeat_s: Annotated[float, Meta(ge=0)]  # the same sleeve, contract and side again; 0: at once
+    repeat_s: Annotated[float, Meta(ge=0, le=86_400)]  # the same sleeve, contract, side; 0: at once
     account_orders_per_window: Positive  # of all sleeves, in `window_s`
     messages_free: Natural  # of a sleeve and day: orders, changes and cancels ...
     messages_per_contract: Natural  # ... and so many more for each contract it traded
     fills_per_window: Positive  # of a sleeve; one more switches it off
     fills_window_s: Seconds
     contracts_per_day: Positive  # of the account
-    hold_s: Annotated[float, Meta(ge=0)]  # a quoting sleeve's average; below it quotes end ...
-    hold_trips: Positive  # ... once it held so often
+    hold_s: Annotated[float, Meta(ge=0, le=86_400)]  # a quoting sleeve's average; below it ...
+    hold_trips: Positive  # ... quotes end, once it held so often
     births: Annotated[int, Meta(ge=2)]  # lives of a sleeve in the window that switch it off
     births_window_real_s: Seconds
     unknown_orders: Natural  # with more of unknown outcome nothing opens

@@ -4,10 +4,12 @@
     python -m tests.mutate_rules gap loss        # only what has one of these in its name
 
 What is broken: every check of the governor's tuples, every row of its table of latches, every line
-of loss and gain, and every function of `shared/domain/rules` that compares. How: its body is gone,
-one of its conditions is never met, one of its comparisons is off by the boundary, a latch does not
-bind, does not flatten, is cleared by anything. All in this process, by exchanging code objects: no
-file is touched. Which tests are asked stands in `GUARDS`; those that name the rule come first.
+of loss and gain, every function of `shared/domain/rules` that compares, whatever the governor does
+unasked (`ACTS`), and every setting that has a tighter side. How: its body is gone, one of its
+conditions is never met, one of its comparisons is off by the boundary, a number in it is twice as
+large, a latch does not bind, does not flatten, is cleared by anything, a setting is looser than it
+says. All in this process, by exchanging code objects: no file is touched. Which tests are asked
+stands in `GUARDS`; those that name the rule come first.
 
 Prints rule, mutation and the test that caught it; ends with 2 when one survives. What may survive,
 and why, stands in `ALIKE`.
@@ -33,8 +35,10 @@ import hypothesis
 import pytest
 from msgspec import structs
 
-from services.risk_governor import checks, equity, latches
+from services.risk_governor import checks, day, equity, habits, latches, levels, limits, watch
+from services.risk_governor.directions import LESS, LESS_OR_NONE, MORE, PACK, Values
 from shared.events import RiskLevel
+from shared.settings import Settings
 
 SURVIVED: Final = 2
 COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotations`
@@ -52,7 +56,11 @@ RULES: Final = (
     "test_rules_lives", "test_rules_edges", "test_rules_packs", "test_governor_gap",
     "test_governor_checks", "test_governor_layers",
 )  # fmt: skip
-GUARDS: Final = {"check": GOVERNOR, "latch": LATCHES, "line": LATCHES, "rule": RULES}
+ALL: Final = tuple(dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons")))
+GUARDS: Final = {
+    "check": (*GOVERNOR, "test_governor_funds"), "latch": LATCHES, "line": LATCHES, "rule": RULES,
+    "act": ALL, "limit": (*ALL, "test_governor_funds", "test_governor_told"),
+}  # fmt: skip
 """Test modules asked about a kind of rule."""
 
 RULE_MODULES: Final = (
@@ -85,6 +93,14 @@ ALIKE: Final[dict[str, str]] = {
     "streak.is_entry: `after > 0` as `after >= 0`": "0 was asked before",
 }
 """Mutants that change nothing anybody could see, each with the reason."""
+
+ACTS: Final = (
+    levels.judge_account, levels._trip, levels._judge_sleeves, levels.on_progress, levels._flatten,
+    levels.why_withdraw, levels.withdraw, levels.cancel, watch.withdraw_silent, watch.countdown,
+    watch.watch_feed, watch.watch_protection, watch.watch_zone, watch.watch_disk,
+    watch.watch_difference, day.on_clock, day.trade_ended, habits.on_birth, habits.on_part,
+)  # fmt: skip
+"""What the governor does unasked."""
 
 FLIPPED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -155,8 +171,15 @@ def _places(made: ast.FunctionDef, kind: str) -> Iterator[tuple[ast.AST, int]]:
             for place, operator in enumerate(node.ops):
                 if type(operator) in FLIPPED and not ast.unparse(node.left).endswith("side"):
                     yield node, place
-        elif kind == "condition" and isinstance(node, ast.If | ast.IfExp) and not _spares(node):
+        elif (
+            kind == "condition" and isinstance(node, ast.If | ast.IfExp) and not _spares(node)
+        ) or (kind == "number" and isinstance(node, ast.Constant) and _is_number(node.value)):
             yield node, 0
+
+
+def _is_number(value: object) -> bool:
+    """Whether a constant is a limit or a share; 0 and 1 are what comparisons are about."""
+    return type(value) is int and value > 1
 
 
 def _spares(node: ast.If | ast.IfExp) -> bool:
@@ -189,6 +212,8 @@ def _change(node: ast.AST, place: int) -> None:
         node.ops[place] = FLIPPED[type(node.ops[place])]()
     elif isinstance(node, ast.If | ast.IfExp):
         node.test = ast.Constant(False)
+    elif isinstance(node, ast.Constant):
+        node.value = 2 * node.value  # type: ignore[operator]
 
 
 def what_of(function: FunctionType, number: int, kind: str) -> str:
@@ -218,7 +243,7 @@ def of_function(kind: str, rule: str, function: FunctionType) -> Iterator[Mutant
 
         return mended
 
-    for way in ("body", "condition", "boundary"):
+    for way in ("body", "condition", "boundary", "number"):
         for number in itertools.count():
             if way == "body" and (number or str(function.__annotations__["return"])[0] == "t"):
                 break
@@ -281,12 +306,54 @@ def of_lines() -> Iterator[Mutant]:
             )  # fmt: skip
 
 
+def looser(name: str, value: Any) -> Any:
+    """A looser value of a setting that counts or switches; None where its kind has none."""
+    if type(value) is bool:
+        return value if value is (name in LESS) else not value
+    if not isinstance(value, int | float):
+        return None
+    if name in LESS_OR_NONE:
+        return 2 * value
+    if name in MORE:
+        return value / 2 if isinstance(value, float) else value // 2
+    return 2 * value if name in LESS else None
+
+
+def of_limits() -> Iterator[Mutant]:
+    """Every setting with a tighter side, read as if it were looser: twice, or half."""
+
+    def read(name: str) -> Callable[[], None]:
+        whole = limits.values_of
+
+        def values(settings: Settings) -> Values:
+            found = whole(settings)
+            return {**found, name: looser(name, found[name])}
+
+        limits.values_of = values
+        return lambda: setattr(limits, "values_of", whole)
+
+    for name in (*LESS, *LESS_OR_NONE, *MORE):
+        if not name.startswith(PACK):
+            yield Mutant(
+                "limit", f"limit {name}", "looser than the settings say",
+                lambda name=name: read(name),  # type: ignore[misc]
+            )  # fmt: skip
+
+
+def of_acts() -> Iterator[Mutant]:
+    for act in ACTS:
+        assert isinstance(act, FunctionType)
+        yield from of_function("act", f"act {act.__name__}", act)
+
+
 def everything() -> Iterator[Mutant]:
     """Every way to break every rule, in the order of the table."""
     yield from of_checks()
     yield from of_latches()
     yield from of_lines()
     yield from of_rules()
+    yield from of_acts()
+    yield from of_limits()
 
 
 def mutants(names: Sequence[str] = ()) -> Iterator[Mutant]:

@@ -3,16 +3,21 @@
 The files of `tests/golden/rules` are the engine's, the compiled engine's and the simulated firm's
 own (`test_rules_account.py`). Here each is lived by a governor, as trades, quotes and comparisons:
 whatever the engine finds at an event, the governor holds by then, because its measure of equity is
-never above the firm's. The floor, which is no measure, is equal.
+never above the firm's. The floor, which is no measure, is equal. The dashboard beside it shows what
+the governor holds, and the distances of the same lines: it reckons nothing of its own.
 """
 
 from __future__ import annotations
 
 import pytest
 
+from services.metrics_exporter.figures import money
+from services.metrics_exporter.riskview import risk
 from shared.domain.rules.account import VERDICTS
+from shared.domain.rules.book import BOOK
 from shared.events import RiskLevel
 from shared.units import Micros
+from tests.exporter_stage import Watch
 from tests.governor_stage import MNQ, SELL, dollars
 from tests.test_governor_day import Account, closed
 from tests.test_rules_account import FILES, Row, rows_of
@@ -79,6 +84,24 @@ def test_the_governor_is_never_later_than_the_engine(file: str) -> None:
         assert row.what == "mark" or state.equity <= row.equity, f"row {number}, {row}"
     assert found > 2
     assert stage.level() is not RiskLevel.ACTIVE
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_dashboard_shows_the_governors_verdicts_of_the_same_file(file: str) -> None:
+    rules, _, _ = FILES[file]
+    stage, watch = Account(rules, **LAYERS[file]), Watch()
+    stage.opened(stage.governor.mind.limits.start // 1_000_000)
+    for number, row in enumerate(rows_of(file)):
+        live(stage, row)
+        state = stage.state()
+        watch.say("risk_governor", state)
+        shown = risk(watch.board)
+        assert sorted(one.key for one in shown.latches) == sorted(stage.names()), f"row {number}"
+        assert {one.rule: (one.at, one.room) for one in shown.layers} == {
+            one.rule: (money(one.at), money(one.room)) for one in state.layers
+        }, f"row {number}, {row}"
+        told = {one.rule for one in shown.latches}
+        assert told <= set(BOOK), "each with a rule of the book"
 
 
 def test_a_cent_before_a_line_of_loss_the_governor_may_already_act_and_a_lot_before_not() -> None:

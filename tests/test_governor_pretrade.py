@@ -134,6 +134,9 @@ def test_who_asks_much_and_trades_nothing_is_stopped() -> None:
     stage.trade_of(1, 24_000, contract=M2K, sleeve="market_maker", purpose=Purpose.QUOTE)
     stage.covered(M2K)
     passed(stage.quote_order(BUY, 23_990))
+    passed(stage.quote_order(BUY, 23_989))
+    veto = stage.quote_order(BUY, 23_988)
+    assert (refused(veto), veto.limit, veto.actual) == (VetoRule.MESSAGES, 5, 6)
 
 
 def test_a_cancel_is_never_refused_for_being_one_too_many() -> None:

@@ -436,6 +436,14 @@ def test_a_line_tells_what_was_known() -> None:
     }  # fmt: skip
 
 
+def test_what_the_day_ends_says_until_when() -> None:
+    stage = loses(210, session_cap=200)
+    today = stage.governor.mind.today(stage.now)
+    assert today is not None
+    (one,) = stage.state().latches
+    assert (one.key, one.until_ns) == ("session_cap", today.next_open(stage.now))
+
+
 def test_grounds_survive_a_restart_under_other_code() -> None:
     stage = loses(210, session_cap=200)
     again = Stage(wide())
