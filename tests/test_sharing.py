@@ -33,6 +33,7 @@ from shared.events import (
     OrderUpdate,
     PositionUpdate,
     Purpose,
+    Scope,
     Side,
     Started,
     VetoRule,
@@ -374,6 +375,42 @@ def test_a_flatten_leaves_nothing_in_any_book(bench: Bench, sizes: tuple[int, in
     assert shares(bench) == {}
     assert stops(bench) == []
     assert stages(bench)[-1] == FlattenStage.FLAT.value
+
+
+@pytest.mark.parametrize("other", [-1, -2, 1])
+def test_a_flatten_of_one_sleeve_leaves_the_part_of_the_other(bench: Bench, other: int) -> None:
+    enter(bench, A, Side.BUY, 2)
+    enter(bench, B, Side.BUY if other > 0 else Side.SELL, abs(other))
+    bench.exit(Side.SELL, 1, sleeve=A, shared=True)
+    flatten(bench, Scope.SLEEVE, sleeve=A)
+    bench.run(4)
+    assert stages(bench)[-1] == FlattenStage.FLAT.value
+    assert shares(bench) == {B: other}
+    assert [-side * lots for side, lots, _ in stops(bench)] == [other]
+
+
+def test_the_other_trades_on_while_one_is_flattened(bench: Bench) -> None:
+    enter(bench, A, Side.BUY, 2)
+    enter(bench, B, Side.SELL, 1)
+    flatten(bench, Scope.SLEEVE, sleeve=A)
+    mine = bench.exit(Side.SELL, 2, sleeve=A, shared=True)
+    other = bench.exit(Side.BUY, 1, sleeve=B, shared=True)
+    assert bench.updates(mine.intent_id)[-1].reason == "a flatten is under way"
+    assert bench.updates(other.intent_id)[-1].state is OrderState.SENT
+    bench.run(4)
+    assert shares(bench) == {}
+
+
+def test_a_part_is_not_closed_twice_beside_an_unknown_exit(bench: Bench) -> None:
+    enter(bench, A, Side.BUY, 2)
+    enter(bench, B, Side.SELL, 1)
+    bench.exit(Side.SELL, 2, sleeve=A, shared=True)
+    bench.arriving.append(bench.lost(bench.requests.pop(0)))
+    flatten(bench, Scope.SLEEVE, sleeve=A)
+    bench.run(3)
+    assert shares(bench)[A] == 2, "the venue may have carried it out: it waits for the proof"
+    bench.run(20)
+    assert shares(bench) == {B: -1}
 
 
 def test_a_restart_at_any_point_gives_the_same_books(bench: Bench) -> None:

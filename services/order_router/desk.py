@@ -135,10 +135,15 @@ class Desk:
         parent = self.find(order.parent) if order.parent else None
         return parent.intent_id if parent else ""
 
-    def saga_over(self, contract: str) -> Saga | None:
-        """The flatten that has `contract` in hand, if any."""
+    def saga_over(self, contract: str, sleeve: str = "") -> Saga | None:
+        """The flatten that has `contract` in hand, if any. One of a sleeve that shares it has only
+        what is that `sleeve`'s.
+        """
         for saga in self.state.sagas.values():
-            if in_scope(saga, self.state, contract):
+            if not in_scope(saga, self.state, contract):
+                continue
+            part = saga.scope is Scope.SLEEVE and self.book(contract).shared
+            if not part or saga.sleeve == sleeve:
                 return saga
         return None
 

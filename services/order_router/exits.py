@@ -201,7 +201,7 @@ def _undo(desk: Desk, order: Order, leg: Order) -> None:
 
 
 def _let_go(desk: Desk, key: str, approval: OrderApproved) -> None:
-    if desk.saga_over(approval.contract) is not None:
+    if desk.saga_over(approval.contract, approval.sleeve) is not None:
         reason = "a flatten is under way"
     else:
         reason = void(desk, approval.halt_no, approval.deadline_real_ns)

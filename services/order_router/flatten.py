@@ -19,7 +19,8 @@ from services.order_router.desk import Desk, in_scope, order_in_scope
 from services.order_router.fold import closing_side
 from services.order_router.memory import CLOSE, HUMAN, Book, Close, Saga
 from services.order_router.outbox import send_own, want_cancel
-from services.order_router.trades import correct, end_shares
+from services.order_router.parts import end_parts, is_part, push_part
+from services.order_router.trades import correct
 from services.order_router.words import (
     AskPrice,
     CloseAnswer,
@@ -128,9 +129,7 @@ def _next(desk: Desk, saga: Saga) -> tuple[FlattenStage, str]:
         desk.read_soon(max(_pace(desk, saga), UNKNOWN_PACE_NS if waits else 0))
         stage = FlattenStage.CANCELLING if opening else FlattenStage.PROVING
         return _late(desk, saga, stage), f"orders left: {len(orders)}, first {orders[0].key}"
-    for contract in _contracts(desk, saga):
-        if not desk.coming(contract):
-            end_shares(desk, desk.book(contract))
+    end_parts(desk, saga, _contracts(desk, saga))
     return _prove(desk, saga)
 
 
@@ -157,6 +156,8 @@ def _held(saga: Saga, book: Book) -> bool:
     A sleeve's share that is netted away by one made by hand cannot be closed: the venue holds
     nothing.
     """
+    if is_part(saga, book):
+        return bool(book.shares.get(saga.sleeve))
     at_venue = bool(book.lots or book.stream)
     if saga.human:
         return at_venue
@@ -169,6 +170,8 @@ def _held(saga: Saga, book: Book) -> bool:
 
 def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
     """Close the contract if it is safe to do so now; else see that a read will tell."""
+    if is_part(saga, book):
+        return push_part(desk, saga, book, may=not _is_over(desk))
     if _something_closes(desk, saga, book) or _not_there(desk, book) or not _may_close(desk, book):
         desk.read_soon(_pace(desk, saga), after=book.acted)
         return

@@ -138,9 +138,14 @@ def send_own(
     size: Lots,
     stop_price: Ticks | None = None,
     limit_price: Ticks | None = None,
+    sleeve: str = "",
 ) -> Order:
-    """An order of the router itself: a protective stop, or the limit of a flatten."""
+    """An order of the router itself: a protective stop, or the limit of a flatten; in the name of
+    `sleeve` where it is only that one's part of the contract.
+    """
     assert size > 0, "Invariant: an order has a size"
+    kind = OrderType.LIMIT if stop_price is None else OrderType.STOP
+    kind = OrderType.MARKET if stop_price is None and limit_price is None else kind
     state = desk.state
     state.own += 1
     tag = tags.make(ROUTER, state.incarnation, state.own)
@@ -148,12 +153,12 @@ def send_own(
         key=tag,
         tag=tag,
         intent_id=f"{ROUTER}.{state.incarnation}.{state.own}",
-        sleeve=ROUTER if book.shared else book.owner,
+        sleeve=sleeve or (ROUTER if book.shared else book.owner),
         shared=book.shared,
         contract=book.contract,
         side=side,
         size=size,
-        type=OrderType.LIMIT if stop_price is None else OrderType.STOP,
+        type=kind,
         purpose=purpose,
         limit_price=limit_price,
         stop_price=stop_price,

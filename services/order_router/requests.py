@@ -73,7 +73,7 @@ class Requests:
         where, why = self.status.now()
         if state.stopping:
             return "stopping"
-        if desk.saga_over(approval.contract) is not None:
+        if desk.saga_over(approval.contract, approval.sleeve) is not None:
             return "a flatten is under way"
         if not state.account_id or state.refused:
             return f"no account: {why}"

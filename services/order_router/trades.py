@@ -141,7 +141,8 @@ def _parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Mi
 def _shared_parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Micros], ...]:
     """The same where several sleeves hold parts; the fee is that of the trade's own side."""
     signed = row.side * row.size
-    if order.sleeve not in (HUMAN, ROUTER) and order.purpose is not Purpose.FLATTEN:
+    venues_close = order.purpose is Purpose.FLATTEN and not order.tag
+    if order.sleeve not in (HUMAN, ROUTER) and not venues_close:
         return ((order.sleeve, signed, row.fee),)
     rest_to = HUMAN if order.purpose is Purpose.HUMAN else book.owner
     parts = allocate(book.shares, signed, rest_to)

@@ -146,7 +146,7 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     if fill.purpose is Purpose.QUOTE:
         state.quoted_today += lots
     _watch_protection(mind, fill.contract, protected=0)
-    if state.ledger.position(fill.contract):
+    if _holds_again(mind, fill):
         flatten_again(mind, fill.sleeve)
     for part in parts:
         trade_ended(mind, now_ns, part[0], fill.contract)
@@ -159,6 +159,14 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     _trim_exits(mind, fill.contract)
     ask_again(mind, now_ns, fill.contract)
     judge_account(mind, now_ns)
+
+
+def _holds_again(mind: Mind, fill: Fill) -> bool:
+    """Whether a fill left something held; where sleeves share, something of its own."""
+    ledger = mind.state.ledger
+    if fill.contract in mind.state.shared and fill.sleeve:
+        return bool(ledger.held(fill.sleeve, fill.contract))
+    return bool(ledger.position(fill.contract))
 
 
 def _keep_early(mind: Mind, key: str, lots: Lots) -> None:
