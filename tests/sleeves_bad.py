@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
 from services.sleeves.params import tunable
+from shared.events import OrderIntent, OrderType, Side
 
 
 class Quiet(Sleeve):
@@ -108,3 +109,48 @@ class Chatty(Quiet):
     def on_quote(self, quote):
         for _ in range(6):
             self.buy(limit=quote.bid - 500, sl_ticks=8)
+
+
+class Late(Quiet):
+    """Goes around the verbs, which know the hour."""
+
+    def on_quote(self, quote):
+        if not self._desk.market_is_well:
+            self._desk.out.append(
+                OrderIntent(
+                    intent_id="trend.100.999", sleeve="trend", incarnation=100,
+                    contract=quote.contract, side=Side.BUY, size=1, type=OrderType.MARKET,
+                    expires_ns=0, reason="", stop_loss_ticks=8,
+                )
+            )  # fmt: skip
+
+
+class Hides(Quiet):
+    """Calls one handler from another, and says something else of what it raised."""
+
+    def on_quote(self, quote):
+        """Nothing: until it falls."""
+
+    def on_trade(self, trade):
+        try:
+            self.on_quote(None)
+        except RuntimeError:
+            raise KeyError("it was nothing") from None
+
+
+class Forgetful(Quiet):
+    """Waits anew whenever it is handed a sleeve, so that a swap shows."""
+
+    class State(Struct):
+        bars: int = 0
+
+    def on_adopt(self, book):
+        self.state.bars = 0
+
+    def on_bar(self, bar):
+        self.state.bars += 1
+        if self.state.bars % 5 == 0:
+            if self.position:
+                self.close()
+            elif self.idle:
+                self.buy(sl_ticks=80)

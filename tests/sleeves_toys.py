@@ -5,8 +5,10 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from services.sleeves.base import Sleeve
+from services.stage_busy import Busy
 from shared.domain.indicators import Momentum
 from shared.events import CancelIntent, SleeveStatus
+from shared.seats import SECOND_LIVES
 from tests.sleeves_stage import Stage, settings_for
 
 HERE = "tests.sleeves_toys"
@@ -117,6 +119,28 @@ class Restless(Sleeve):
             self.buy(sl_ticks=40, reason="flat")
         elif bar is not None and bar.span_s == 60:
             self.close("a minute passed")
+
+
+class FalseFriend(Busy):
+    """Behaves while it is a shadow, and raises once it owns from the second seat."""
+
+    def on_quote(self, quote):
+        memory = self._desk.memory
+        if memory.authority and memory.incarnation >= SECOND_LIVES:
+            raise RuntimeError("mine at last")
+        super().on_quote(quote)
+
+
+class Greedy(Busy):
+    """Behaves in the first seat; in the second it wants more than anybody is given."""
+
+    contracts_max = 500
+
+    def on_quote(self, quote):
+        if self._desk.memory.incarnation < SECOND_LIVES:
+            super().on_quote(quote)
+        elif self.idle:
+            self.buy(400, sl_ticks=8, reason="all of it")
 
 
 def eager(**how) -> Stage:

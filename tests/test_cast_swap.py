@@ -8,15 +8,35 @@ from random import Random
 
 import pytest
 
-from services.risk_governor.words import Verb
-from services.stage_checks import Checks
+from services.risk_governor.words import OperatorCommand, Verb
+from services.sleeves.contract import every_sleeve
+from services.stage_busy import BUSY
+from services.stage_checks import Checks, settings_of
 from services.stage_play import Person, play
-from shared.events import AuthorityGranted, Event, OrderApproved, OrderVetoed, VetoRule
+from shared.events import (
+    AuthorityGranted,
+    Event,
+    Fill,
+    OrderApproved,
+    OrderIntent,
+    OrderUpdate,
+    OrderVetoed,
+    SleeveBook,
+    VetoRule,
+)
 from shared.lab.accidents import Accidents
 from shared.seats import FIRST, SECOND, second
+from shared.units import MILLISECOND
+from shared.units import SECOND as SECOND_NS
 
 USUAL = (1, 2, 3)
 SWAPPED = ("trend", "market_maker", "mean_reversion")
+TWO = ("trend", "market_maker")
+LIBRARY = tuple(
+    f"{kind.__module__}:{kind.__name__}"
+    for kind in every_sleeve()
+    if ".library." in kind.__module__
+)
 
 
 def seeds() -> tuple[int, ...]:
@@ -32,11 +52,14 @@ class Owners(Checks):
         self.grants: Counter[str] = Counter()
         self.approvals: Counter[tuple[str, int]] = Counter()
         self.shadowed = 0
+        self.causes: dict[str, str] = {}  # of the last grant
+        self.seats: dict[str, str] = {}
 
     def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
         super().said(lane, seq, now_ns, event)
         if isinstance(event, AuthorityGranted):
             self.owners[event.sleeve] = event.incarnation
+            self.causes[event.sleeve], self.seats[event.sleeve] = event.cause, event.seat
             self.grants[event.cause.partition(":")[0]] += 1
         elif isinstance(event, OrderApproved):
             assert self.owners[event.sleeve] == event.incarnation, f"not the owner's: {event}"
@@ -45,12 +68,12 @@ class Owners(Checks):
             self.shadowed += 1
 
 
-def restless(seed: int, rate: float):
+def restless(seed: int, rate: float, sleeves: tuple[str, ...] = SWAPPED):
     """A person who asks for a change of owner every now and then, of either seat."""
     dice = Random(seed ^ 0x5AFE)
 
     def second_passed(person: Person) -> None:
-        for sleeve in SWAPPED:
+        for sleeve in sleeves:
             if dice.random() < rate:
                 person.ask(Verb.SWAP, sleeve=sleeve, seat=dice.choice((FIRST, SECOND)))
 
@@ -75,3 +98,107 @@ def test_no_accident_makes_two_owners_or_none(seed: int) -> None:
     checks = Owners()
     play(seed, accidents, 60, checks=checks, also=newcomers, each_second=restless(seed, 0.2))
     assert checks.owners.keys() >= set(SWAPPED)
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_sleeve_of_the_library_changes_owners_under_any_name(name: str) -> None:
+    """Under `trend` and `market_maker`, with accidents, owners changed all the time."""
+    seed = 5 + LIBRARY.index(name)
+    own = {f"TSQ__SLEEVES__{it.upper()}__IMPLEMENTATION": name for it in TWO}
+    own["TSQ__SLEEVES__TAIL_HEDGE__ENABLED"] = "false"
+    if name.endswith((":Pairs", ":StatArb")):
+        own["TSQ__SLEEVES__MARKET_MAKER__ENABLED"] = "false"  # they listen to its product
+    checks = Owners()
+    play(
+        seed,
+        Accidents.swarm(seed),
+        25,
+        settings=settings_of(**own, TSQ__SIMULATOR__SEED=str(seed)),
+        checks=checks,
+        also=[second("trend")],
+        each_second=restless(seed, 0.2, ("trend",)),
+    )
+    assert "trend" in checks.owners
+
+
+class AfterEach(Owners):
+    """A person who asks for the other owner right after every event of a kind."""
+
+    def __init__(self, kind: type[Event]) -> None:
+        super().__init__()
+        self.kind, self.asked_ns = kind, 0
+
+    def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
+        super().said(lane, seq, now_ns, event)
+        if isinstance(event, self.kind) and self.world is not None and now_ns > self.asked_ns:
+            self.asked_ns = now_ns + 200 * MILLISECOND  # not after its own echo
+            self.world.after(0, self.ask)
+
+    def ask(self) -> None:
+        assert self.world is not None
+        seat = FIRST if self.seats.get("trend") == SECOND else SECOND
+        wish = OperatorCommand(
+            command_id=1, verb=Verb.SWAP, who="test", cause="now", sleeve="trend", seat=seat
+        )
+        self.world.inject("risk_governor", wish)
+
+
+@pytest.mark.parametrize("kind", [OrderIntent, OrderApproved, OrderUpdate, Fill, SleeveBook])
+def test_a_swap_right_after_it_makes_no_order_twice_and_loses_none(kind: type[Event]) -> None:
+    checks = AfterEach(kind)
+    play(1, Accidents(), 15, checks=checks, also=[second("trend")])
+    assert checks.grants["swap by test"] > 10
+
+
+# -- rolled back -----------------------------------------------------------------------------------
+
+TOYS = "tests.sleeves_toys"
+SILENT_NS = 30 * SECOND_NS
+
+
+def dies(person: Person) -> None:
+    person.world.kill(second("trend"), 8 * SECOND_NS)
+
+
+def freezes(person: Person) -> None:
+    player = person.world.players[second("trend")]
+    player.thaw_ns = player.back_ns = person.world.now_ns + SILENT_NS
+
+
+def nothing(person: Person) -> None:
+    """The newcomer does it by itself."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "fate", "why"),
+    [
+        ("services.stage_busy:Busy", dies, "sleeve_trend.b is silent"),
+        ("services.stage_busy:Busy", freezes, "sleeve_trend.b is silent"),
+        (f"{TOYS}:FalseFriend", nothing, "the newcomer is paused: on_quote raised"),
+        (f"{TOYS}:Greedy", nothing, "vetoes in a row"),
+    ],
+)
+def test_a_newcomer_that_fails_as_an_owner_is_sent_back(kind: str, fate, why: str) -> None:
+    most = "3" if kind.endswith("Greedy") else "999"
+    settings = settings_of(
+        **{**BUSY, "TSQ__SLEEVES__TREND__IMPLEMENTATION": kind, "TSQ__SWAP__VETOES": most}
+    )
+    checks, story = Owners(), []
+
+    def second_passed(person: Person) -> None:
+        story.append(checks.seats.get("trend"))
+        if len(story) == 8:
+            person.ask(Verb.SWAP, sleeve="trend", seat=SECOND)
+        elif len(story) == 11:
+            assert kind.endswith(("FalseFriend", "Greedy")) or story[-1] == SECOND, "it owns"
+            fate(person)
+
+    play(
+        1, Accidents(), 40, settings=settings, checks=checks, also=[second("trend")],
+        each_second=second_passed,
+    )  # fmt: skip
+    assert checks.grants["swap by test"] == 1
+    assert checks.causes["trend"].startswith("rolled back: ")
+    assert why in checks.causes["trend"]
+    assert checks.seats["trend"] == FIRST
+    assert checks.approvals["trend", checks.owners["trend"]], "who was there before trades on"

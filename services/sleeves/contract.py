@@ -31,17 +31,27 @@ from services.sleeves.params import Parameter, parameters
 from services.sleeves.rehearsal import Stage, rehearse
 from services.sleeves.rehearsal_day import Day, day
 from shared.events import (
+    AuthorityGranted,
     Bar,
     BarOrigin,
+    CancelIntent,
     Event,
     Gap,
+    ModifyIntent,
     OrderIntent,
+    OrderVetoed,
     Purpose,
+    ShadowAdmitted,
+    Started,
+    VetoRule,
 )
 from shared.purity import impurities
+from shared.seats import SECOND, incarnation_of
 from shared.units import Nanos
 
 RESTART_EVERY: Final = 23  # events; with the events of a step no whole number, so all are met
+HANDS_EVERY: Final = 149  # events between two instants of a swap
+HANDS_STEPS: Final = 150
 CARD: Final = ("Edge.", "Regime.", "Worst day.", "Fees.", "Disabled by.")
 BASES: Final = (Sleeve, OneTrade)  # what sleeves are made of; they decide nothing by themselves
 HANDLERS: Final = tuple(name for name in sorted(vars(Sleeve)) if name.startswith("on_"))
@@ -214,6 +224,69 @@ def ends_the_session_flat(kind: type[Sleeve], **params: Any) -> None:
     assert not stage.orders, f"left at the venue: {list(stage.orders)}"
 
 
+def changes_hands_without_trace(kind: type[Sleeve], **params: Any) -> None:
+    """Replaced by its like, that listened as a shadow, it trades what it would have traded.
+
+    Asked at instants when none of its wishes is open: what rests is an earlier life's, and whether
+    it is pulled is for `on_adopt` to say.
+    """
+    plain = day(kind, steps=HANDS_STEPS, **params)
+    for cut in range(HANDS_EVERY // 2, len(plain.heard), HANDS_EVERY):
+        stage = rehearse(kind, **params)
+        _swaps_at(stage, cut)
+        Day(stage, seed=1).run(HANDS_STEPS)
+        assert not stage.host.memory.fault, stage.host.memory.fault
+        found, expected = _fills(stage), _fills(plain)
+        assert found == expected, f"swapped after event {cut} it trades {found}, not {expected}"
+
+
+def _swaps_at(stage: Stage, cut: int) -> None:
+    """Once `stage` has heard so many events and nothing of ours is open, another takes over."""
+    tell, new = stage.tell, incarnation_of(SECOND, stage.epoch + 1)
+
+    def telling(event: Event) -> list[Event]:
+        said = tell(event)
+        due = len(stage.heard) >= cut and stage.host.memory.incarnation != new
+        orders = stage.host.sleeve.orders.values()
+        if due and all(order.over or order.protective for order in orders):
+            _change_hands(stage, new)
+        return said
+
+    stage.tell = telling  # type: ignore[method-assign]
+
+
+def _change_hands(stage: Stage, new: int) -> None:
+    """A host of the same class, told as a shadow all that the owner heard, is granted its books."""
+    name = stage.name
+    newcomer = SleeveHost(name, stage.settings, SECOND)
+    for now_ns, event in stage.heard:
+        if isinstance(event, Started):
+            event = msgspec.structs.replace(event, epoch=stage.epoch + 1)
+        said = newcomer.on(now_ns, event)
+        if isinstance(event, AuthorityGranted):
+            said = newcomer.on(
+                now_ns,
+                ShadowAdmitted(sleeve=name, incarnation=new, seat=SECOND, books=event.books),
+            )
+        for wish in said:
+            if isinstance(wish, OrderIntent | ModifyIntent | CancelIntent):
+                newcomer.on(now_ns, _as_a_shadows(wish))
+    stage.host = newcomer
+    granted = AuthorityGranted(sleeve=name, incarnation=new, seat=SECOND, books=(stage.book(),))
+    stage.host.on(stage.now_ns, granted)
+
+
+def _as_a_shadows(wish: OrderIntent | ModifyIntent | CancelIntent) -> OrderVetoed:
+    return OrderVetoed(
+        intent_id=wish.intent_id, sleeve=wish.sleeve, contract="", rule=VetoRule.SHADOW,
+        limit=0, actual=0,
+    )  # fmt: skip
+
+
+def _fills(stage: Stage) -> list[str]:
+    return [line for line in stage.lines if line.startswith("venue fills")]
+
+
 def keeps_to_its_size(kind: type[Sleeve], **params: Any) -> None:
     """Never more than `contracts_max` on a side, and every entry that is no quote has a stop."""
     stage = day(kind, **params)
@@ -279,6 +352,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     does_not_look_ahead,
     handles_gaps,
     ends_the_session_flat,
+    changes_hands_without_trace,
     keeps_to_its_size,
     is_contained,
 )

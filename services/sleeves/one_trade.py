@@ -60,7 +60,8 @@ class OneTrade(Sleeve):
 
     def on_adopt(self, book: SleeveBook) -> None:
         super().on_adopt(book)
-        self.state.held_since_ns = self.now_ns if book.position else 0
+        since = self.state.held_since_ns or self.now_ns  # a shadow saw it begin
+        self.state.held_since_ns = since if book.position else 0
 
     def on_fill(self, fill: Fill) -> None:
         self._account_time()
