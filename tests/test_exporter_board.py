@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.metrics_exporter import memory, rows
 from services.metrics_exporter.core import Board
+from services.metrics_exporter.metrics import Exposition
 from services.metrics_exporter.state import ORDERS_MAX, RECENT, Recent
 from services.metrics_exporter.verdict import verdict
 from services.metrics_exporter.view import snapshot
@@ -29,6 +30,8 @@ from shared.events import (
     PositionUpdate,
     Pulse,
     Reconciled,
+    Regime,
+    RegimeChanged,
     RiskLevel,
     Scope,
     Side,
@@ -38,6 +41,7 @@ from shared.events import (
     VenueStatus,
     VetoRule,
 )
+from shared.seats import NO_LIFE, NOBODY
 from shared.settings import load
 from shared.units import HOUR, MINUTE, SECOND, USD
 from tests.exporter_stage import ACTORS, MNQ, NOW, SETTINGS, Watch
@@ -261,6 +265,40 @@ def test_a_sleeve_shows_what_its_books_are_worth(watch: Watch) -> None:
     row = next(row for row in rows.sleeves(watch.board) if row.sleeve == "trend")
     assert row.net_dollars == 20.0 - 1.22 + 5.0
     assert (row.authority, row.position, row.intents, row.numbers) == (True, 1, 1, {"carry": -1.5})
+
+
+def card(watch: Watch) -> rows.SleeveView:
+    return next(row for row in rows.sleeves(watch.board) if row.sleeve == "trend")
+
+
+def test_the_market_a_sleeve_is_in_is_the_one_its_owner_judged(watch: Watch) -> None:
+    assert (card(watch).regime, card(watch).sheltered) == ("", False)
+    watch.say("sleeve_trend", regime(Regime.CHOP, trades=False))
+    watch.say("sleeve_trend.b", regime(Regime.WILD, trades=True))
+    watch.say("sleeve_market_maker", regime(Regime.TREND, trades=True))
+    assert (card(watch).regime, card(watch).sheltered) == ("CHOP", True)
+    watch.say("risk_governor", AuthorityGranted(sleeve="trend", incarnation=9, seat="b"))
+    assert (card(watch).regime, card(watch).sheltered) == ("WILD", False)
+    text = Exposition(watch.board).text().decode()
+    assert 'topstepquant_sleeve_regime{reason="WILD",sleeve="trend"} 1' in text
+    assert 'topstepquant_sleeve_sheltered{sleeve="trend"} 0' in text
+
+
+def regime(found: Regime, *, trades: bool) -> RegimeChanged:
+    return RegimeChanged(
+        sleeve="trend", contract=MNQ, regime=found, trades=trades, efficiency_percent=9,
+        pace_percent=90,
+    )  # fmt: skip
+
+
+def test_a_removed_sleeve_is_shown_as_that_and_its_process_is_not_missed(watch: Watch) -> None:
+    before = [row.actor for row in rows.processes(watch.board)]
+    watch.say("risk_governor", AuthorityGranted(sleeve="trend", incarnation=NO_LIFE, seat=NOBODY))
+    assert card(watch).state == "REMOVED"
+    after = [row.actor for row in rows.processes(watch.board)]
+    assert [actor for actor in after if "trend" in actor] == [
+        actor for actor in before if actor in watch.board.lives and "trend" in actor
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from services.metrics_exporter.state import (
     Seen,
     Total,
     TradeRow,
+    take_regime,
 )
 from shared.domain.attribution import SAID_BY, Attribution
 from shared.domain.sessions import OutsideCalendar, calendar
@@ -51,6 +52,7 @@ from shared.events import (
     PositionUpdate,
     Quote,
     Reconciled,
+    RegimeChanged,
     RiskState,
     SessionPhase,
     SleeveBook,
@@ -70,7 +72,7 @@ SIMULATOR: Final = "simulator"
 SLEEVE: Final = "sleeve_"
 
 
-FROM_SLEEVES: Final = (OrderIntent, SleeveStatus)
+FROM_SLEEVES: Final = (OrderIntent, SleeveStatus, RegimeChanged)
 SPEAKERS: Final[dict[str, tuple[type[Event], ...]]] = {
     GATEWAY: (SessionPhase, FeedStatus, ContractListed, Bar, Gap, Quote),
     GOVERNOR: (
@@ -153,6 +155,7 @@ class Board:
             OrderApproved: self._on_approved,
             OrderVetoed: self._on_vetoed,
             SleeveStatus: self._on_sleeve_status,
+            RegimeChanged: lambda source, seen: take_regime(self.cards, source, seen.value),
             SleeveBook: self._on_sleeve_book,
             AuthorityGranted: self._on_authority,
         }

@@ -158,6 +158,10 @@ class BoardCollector(Collector):
         yield gauge("sleeve_net_dollars", "Realised less fees plus open.", net, "sleeve")
         today = [((name,), float(total.contracts)) for name, total in sorted(board.totals.items())]
         yield gauge("contracts_traded_today", "Contracts filled this trading day.", today, "sleeve")
+        regimes = [((view.sleeve, view.regime), 1.0) for view in views if view.regime]
+        yield gauge("sleeve_regime", "The market a sleeve is in.", regimes, "sleeve reason")
+        waits = [((view.sleeve,), float(view.sheltered)) for view in views if view.regime]
+        yield gauge("sleeve_sheltered", "1: not a market it opens in.", waits, "sleeve")
         numbers = [
             ((view.sleeve, name), float(value))
             for view in views

@@ -140,6 +140,7 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
     seen: Seen[Any] = card.status or Seen(None, 0, 0)
     contract = status.contract if status else ""
     books = [book.value for book in card.books.values()]
+    regime = card.regimes.get(card.seat)
     return SleeveView(
         **(ages(board, seen, actor) if card.status else never()),
         sleeve=name,
@@ -160,6 +161,8 @@ def _sleeve(board: Board, name: str, card: Card) -> SleeveView:
         working=sum(seen.value.sleeve == name for seen in board.orders.values()),
         budget=_budget(board, name),
         off=_off(board, name),
+        regime=regime.regime.value if regime else "",
+        sheltered=regime is not None and not regime.trades,
         numbers=status.numbers if status else {},
         process_age_s=None if process_age is None else round(process_age, 2),
     )

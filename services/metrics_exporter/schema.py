@@ -71,6 +71,8 @@ class SleeveView(Row, kw_only=True):
     working: int
     budget: float | None  # dollars: its slice of the distance to the floor
     off: str  # why the governor switched it off; empty while it may trade
+    regime: str  # the market it is in; empty unless its settings name regimes
+    sheltered: bool  # not one it opens in
     numbers: dict[str, float]
     process_age_s: float | None
 

@@ -16,10 +16,12 @@ from shared.events import (
     Fill,
     OrderUpdate,
     OrderVetoed,
+    RegimeChanged,
     RiskLatch,
     SleeveBook,
     SleeveStatus,
 )
+from shared.seats import seat_of
 from shared.units import Lots, Micros, Nanos
 
 T = TypeVar("T")
@@ -59,9 +61,17 @@ class Card(Struct):
     status: Seen[SleeveStatus] | None = None
     incarnation: int = 0  # the one that holds authority
     seat: str = ""  # where it sits, see `shared/seats.py`
+    regimes: dict[str, RegimeChanged] = field(default_factory=dict)  # as each seat judged last
     books: dict[str, Seen[SleeveBook]] = field(default_factory=dict)
     intents: int = 0
     approvals: int = 0
+
+
+def take_regime(cards: dict[str, Card], source: str, said: RegimeChanged) -> None:
+    """Each seat judges the market for itself; whose is shown depends on who owns the sleeve."""
+    name, seat = seat_of(source)
+    if name == said.sleeve and name in cards:
+        cards[name].regimes[seat] = said
 
 
 class Total(Struct, frozen=True):

@@ -222,6 +222,7 @@ function drawSleeves(now) {
     fact("asked / let / vetoed", `${row.intents} / ${row.approvals} / ${row.vetoes}`);
     const today = now.totals.find((total) => total.sleeve === row.sleeve);
     fact("contracts, fees today", today ? `${today.contracts}, ${dollars(today.fees_dollars)}` : `0, ${dollars(0)}`);
+    if (row.regime) fact("market", `${row.regime.toLowerCase()}${row.sheltered ? ", waits" : ""}`);
     if (row.budget !== null) fact("slice of the day", dollars(row.budget, 0));
     for (const [name, value] of Object.entries(row.numbers).slice(0, 6)) {
       fact(words(name), Number(value).toLocaleString("en-US", { maximumFractionDigits: 3 }));
