@@ -421,3 +421,24 @@ def test_an_author_says_how_small_an_order_is_still_welcome(stage):
 def test_a_least_size_outside_the_order_is_the_authors_mistake(stage, least):
     with pytest.raises(ValueError, match="least"):
         stage.host.desk.order(Side.BUY, 3, least=least)
+
+
+@pytest.mark.parametrize(
+    ("say", "why"),
+    [
+        (lambda it: it.buy(1, limit=2**70, sl_ticks=8), "limit was beyond"),
+        (lambda it: it.buy(2**70, sl_ticks=8), "size was beyond"),
+        (lambda it: it.buy(1, sl_ticks=2**64), "sl_ticks was beyond"),
+        (lambda it: it.quote(-(2**64), None), "bid was beyond"),
+        (lambda it: it.set_timer("t", 1e300), "expected 0 to 604800"),
+        (lambda it: it.set_timer("t", -1), "expected 0 to 604800"),
+        (lambda it: it.set_timer("t", float("nan")), "figure for people was nan"),
+        (lambda it: it.set_timer(7, 1.0), "expected text"),
+    ],
+)
+def test_a_number_that_no_wire_carries_pauses_the_sleeve_and_ends_nobody(stage, say, why):
+    do(stage, say)
+    assert stage.status is not None
+    assert (stage.status.state, why in stage.status.reason) == ("PAUSED", True)
+    assert not stage.intents()
+    assert stage.host.snapshot()

@@ -35,6 +35,7 @@ INTENTS_PER_EVENT = 4
 INTENTS_PER_SECOND = 10
 ORDERS_MAX = 64
 TIMERS_MAX = 16
+TIMER_S_MAX = 7 * 86_400  # a week: no memory of ours is older
 NUMBERS_MAX = 16
 SHADOW_QUIET_S = 5
 QUIET_MAX_S = 64  # the longest silence after vetoes in a row
@@ -326,8 +327,13 @@ class Desk:
     # -- small things --------------------------------------------------------------------------
 
     def set_timer(self, name: str, seconds: float) -> None:
-        """`on_timer(name)` once, when `seconds` of market time have passed; again replaces it."""
-        timers = self.memory.timers
+        """`on_timer(name)` once, when `seconds` of market time have passed; again replaces it.
+
+        Raises ValueError for a name that is no text, and for a time nobody can mean.
+        """
+        timers, name = self.memory.timers, spoken(name)
+        if not 0 <= finite(seconds) <= TIMER_S_MAX:
+            raise ValueError(f"timer {name!r} was in {seconds} s, expected 0 to {TIMER_S_MAX}")
         if name not in timers and len(timers) >= TIMERS_MAX:
             raise ValueError(f"timer {name!r} is one too many, the limit is {TIMERS_MAX}")
         timers[name] = self.now_ns + round(seconds * SECOND)

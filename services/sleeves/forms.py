@@ -14,13 +14,18 @@ from shared.contracts import product_of
 from shared.units import USD, Lots, Micros, Ticks
 
 TEXT_MAX: Final = 200
+NUMBER_MAX: Final = 1 << 53  # beyond it not even a float knows it; the wire carries 64 bits
 
 
 def whole(**values: object) -> None:
-    """Raises ValueError naming the first that is neither a plain whole number nor None."""
+    """Raises ValueError naming the first that is neither None nor a plain whole number of a size
+    that can be carried.
+    """
     for name, value in values.items():
         if value is not None and type(value) is not int:
             raise ValueError(f"{name} was {value!r}, expected a whole number")
+        if value is not None and not -NUMBER_MAX <= value <= NUMBER_MAX:
+            raise ValueError(f"{name} was beyond {NUMBER_MAX}, which nobody can mean")
 
 
 def well_formed(
