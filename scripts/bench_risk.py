@@ -63,6 +63,10 @@ HOLDERS: Final = {
 }  # fmt: skip
 MAKER: Final = "market_maker"
 MAKERS: Final = "CON.F.US.M2K.Z26"
+FINISHED: Final = {  # gains and losses of days past, no two sleeves alike
+    "trend": (1, 1, -1, -1), "mean_reversion": (1, -1, 1, -1), "tail_hedge": (1, -1, -1, 1),
+    "market_maker": (1, 1, 1, -1),
+}  # fmt: skip
 LIFE: Final = 7
 
 
@@ -90,11 +94,11 @@ def roomy() -> Settings:
     given, many = plain.risk_governor, 1 << 40
     asked = msgspec.structs.replace(
         given.pretrade, repeat_s=0.0, account_orders_per_window=many, messages_free=many,
-        stress_loss=many, gap_percent=1, correlation_percent=100, contracts_per_day=many,
+        stress_loss=many, gap_percent=1, contracts_per_day=many,
     )  # fmt: skip
     wide = msgspec.structs.replace(
         given, orders_per_window=many, order_size=50, position=50, open_risk=many, trade_risk=many,
-        session_cap=0, daily_cap=0, trades_per_day=many, allocation_share_percent=0, pretrade=asked,
+        session_cap=0, daily_cap=0, trades_per_day=many, pretrade=asked,
     )  # fmt: skip
     return msgspec.structs.replace(plain, risk_governor=wide)
 
@@ -104,6 +108,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.core = Governor(roomy())
+        self.core.mind.state.records = {
+            sleeve: [micros(10 * way) for way in ways] * 2 for sleeve, ways in FINISHED.items()
+        }
         self.now: Nanos = time_ns(OPENED, "the scene's opening")
         self.count = self.no = 0
         self._open()

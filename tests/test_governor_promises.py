@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.risk_governor.bands import slopes, slopes_kept
+from services.risk_governor.bands import rooms_left, slopes, slopes_kept
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from services.risk_governor.core import Governor
 from services.risk_governor.draft import Draft, first_refusal, largest_size
-from services.risk_governor.equity import account
+from services.risk_governor.equity import Account, account, lines, room_to
 from services.risk_governor.exposure import account_kept, exposures, tenths
 from services.risk_governor.port import GovernorPort
-from services.risk_governor.state import Mind
+from services.risk_governor.state import FAR, Mind
 from shared.events import (
     FeedState,
     FeedStatus,
@@ -110,7 +110,8 @@ def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
     """Every exposure as plain values, in an order of names."""
     return {
         name: (
-            one.position, one.buys, one.sells, one.held, one.worst, one.at_risk, one.worker,
+            one.owner, one.position, one.buys, one.sells, one.held, one.worst, one.at_risk,
+            one.worker,
             one.long, one.short, one.rates.tick, one.beyond, one.net, one.leaving, one.unknown,
             one.gap, one.gap_loss, one.long_risk, one.short_risk, one.fall, one.rise, one.tenths,
         )
@@ -118,11 +119,22 @@ def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
     }  # fmt: skip
 
 
+def naive_rooms(mind: Mind, now: Account) -> tuple[int, int]:
+    """What may be lost and won before a line that has not tripped yet, asked one by one."""
+    left = [line for line in lines(mind) if line.key not in mind.state.latches]
+    peak = [mind.state.peak - now.equity + 1] if mind.limits.running else []
+    loss = [room_to(line, now) for line in left if not line.gain]
+    gain = [room_to(line, now) for line in left if line.gain]
+    return min([FAR, *loss]), min([FAR, *peak, *gain])
+
+
 def assert_counted_as_if_anew(mind: Mind) -> None:
     """What is kept from one question to the next is what a count from nothing gives."""
     kept = counted(mind)
     assert account_kept(mind, exposures(mind)) == account(mind)
     assert slopes_kept(exposures(mind)) == slopes(mind)
+    now = account(mind)
+    assert now is None or rooms_left(mind, now) == naive_rooms(mind, now)
     mind.forget("")
     assert kept == counted(mind)
 

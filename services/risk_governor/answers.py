@@ -152,17 +152,18 @@ def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> N
 
 def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
     """Remember the instant for the rates; more than the limit need not be remembered."""
-    given = mind.limits.given
-    for recent, limit in (
-        (mind.state.sleeves[sleeve].approved_ns, given.orders_per_window),
-        (mind.state.approved_ns, given.pretrade.account_orders_per_window),
-    ):
-        recent.append(now_ns)
-        if len(recent) > limit:
-            recent.pop(0)
+    given, state = mind.limits.given, mind.state
+    _note(state.sleeves[sleeve].approved_ns, now_ns, given.orders_per_window)
+    _note(state.approved_ns, now_ns, given.pretrade.account_orders_per_window)
     if sleeve in mind.state.probation:
         mind.state.probation[sleeve].vetoes = 0
     conduct_of(mind, sleeve).asked += 1
+
+
+def _note(recent: list[Nanos], now_ns: Nanos, most: int) -> None:
+    recent.append(now_ns)
+    if len(recent) > most:
+        recent.pop(0)
 
 
 def veto(

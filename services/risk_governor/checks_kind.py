@@ -35,22 +35,14 @@ def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def contract_is_free(mind: Mind, draft: Draft) -> Refusal | None:
+    """It is its owner's until it is flat with nothing resting."""
     shared = mind.state.shared.get(draft.contract)
     if shared is not None:
         return sharing.join_refused(mind, draft, shared)
-    owner = owner_of(mind, draft)
-    if owner not in ("", draft.sleeve):
+    owner = draft.own.owner or draft.own.worker
+    if owner and owner != draft.sleeve:
         return VetoRule.CONTRACT_OWNED, 0, 0, owner
     return None
-
-
-def owner_of(mind: Mind, draft: Draft) -> str:
-    """Whose the contract is until it is flat with nothing resting; empty when it is free."""
-    desk = mind.state.ledger.desks.get(draft.contract)
-    for owner, book in desk.owners.items() if desk is not None else ():
-        if book.position.lots:
-            return owner
-    return draft.own.worker
 
 
 def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:

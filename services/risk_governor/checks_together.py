@@ -67,10 +67,17 @@ def _goes(mind: Mind, draft: Draft, sleeve: str) -> bool:
 
 
 def _together(mind: Mind, first: str, second: str) -> Sums:
-    """The finished days both have, in cents."""
-    records, sums = mind.state.records, EMPTY
+    """The finished days both have, in cents; added up once for the same days."""
+    records = mind.state.records
     ours, theirs = records.get(first, []), records.get(second, [])
-    days = min(len(ours), len(theirs))
+    kept = mind.together.get((first, second))
+    if kept is None or kept[0] != ours or kept[1] != theirs:
+        kept = mind.together[first, second] = (ours[:], theirs[:], _summed(ours, theirs))
+    return kept[2]
+
+
+def _summed(ours: list[Micros], theirs: list[Micros]) -> Sums:
+    days, sums = min(len(ours), len(theirs)), EMPTY
     for one, other in zip(ours[len(ours) - days :], theirs[len(theirs) - days :], strict=True):
         sums = with_pair(sums, one // CENT, other // CENT)
     return sums

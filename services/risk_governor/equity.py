@@ -142,16 +142,28 @@ def sleeve_nets(mind: Mind) -> dict[str, Micros]:
     for contract, desk in mind.state.ledger.desks.items():
         kind, mark = product(contract), mind.state.marks.get(contract)
         for owner, book in desk.owners.items():
-            if owner == HUMAN:
-                continue
-            lots, net = book.position.lots, -book.fees
-            if lots and mark is not None and mark.usable():
-                net -= abs(lots) * kind.fee_side_micros
-                net += worth(book.position, mark_of(mark, lots)) * kind.tick_micros
-            else:
-                net += book.position.realised * kind.tick_micros
-            nets[owner] = nets.get(owner, 0) + net
+            if owner != HUMAN:
+                nets[owner] = nets.get(owner, 0) + _net_of(book, mark, kind)
     return nets
+
+
+def sleeve_net(mind: Mind, sleeve: str) -> Micros:
+    """The net of one sleeve alone."""
+    net, marks = 0, mind.state.marks
+    for contract, desk in mind.state.ledger.desks.items():
+        book = desk.owners.get(sleeve)
+        if book is not None:
+            net += _net_of(book, marks.get(contract), product(contract))
+    return net
+
+
+def _net_of(book: Book, mark: Mark | None, kind: Product) -> Micros:
+    """A book's conservative net; what it realised alone while nobody can value it."""
+    position, lots = book.position, book.position.lots
+    if not lots or mark is None or not mark.usable():
+        return position.realised * kind.tick_micros - book.fees
+    held = worth(position, mark_of(mark, lots)) * kind.tick_micros
+    return held - abs(lots) * kind.fee_side_micros - book.fees
 
 
 # -- lines -----------------------------------------------------------------------------------------

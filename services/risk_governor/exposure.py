@@ -32,9 +32,9 @@ class Exposure:
     costs to have nothing at risk; `covered` is the position by the price of the stop it rests on,
     `bare` what has none; `long_orders` and `short_orders` is what the orders of a side risk; `paid`
     the net of the books before what is held; `fall` and `rise` the contracts that lose when the
-    price does, at worst; `worker` the sleeve of the first live order; `unknown` counts orders of
-    unknown outcome, `doubtful` are those that may have filled; `bids` and `offers` are limit orders
-    of any purpose (price, intent id).
+    price does, at worst; `owner` is the first who holds something, `worker` the sleeve of the first
+    live order; `unknown` counts orders of unknown outcome, `doubtful` are those that may have
+    filled; `bids` and `offers` are limit orders of any purpose (price, intent id).
 
     From the quote (`bid`, `ask`, 0 when it is unusable, and `settle`): `held`, what is held at
     risk; `long_risk`, `short_risk` and `at_risk`, the worse of them; `net`, its part of the account
@@ -45,9 +45,9 @@ class Exposure:
     __slots__ = (
         "ask", "at_risk", "bare", "beyond", "bid", "bids", "bought", "buys", "contract", "covered",
         "doubtful", "fall", "gap", "gap_loss", "held", "kind", "leaving", "long", "long_orders",
-        "long_risk", "net", "offers", "opening", "paid", "position", "rates", "rise", "sells",
-        "settle", "short", "short_orders", "short_risk", "sold", "tenths", "unknown", "worker",
-        "worst",
+        "long_risk", "net", "offers", "opening", "owner", "paid", "position", "rates", "rise",
+        "sells", "settle", "short", "short_orders", "short_risk", "sold", "tenths", "unknown",
+        "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, rates: Rates) -> None:
@@ -60,7 +60,7 @@ class Exposure:
         self.covered: list[tuple[Ticks, Lots]] = []
         self.bids: list[tuple[Ticks, str]] = []
         self.offers: list[tuple[Ticks, str]] = []
-        self.worker = ""
+        self.owner = self.worker = ""
         self.net: Micros | None = 0
         self.position = self.buys = self.sells = self.bare = self.fall = self.rise = 0
         self.long = self.short = self.worst = self.unknown = 0
@@ -230,6 +230,7 @@ def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
     book, rates = desk.account, one.rates
     one.position = lots = book.position.lots
     one.bare = size = abs(lots)
+    one.owner = next((owner for owner, held in desk.owners.items() if held.position.lots), "")
     one.paid = book.position.cash * rates.tick_micros - book.fees - size * rates.fee
     one.fall += max(0, lots)
     one.rise += max(0, -lots)

@@ -21,6 +21,7 @@ from services.risk_governor.sanity import TICKS_MAX
 from services.risk_governor.words import Holding, OthersHold
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
+from shared.domain.rules.correlation import Sums
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
 from shared.events import (
     CancelApproved,
@@ -312,6 +313,8 @@ class Mind:
         self.exposed_for: tuple[bool, Limits] = (False, self.limits)
         self.rates: dict[str, Rates] = {}  # by root, of the products asked about
         self.stale: dict[str, None] = {}
+        self.together: dict[tuple[str, str], tuple[list[Micros], list[Micros], Sums]] = {}
+        """Of two sleeves: the days of each, and what `checks_together` made of them."""
         self.sharing = settings.sharing
         self._today: TradingDay | None = None
 
