@@ -262,7 +262,7 @@ class Actor(ProcessHost):
             return
         ear, epoch = self.hearing.ears[self._ticks], self.epoch
         self._inbox.extend((ear, epoch, seq, now_ns, tick) for seq, tick in enumerate(ticks, first))
-        self._schedule()
+        self._schedule_in_passing()
 
     # -- remembering -------------------------------------------------------------------------------
 

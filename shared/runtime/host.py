@@ -35,6 +35,7 @@ BUDGET: Final = 512  # items worked off before sockets and timers get their turn
 STOP_LIMIT_S: Final = 150.0  # ports bound their own stopping; this bounds the ports
 PORT_CANCEL_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.01
+IN_PASSING_S: Final = 0.003
 
 
 class ProcessHost:
@@ -55,6 +56,7 @@ class ProcessHost:
         self._port_task: asyncio.Task[None] | None = None
         self._inbox: deque[bytes | Event | Item] = deque()
         self._scheduled = False
+        self._passing = False  # to be worked off in passing
         self._looking = False
         self._live = False  # between begin and end: the inbox is worked off
         self._stopping = False
@@ -209,6 +211,16 @@ class ProcessHost:
         if self._live and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._work)
+
+    def _schedule_in_passing(self) -> None:
+        """What has come is nobody's hurry: whom we have just woken has the processor first."""
+        if self._live and not self._scheduled and not self._passing:
+            self._passing = True
+            self._loop.call_later(IN_PASSING_S, self._pass)
+
+    def _pass(self) -> None:
+        self._passing = False
+        self._drained()
 
     def _work(self) -> None:
         """Work off what has come, in order, up to the budget."""
