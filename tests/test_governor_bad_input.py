@@ -214,6 +214,7 @@ def test_a_balance_that_moves_by_itself() -> None:
         ({"daily_loss": 1_500}, "daily_loss was 1500"),
         ({"drawdown_kill": 2_000}, "drawdown_kill was 2000; it must stay inside the firm's 2000"),
         ({"account_position_tenths": 51}, "account_position_tenths was 51"),
+        ({"limit_zone_bp": 199}, "limit_zone_bp was 199; the firm's zone"),
     ],
 )
 def test_settings_that_contradict(wrong: dict[str, int], says: str) -> None:

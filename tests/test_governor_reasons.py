@@ -479,6 +479,22 @@ def test_the_window_of_fills_is_as_long_as_it_says(apart: int, off: bool) -> Non
     assert any(isinstance(event, Flatten) for event in stage.heard) is off
 
 
+@pytest.mark.parametrize(("later_s", "paused"), [(2.5, True), (4.0, False)])
+def test_the_window_of_a_jump_is_as_long_as_it_says(later_s: float, paused: bool) -> None:
+    """Two moves of 24 basis points: a jump of 40 when both lie within five seconds."""
+    stage = Stage(wide(jump_bp=40, jump_s=5.0, jump_pause_s=10.0)).opened()
+    stage.pulse()
+    stage.wait(2)
+    stage.quote(MNQ, 84_200)
+    stage.wait(later_s)
+    stage.quote(MNQ, 84_400)
+    stage.pulse()
+    stage.quote(MNQ)
+    said = stage.ask("trend", BUY)
+    assert isinstance(said, OrderVetoed) is paused
+    assert not paused or said.rule is VetoRule.JUMP
+
+
 def test_a_contract_proven_flat_and_held_bare_again_has_its_time_anew() -> None:
     stage = unprotected()
     stage.proven_flat(scope=Scope.CONTRACT, contract=MNQ)

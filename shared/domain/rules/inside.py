@@ -35,6 +35,11 @@ def contradiction(given: RiskGovernor, pack: RulePack) -> str:
             f"risk_governor.account_position_tenths was {given.account_position_tenths}; the"
             f" firm's cap of {pack.name} is {pack.position_tenths}"
         )
+    if given.pretrade.limit_zone_bp < pack.zone_bp:
+        return (
+            f"risk_governor.pretrade.limit_zone_bp was {given.pretrade.limit_zone_bp}; the firm's"
+            f" zone at a price limit of {pack.name} is {pack.zone_bp}"
+        )
     return ""
 
 
