@@ -46,6 +46,7 @@ COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotati
 GOVERNOR: Final = (
     "test_governor_checks", "test_governor_pretrade", "test_governor_gap", "test_governor_firm",
     "test_governor_layers", "test_governor_allocation", "test_governor_edges",
+    "test_governor_funds", "test_sharing",
 )  # fmt: skip
 LATCHES: Final = (
     "test_governor_latches", "test_governor_levels", "test_governor_layers", "test_governor_day",

@@ -46,6 +46,15 @@ def test_working_orders_and_other_contracts_tie_up_theirs() -> None:
     assert veto.actual == mes + mnq + 12 * dollars("2200.05")
 
 
+def test_a_contract_added_to_is_counted_once_with_what_it_holds_already() -> None:
+    stage = Stage(wide(**INDEX)).opened()
+    passed(stage.ask("trend", BUY, 8, stop_loss_ticks=1))
+    passed(stage.ask("trend", BUY, 3, stop_loss_ticks=1))  # eleven in all
+    veto = stage.ask("trend", BUY, 1, stop_loss_ticks=1)
+    assert refused(veto) is VetoRule.MARGIN
+    assert veto.actual == 12 * dollars("4200.05")
+
+
 def test_what_was_lost_carries_nothing_and_what_was_won_does() -> None:
     for balance, most in ((50_500, 12), (50_300, 11), (48_500, 11)):
         stage = Stage(wide(**INDEX, bank_target=False)).opened(balance)

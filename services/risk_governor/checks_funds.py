@@ -22,13 +22,10 @@ def margin_is_there(mind: Mind, draft: Draft) -> Refusal | None:
     limits = mind.limits
     funds: Micros = limits.pack.size * USD + draft.account.equity - limits.start
     shares, needed = limits.given.pretrade.margin_bp, 0
-    for one in (draft.own, *draft.found.values()):
-        mine = one.contract == draft.contract
-        if mine and one is not draft.own:
-            continue
+    others = [one for one in draft.found.values() if one.worst and one is not draft.own]
+    for one in (draft.own, *others):
+        mine = one is draft.own
         lots: Lots = draft.worst if mine else one.worst
-        if not lots:
-            continue
         share = shares.get(one.kind.group, 0)
         ask = draft.mark.ask if mine else one.ask
         if not share or ask <= 0:
