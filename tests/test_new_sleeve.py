@@ -12,6 +12,7 @@ import pytest
 from scripts.cli import main
 from scripts.console import Exit
 from scripts.new_sleeve import snake
+from services.sleeves.contract import CHECKS
 from shared.settings import REPO
 
 
@@ -33,7 +34,7 @@ def test_what_it_writes_passes_its_own_test_outside_the_repository(tmp_path, cap
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "12 passed" in ended.stdout
+    assert f"{len(CHECKS) + 1} passed" in ended.stdout, "every check, and its own story"
 
 
 def test_nothing_is_written_over(tmp_path, capsys):

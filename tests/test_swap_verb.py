@@ -81,7 +81,12 @@ def test_values_are_read_as_in_the_settings() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["swap", "trend", "--to", "a:B"], ["swap", "trend", "--back"], ["tune", "trend", "a=1"]],
+    [
+        ["swap", "trend", "--to", "a:B"],
+        ["swap", "trend", "--back"],
+        ["swap", "trend", "--remove"],
+        ["tune", "trend", "a=1"],
+    ],
 )
 def test_where_nothing_runs_nothing_is_swapped(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
