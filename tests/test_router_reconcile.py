@@ -18,6 +18,7 @@ from shared.events import (
     Scope,
     Side,
     VenueState,
+    VenueStatus,
 )
 from shared.units import SECOND
 from shared.venue.codes import VenueOrderStatus as Status
@@ -455,3 +456,21 @@ def test_other_code_knows_that_an_order_may_have_left_before_the_snapshot(
     last = bench.updates(approval.intent_id)[-1]
     assert last.state is (OrderState.FILLED if arrived else OrderState.ABSENT)
     assert bench.lots(MNQ) == bench.venue.lots.get(MNQ, 0)
+
+
+def test_a_quiet_user_hub_while_flat_is_no_freeze(bench: Bench) -> None:
+    """Flat for an hour, and the hub says nothing because nothing happens: it is left alone, and
+    entries are sent as soon as they come.
+    """
+    bench.run(1)
+    told = len(bench.tape)
+    bench.run(3_600)
+    said = [word for _, _, words in bench.tape[told:] for word in words]
+    assert not [word for word in said if isinstance(word, w.Reconnect)]
+    assert not [
+        e for _, e, _ in bench.tape[told:] if isinstance(e, w.Link | w.OrderSeen | w.TradeSeen)
+    ]
+    assert {e.state for e in said if isinstance(e, VenueStatus)} == {VenueState.READY}
+    bench.enter()
+    bench.run(1)
+    assert bench.lots() == 1

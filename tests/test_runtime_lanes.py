@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.cast import build
 from shared.events import TICKS, Depth, Event, Gap, Quote, Trade
-from shared.runtime import lanes, wire
+from shared.runtime import lanes, paths, wire
 from shared.runtime.bus import Bus
 from shared.runtime.hearing import Hearing
 from shared.settings import load
@@ -199,3 +201,53 @@ async def two_sockets(run: Path) -> None:
     finally:
         for bus in (speaker, prompt, patient):
             bus.close()
+
+
+GREETING = b"\xff" + bytes(8) + b"\x7f" + bytes((3, 0)) + b"NULL".ljust(20, b"\0") + bytes(32)
+READY = b"\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"
+
+
+def half_a_speaker(path: Path, whole: bytes, torn: bytes) -> None:
+    """Speak ZMTP by hand: one whole frame, then the beginning of another, and die in it."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(30)
+        with listener.accept()[0] as link:
+            link.settimeout(30)
+            link.sendall(GREETING + bytes((4, len(READY))) + READY)
+            heard = b""
+            while b"SUB" not in heard[len(GREETING) :]:
+                heard += link.recv(4096)
+            time.sleep(0.2)  # its subscription needs no answer
+            link.sendall(bytes((0, len(whole))) + whole + bytes((0, 200)) + torn)
+            time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_publisher_killed_mid_frame_leaves_no_half_a_frame(tmp_path: Path) -> None:
+    asyncio.run(torn_speaker(tmp_path))
+
+
+async def torn_speaker(run: Path) -> None:
+    """What came whole is heard once, what did not is never heard; the next life is heard again."""
+    hearer, next_life = Bus(run, frame_limit=1 << 20), Bus(run, frame_limit=1 << 20)
+    heard: list[bytes] = []
+    try:
+        path = paths.socket_path(run, "it")
+        dying = asyncio.create_task(
+            asyncio.to_thread(half_a_speaker, path, b"whole", b"torn " + bytes(50))
+        )
+        hearer.connect("it")
+        hearer.listen(heard.append, heard.append, lambda: None)
+        await dying
+        next_life.bind("it")
+        while b"again" not in heard:
+            next_life.publish("it", b"again")
+            await asyncio.sleep(0.01)
+        assert heard[0] == b"whole"
+        assert set(heard[1:]) == {b"again"}
+    finally:
+        hearer.close()
+        next_life.close()

@@ -100,6 +100,18 @@ def test_who_comes_late_hears_everything(cast: Cast) -> None:
     all_said(cast, 200)
 
 
+def test_a_burst_of_ten_times_the_usual_rate_is_heard_whole_by_the_same_lives(cast: Cast) -> None:
+    """200 pokes a second, then 2,000: nobody has to be born again to keep up."""
+    cast.environment |= {"TOY_POKES": "300", "TOY_PAUSE_S": "0.005"}
+    for name in CHAIN:
+        cast.start(name)
+    cast.wait(lambda: cast.count("last") == 300, "the usual rate to be heard")
+    cast.stop("feed")
+    cast.start("feed", TOY_POKES="4000", TOY_PAUSE_S="0.0005")
+    all_said(cast, 4000)
+    assert [len(cast.starts(name)) for name in ("middle", "last")] == [1, 1]
+
+
 def test_a_frozen_listener_catches_up(cast: Cast) -> None:
     cast.environment |= {"TOY_POKES": "1200", "TOY_PAUSE_S": "0.003"}
     for name in CHAIN:
