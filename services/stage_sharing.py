@@ -22,6 +22,7 @@ from shared.events import (
     Fill,
     Flatten,
     OrderApproved,
+    OrderIntent,
     PositionUpdate,
     Purpose,
     Quote,
@@ -34,7 +35,7 @@ from shared.venue.codes import OrderKind, VenueSide
 
 ROOT = "MNQ"
 SHARERS = ("trend", "mean_reversion", "tail_hedge")
-NEAR, FAR = 4, 40  # ticks of a stop
+NEAR, FAR, TARGET = 4, 40, 3  # ticks of a stop, and of what is hoped for
 
 
 class Sharer(Sleeve):
@@ -61,7 +62,7 @@ class Sharer(Sleeve):
     def _enter(self, idea: int) -> None:
         ask = self.buy if self.sides[idea % len(self.sides)] == "B" else self.sell
         stop = FAR if idea % 3 else NEAR
-        ask(1 + idea % 2, sl_ticks=stop, tp_ticks=FAR, least=1, reason="in turn")
+        ask(1 + idea % 2, sl_ticks=stop, tp_ticks=TARGET, least=1, reason="in turn")
 
     def _halve(self) -> None:
         ask = self.sell if self.position > 0 else self.buy
@@ -130,6 +131,8 @@ class SharedChecks(Checks):
             self.seen["approved"] += 1
         elif isinstance(event, Fill) and lane == "order_router":
             self._handed_out(event)
+        elif isinstance(event, OrderIntent):
+            self.seen["target"] += event.reason == "target"
         elif isinstance(event, Flatten):
             self.seen[event.scope.value] += 1
         elif isinstance(event, PositionUpdate):

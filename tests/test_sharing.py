@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.risk_governor.core import Governor
 from services.risk_governor.words import DiskSpace, OthersHold, SentinelBack
+from services.sleeves.base import Sleeve
 from services.stage_sharing import SHARING
 from shared.domain.sharing import (
     HAND,
@@ -33,6 +34,7 @@ from shared.events import (
     OrderUpdate,
     PositionUpdate,
     Purpose,
+    Quote,
     Scope,
     Side,
     Started,
@@ -40,6 +42,8 @@ from shared.events import (
 )
 from shared.settings import Settings, SettingsError, load
 from tests.governor_stage import BUY, MNQ, SELL, Stage, passed, refused, wide
+from tests.sleeves_stage import Stage as StageOfSleeves
+from tests.sleeves_stage import settings_for
 from tests.support.router_venue import Bench
 from tests.test_router_flatten import flatten, stages
 
@@ -439,3 +443,45 @@ def test_a_hand_that_sells_closes_whoever_is_long(bench: Bench) -> None:
     bench.venue.human(MNQ, -2)
     bench.run(1)
     assert shares(bench) == {B: -1}
+
+
+# -- the host --------------------------------------------------------------------------------------
+
+
+class Hopeful(Sleeve):
+    """Buys once, with a target."""
+
+    def on_quote(self, quote: Quote) -> None:
+        if self.idle:
+            self.buy(1, sl_ticks=20, tp_ticks=10)
+
+
+def hopeful(*sharers: str) -> StageOfSleeves:
+    given = settings_for(A, f"{__name__}:Hopeful")
+    given = msgspec.structs.replace(given, sharing={"MNQ": sharers} if sharers else {})
+    stage = StageOfSleeves(A, given).open()
+    stage.tick(84_000)
+    stage.orders = {key: one for key, one in stage.orders.items() if one.purpose is Purpose.ENTRY}
+    return stage
+
+
+def closes(stage: StageOfSleeves) -> list[str]:
+    return [wish.reason for wish in stage.intents() if wish.purpose is Purpose.EXIT]
+
+
+def test_where_sleeves_share_the_host_closes_at_the_target() -> None:
+    stage = hopeful(A, B)
+    assert stage.host.memory.target == stage.host.memory.position.cost + 10
+    stage.mute = True
+    stage.tick(84_009)
+    assert closes(stage) == []
+    stage.tick(84_012)
+    stage.tick(84_013)
+    assert closes(stage) == ["target"], "once"
+
+
+def test_elsewhere_the_target_is_the_venues() -> None:
+    stage = hopeful()
+    stage.mute = True
+    stage.tick(84_012)
+    assert (stage.host.memory.target, closes(stage)) == (0, [])

@@ -158,6 +158,7 @@ class Desk:
             stop_price=intent.stop_price,
             asked_ns=intent.expires_ns - INTENT_LIFE_NS,
             expires_ns=intent.expires_ns,
+            target_ticks=intent.take_profit_ticks or 0,
         )
 
     def close(self, reason: str = "") -> Handle:

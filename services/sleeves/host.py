@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
+from services.sleeves import targets
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.loading import barred, bars_asked_for, prepared, section_of, sleeve_class
@@ -106,6 +107,7 @@ class SleeveHost:
         self.weather = Weather(self.desk, section, settings.orchestrator)
         self.market = Market(self.mind, self.weather, section.root)
         self.memory = self.desk.memory
+        self.watches_targets = targets.watched(name, settings)
         self._handlers = self._table()
         self._finer = {
             OrderState.REJECTED: self.sleeve.on_order_rejected,
@@ -276,6 +278,8 @@ class SleeveHost:
         m = self.memory
         if fill.sleeve != self.name or fill.contract != m.contract or not m.adopted:
             return
+        if self.watches_targets:
+            targets.note(m, fill)
         m.take_fill(fill)
         self.mind.tell(self.sleeve.on_fill, fill)
 

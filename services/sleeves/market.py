@@ -10,6 +10,7 @@ from __future__ import annotations
 from services.sleeves.base import GapPolicy
 from services.sleeves.memory import Memory, Tape
 from services.sleeves.mind import Mind
+from services.sleeves.targets import is_reached
 from services.sleeves.weather import Weather
 from shared.events import (
     Bar,
@@ -112,6 +113,8 @@ class Market:
         if quote.contract == self.memory.contract:
             self.memory.quote = quote
             self.mind.see(quote.recv_ns)
+            if self.memory.target and is_reached(self.memory, quote):
+                self.desk.close("target")
             self.mind.tell_market(self.sleeve.on_quote, quote)
 
     def trade(self, trade: Trade) -> None:

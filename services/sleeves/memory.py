@@ -66,6 +66,7 @@ class Order(Struct):
     tightest: Ticks | None = None  # of a stop: the closest price ever seen or asked
     doubt_real_ns: Nanos = 0  # since when we suspect it is gone, 0: not
     no: int = 0  # the router event that told us last
+    target_ticks: int = 0  # of an entry: how far from its fill a target was wished
 
     @property
     def over(self) -> bool:
@@ -161,6 +162,7 @@ class Memory(Struct):
     orders: dict[Handle, Order] = {}
     books: dict[str, SleeveBook] = {}
     quote: Quote | None = None
+    target: Ticks = 0  # where the host closes what is held; 0: the venue's brackets do, or nobody
     feed: FeedState = FeedState.DOWN
     feed_silent: bool = False
     risk: RiskLevel = RiskLevel.HALTED
