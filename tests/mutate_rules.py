@@ -55,7 +55,7 @@ LATCHES: Final = (
 RULES: Final = (
     "test_rules", "test_rules_account", "test_rules_day", "test_rules_money", "test_rules_book",
     "test_rules_lives", "test_rules_edges", "test_rules_packs", "test_governor_gap",
-    "test_governor_checks", "test_governor_layers",
+    "test_governor_checks", "test_governor_layers", "test_governor_bad_input",
 )  # fmt: skip
 ALL: Final = tuple(dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons")))
 GUARDS: Final = {

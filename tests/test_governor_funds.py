@@ -55,6 +55,16 @@ def test_a_contract_added_to_is_counted_once_with_what_it_holds_already() -> Non
     assert veto.actual == 12 * dollars("4200.05")
 
 
+def test_what_is_held_no_more_ties_up_nothing() -> None:
+    stage = Stage(wide(margin_bp={"index": 1_000})).opened()
+    stage.bought("mean_reversion", contract=MES)
+    stage.close_all()
+    draft = draft_of(stage)
+    draft.account = Account(dollars(50_000), 0, 0)
+    draft.found[MES].ask = 0
+    assert margin_is_there(stage.governor.mind, draft) is None
+
+
 def test_what_was_lost_carries_nothing_and_what_was_won_does() -> None:
     for balance, most in ((50_500, 12), (50_300, 11), (48_500, 11)):
         stage = Stage(wide(**INDEX, bank_target=False)).opened(balance)
