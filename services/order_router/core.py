@@ -248,7 +248,7 @@ class Router:
 
     def _after_orders(self) -> None:
         if self.desk.state.waiting:
-            retry_waiting(self.desk, complete=False)
+            retry_waiting(self.desk)
 
     def _on_trade_seen(self, word: TradeSeen) -> None:
         self.desk.state.user_step = self.desk.state.step

@@ -175,13 +175,16 @@ class Booked(Struct):
 
 
 class Reading(Struct):
-    """A read on its way. `begin`: the step it was said in."""
+    """A read on its way. `begin`: the step it was said in. `waiting`: trades that then waited for
+    their order; it looks far enough back to show the orders of these.
+    """
 
     begin: int
     begin_real_ns: Nanos
     begin_ns: Nanos
     since_ns: Nanos
     periodic: bool
+    waiting: tuple[int, ...] = ()
 
 
 class ReadDone(Struct):

@@ -58,6 +58,7 @@ def begin(desk: Desk) -> None:
         begin_ns=desk.now_ns,
         since_ns=_history(desk),
         periodic=periodic,
+        waiting=tuple(state.waiting),
     )
     desk.say(
         ReadBooks(
@@ -127,7 +128,7 @@ def on_books(desk: Desk, books: Books) -> None:
         return
     for trade in books.trades:
         see_trade(desk, trade)
-    retry_waiting(desk, complete=reading.since_ns > 0)
+    retry_waiting(desk, shown=reading.waiting)
     state.trades_read_ns = max(state.trades_read_ns, reading.begin_ns)
     forget_old(desk)
     state.read = ReadDone(

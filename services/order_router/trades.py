@@ -1,6 +1,7 @@
 """Fills: the venue's trades, each counted once, and the positions that follow from them.
 
 A trade may arrive before the order it belongs to is known; it waits until a read shows that order.
+Only where a read begun after it was heard does not, nobody here made it.
 Orders say how much is filled, but only a trade moves a position: if one does not come, it is asked
 for.
 
@@ -57,12 +58,15 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
     _count(desk, order, row)
 
 
-def retry_waiting(desk: Desk, *, complete: bool) -> None:
-    """Count trades whose order is known by now; after a `complete` read of orders, all of them."""
+def retry_waiting(desk: Desk, shown: tuple[int, ...] = ()) -> None:
+    """Count trades whose order is known by now, and those (`shown`) whose order a read would have
+    shown, because it began after they were heard. A trade that this very read tells first may have
+    happened after its orders were listed, and to an order of ours.
+    """
     state = desk.state
     for row in list(state.waiting.values()):
         order = desk.by_id(row.order_id)
-        if order is None and complete:
+        if order is None and row.trade_id in shown:
             order = stranger(desk, row)
             desk.tell(order)
         if order is not None:

@@ -1,0 +1,168 @@
+"""Whose a trade is, in every order in which a read, an order of ours and its news can pass.
+
+A read lists orders, then positions, then trades. An order that leaves between the first list and
+the last is missing from the one and has its trade in the other: such a read does not say whose the
+trade is. Taken for a hand's, the position would be nobody's to protect. So here every order of
+{orders listed, positions listed, trades listed, read heard} and {the order fills, its answer heard,
+its hub order heard, its hub trade heard} is played, with each piece of news lost in turn: the fill
+is the sleeve's, once, and never a hand's on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, permutations
+
+import pytest
+from msgspec.structs import replace
+
+from services.order_router import words as w
+from services.order_router.memory import HUMAN
+from shared.core import Word
+from shared.events import Fill, OrderState, Purpose, VenueState
+from tests.support.router_venue import M2K, MNQ, Bench
+from tests.test_router_interleavings import hear, lost, take, under_way
+
+READ = ("orders", "positions", "trades", "heard")
+NEWS = ("answer", "hub order", "hub trade")
+Course = tuple[str, ...]
+
+
+def courses() -> Iterator[Course]:
+    """Every order of the read's four moments, the fill, and the fill's news after it."""
+    places = len(READ) + 1 + len(NEWS)
+    for at in combinations(range(places), len(READ)):
+        for news in permutations(NEWS):
+            read, rest = iter(READ), iter(("fills", *news))
+            yield tuple(next(read) if place in at else next(rest) for place in range(places))
+
+
+COURSES = tuple(courses())
+
+
+class Story:
+    """One order and one read of a bench that may look into history, moment by moment."""
+
+    def __init__(self, *, history: bool, shared: bool, sent_first: bool) -> None:
+        self.bench = bench = Bench().start().run(1)
+        if history:
+            _unexplained(bench)
+        read = None if sent_first else under_way(bench)
+        self.entry = bench.enter(shared=shared)
+        (self.request,) = take(bench.requests, w.PlaceOrder)
+        if not history and sent_first:
+            bench.tell(w.Link(up=False, reason="dropped"))  # before the next one is due by itself
+            bench.tell(w.Link(up=True))
+        self.read = read or under_way(bench)
+        assert bool(self.read.since_ns) is history
+        self.books = w.Books(read_id=self.read.read_id, orders=(), positions=(), trades=())
+        self.found: dict[str, list[Word]] = {}
+
+    def play(self, course: Course, missing: str = "") -> None:
+        for moment in course:
+            if moment in self.found:
+                words = self.found[moment]
+                self._hear(lost(words[0]) if moment == missing else words)
+            else:
+                self._happen(moment)
+
+    def _happen(self, moment: str) -> None:
+        bench, now = self.bench, self.bench.venue.books(self.read)
+        match moment:
+            case "orders":
+                self.books = replace(self.books, orders=now.orders)
+            case "positions":
+                self.books = replace(self.books, positions=now.positions)
+            case "trades":
+                self.books = replace(self.books, trades=now.trades)
+            case "heard":
+                self._hear([self.books])
+            case "fills":
+                answer = bench.serve(self.request)
+                self.found = {
+                    "answer": [answer],
+                    "hub order": take(bench.arriving, w.OrderSeen),
+                    "hub trade": take(bench.arriving, (w.TradeSeen, w.PositionSeen)),
+                }
+
+    def _hear(self, words: list[Word]) -> None:
+        hear(self.bench, words)
+        assert by_hand(self.bench) == [], "a sleeve's fill was taken for a hand's"
+
+    def end(self) -> None:
+        """Fair weather: the fill is the sleeve's, once, and a stop stands."""
+        self.bench.run(4)
+        self.bench.check_agreed()
+        (fill,) = [fill for fill in self.bench.fills() if fill.contract == MNQ]
+        assert (fill.sleeve, fill.intent_id) == ("trend", self.entry.intent_id)
+        assert self.bench.state(self.entry.intent_id) is OrderState.FILLED
+        assert self.bench.status().state is VenueState.READY
+        stops = [row.size for row in self.bench.resting() if row.stop_price is not None]
+        assert stops == [1]
+
+
+def by_hand(bench: Bench, contract: str = MNQ) -> list[Fill]:
+    return [f for f in bench.fills() if f.contract == contract and f.sleeve == HUMAN]
+
+
+def _unexplained(bench: Bench) -> None:
+    """A trade by hand in another contract, whose order the hub lost: the next read looks back."""
+    bench.venue.human(M2K, 1)
+    take(bench.arriving, w.OrderSeen)
+    hear(bench, take(bench.arriving, (w.TradeSeen, w.PositionSeen)))
+
+
+CAST = pytest.mark.parametrize(
+    ("history", "shared", "sent_first"),
+    [(True, True, False), (True, False, True), (False, True, True), (False, False, False)],
+    ids=["looks back, shared", "looks back, sent before", "sent before", "live only"],
+)
+
+
+@CAST
+def test_a_fill_that_passes_a_read_is_the_sleeve_s(
+    history: bool, shared: bool, sent_first: bool
+) -> None:
+    for course in COURSES:
+        story = Story(history=history, shared=shared, sent_first=sent_first)
+        story.play(course)
+        story.end()
+
+
+@CAST
+@pytest.mark.parametrize("missing", NEWS)
+def test_so_it_is_with_each_piece_of_news_lost(
+    history: bool, shared: bool, sent_first: bool, missing: str
+) -> None:
+    for course in COURSES:
+        if course[-1] == missing:  # when nothing is heard, it does not matter when
+            story = Story(history=history, shared=shared, sent_first=sent_first)
+            story.play(course, missing)
+            story.end()
+
+
+def test_a_hand_s_trade_that_only_reads_show_is_counted_with_the_second() -> None:
+    bench = Bench().start().run(1)
+    bench.venue.human(MNQ, 2)
+    bench.arriving.clear()
+    hear(bench, [bench.venue.books(under_way(bench))])
+    assert by_hand(bench) == [], "the order may be one of ours that left while it was read"
+    bench.run(0.5)
+    assert [(fill.size, fill.purpose) for fill in by_hand(bench)] == [(2, Purpose.HUMAN)]
+    assert bench.status().state is VenueState.READY
+    bench.check_agreed()
+
+
+def test_a_trade_told_after_a_read_was_said_waits_for_the_next() -> None:
+    bench = Bench().start().run(1)
+    _unexplained(bench)
+    read = under_way(bench)
+    before = bench.venue.books(read)
+    bench.venue.human(MNQ, 2)
+    take(bench.arriving, w.OrderSeen)
+    hear(bench, take(bench.arriving, (w.TradeSeen, w.PositionSeen)))
+    hear(bench, [before])
+    assert [fill.contract for fill in bench.fills()] == [M2K]
+    bench.run(0.5)
+    assert [fill.size for fill in by_hand(bench)] == [2]
+    bench.check_agreed()
