@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from services.order_router import words as w
 from services.order_router.memory import HUMAN
 from shared.core import Word
-from shared.events import Fill, OrderState, Purpose, VenueState
+from shared.events import Fill, OrderState, Purpose, Side, VenueState
 from tests.support.router_venue import M2K, MNQ, Bench
 from tests.test_router_interleavings import hear, lost, take, under_way
 
@@ -165,4 +165,47 @@ def test_a_trade_told_after_a_read_was_said_waits_for_the_next() -> None:
     assert [fill.contract for fill in bench.fills()] == [M2K]
     bench.run(0.5)
     assert [fill.size for fill in by_hand(bench)] == [2]
+    bench.check_agreed()
+
+
+def test_a_trade_that_may_be_of_an_order_without_an_id_is_nobody_s_until_that_is_known() -> None:
+    """The venue's lists lag: they show the trade, and neither the order's tag nor its id."""
+    bench = Bench().start().run(1)
+    entry = bench.enter(shared=True)
+    (request,) = take(bench.requests, w.PlaceOrder)
+    bench.serve(request)
+    take(bench.arriving, w.OrderSeen)
+    hear(bench, take(bench.arriving, (w.TradeSeen, w.PositionSeen)))
+    hear(bench, [lost(w.PlaceAnswer(tag=entry.tag, outcome=w.Outcome.DONE))[0]])
+    for _ in range(3):
+        read = under_way(bench)
+        assert read.since_ns
+        hear(bench, [replace(bench.venue.books(read), orders=(), positions=())])
+    assert bench.fills() == []
+    bench.run(1)
+    assert [fill.sleeve for fill in bench.fills()] == ["trend"]
+    assert [row.size for row in bench.resting()] == [1], "a stop stands"
+    bench.check_agreed()
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize("lags", [True, False], ids=["lists lag", "lists are whole"])
+def test_a_hand_s_trade_beside_an_unknown_order_waits_only_while_it_could_be_its(
+    side: Side, lags: bool
+) -> None:
+    bench = Bench().start().run(1)
+    entry = bench.enter(shared=True)
+    (request,) = take(bench.requests, w.PlaceOrder)
+    hear(bench, [bench.lost(request)])
+    bench.venue.human(MNQ, side)
+    take(bench.arriving, w.OrderSeen)
+    for _ in range(3):
+        read = bench.venue.books(under_way(bench))
+        bench.tell(replace(read, orders=()) if lags else read)
+    held = lags and side is Side.BUY
+    assert bool(by_hand(bench)) is not held, "an order to buy has no trade that sells"
+    bench.run(25)
+    assert [(fill.side, fill.size) for fill in by_hand(bench)] == [(side, 1)]
+    assert bench.state(entry.intent_id) is OrderState.ABSENT
+    assert bench.status().state is VenueState.READY
     bench.check_agreed()

@@ -128,7 +128,7 @@ def on_books(desk: Desk, books: Books) -> None:
         return
     for trade in books.trades:
         see_trade(desk, trade)
-    retry_waiting(desk, shown=reading.waiting)
+    retry_waiting(desk, reading)
     state.trades_read_ns = max(state.trades_read_ns, reading.begin_ns)
     forget_old(desk)
     state.read = ReadDone(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from services.order_router.desk import Desk
 from services.order_router.fold import show, stranger
-from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order
+from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order, Reading
 from shared.domain.orders import Happening, shown
 from shared.domain.sharing import VIRTUAL, allocate, part_id, stop_after
 from shared.events import Fill, OrderType, Purpose, Side
@@ -58,19 +58,30 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
     _count(desk, order, row)
 
 
-def retry_waiting(desk: Desk, shown: tuple[int, ...] = ()) -> None:
-    """Count trades whose order is known by now, and those (`shown`) whose order a read would have
+def retry_waiting(desk: Desk, read: Reading | None = None) -> None:
+    """Count trades whose order is known by now, and those whose order a complete `read` would have
     shown, because it began after they were heard. A trade that this very read tells first may have
     happened after its orders were listed, and to an order of ours.
     """
     state = desk.state
     for row in list(state.waiting.values()):
         order = desk.by_id(row.order_id)
-        if order is None and row.trade_id in shown:
+        if order is None and read is not None and _is_made_by_hand(desk, row, read):
             order = stranger(desk, row)
             desk.tell(order)
         if order is not None:
             _count(desk, order, row)
+
+
+def _is_made_by_hand(desk: Desk, row: TradeRow, read: Reading) -> bool:
+    """Whether a read that does not show the order of a trade proves it nobody's here. Not while an
+    order of ours that could be it has no id yet: lists may lag behind the trades.
+    """
+    return row.trade_id in read.waiting and not any(
+        order.side is row.side and not order.venue_id and not order.via
+        for order in desk.live(row.contract)
+        if order.said_step <= read.begin
+    )
 
 
 def _count(desk: Desk, order: Order, row: TradeRow) -> None:
