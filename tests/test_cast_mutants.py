@@ -54,7 +54,7 @@ def resend_on_unknown(patch: Patch, *, new_tag: bool) -> None:
         say(desk, word)
 
     def resend(desk: Desk, answer: PlaceAnswer) -> None:
-        word = sent.pop(answer.tag, None)
+        word = sent.get(answer.tag)  # kept, so that a replay from a snapshot does the same
         if word is not None and answer.outcome is Outcome.UNKNOWN:
             tag = word.tag[:-1] + "2" if new_tag else word.tag
             desk.say(msgspec.structs.replace(word, tag=tag))

@@ -33,7 +33,7 @@ def test_a_campaign_tells_a_broken_seed_and_how_to_play_it_again(
     monkeypatch.setattr(campaign, "play", breaks)
     played = campaign.play_seed(7, 30)
     assert "not flat" in played.failure
-    campaign.tell_failure(played, 30)
+    campaign.tell_failure(played, 30, sharing=False)
     shown = capsys.readouterr().out
     assert "seed 7 BROKE a promise" in shown
     assert "accidents(" in shown
