@@ -35,7 +35,19 @@ import hypothesis
 import pytest
 from msgspec import structs
 
-from services.risk_governor import checks, day, equity, habits, latches, levels, limits, watch
+from services.risk_governor import (
+    checks,
+    checks_together,
+    day,
+    equity,
+    exposure,
+    habits,
+    latches,
+    levels,
+    limits,
+    others,
+    watch,
+)
 from services.risk_governor.directions import LESS, LESS_OR_NONE, MORE, PACK, Values
 from shared.events import RiskLevel
 from shared.settings import Settings
@@ -59,8 +71,9 @@ RULES: Final = (
 )  # fmt: skip
 ALL: Final = tuple(dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons")))
 GUARDS: Final = {
-    "check": (*GOVERNOR, "test_governor_funds"), "latch": LATCHES, "line": LATCHES, "rule": RULES,
-    "act": ALL, "limit": (*ALL, "test_governor_funds", "test_governor_told"),
+    "check": (*GOVERNOR, "test_governor_funds", "test_governor_kept"), "latch": LATCHES,
+    "line": LATCHES, "rule": RULES, "act": ALL,
+    "limit": (*ALL, "test_governor_funds", "test_governor_told"),
 }  # fmt: skip
 """Test modules asked about a kind of rule."""
 
@@ -105,6 +118,12 @@ ACTS: Final = (
     watch.watch_difference, day.on_clock, day.trade_ended, habits.on_birth, habits.on_part,
 )  # fmt: skip
 """What the governor does unasked."""
+
+PARTS: Final = (
+    exposure.ways_of, checks_together.are_alike, others.tied_up, others.Others.margin,
+    others.Others.of,
+)  # fmt: skip
+"""What rules have reckoned for them, beside their own lines."""
 
 FLIPPED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -371,7 +390,7 @@ def of_checks() -> Iterator[Mutant]:
     every = dict.fromkeys(
         (*checks.KIND_CHECKS, *checks.SIZE_CHECKS, *checks.MODIFY_CHECKS, *checks.LOOSEN_CHECKS)
     )
-    for check in every:
+    for check in (*every, *PARTS):
         assert isinstance(check, FunctionType)
         yield from of_function("check", f"check {check.__name__}", check)
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.risk_governor.allocation import budget_left, budget_of, divide, weight
+from services.risk_governor.equity import sleeve_net
 from services.risk_governor.state import FAR
 from shared.events import Phase
 from shared.units import SECOND, USD
@@ -57,8 +58,9 @@ def test_the_day_begins_with_slices_and_the_loss_of_the_day_uses_them() -> None:
     }
     stage.bought("trend")
     stage.quote(MNQ, 84_001 - 100)
-    assert budget_left(mind, "trend") == dollars(500) - dollars("51.22")
-    assert budget_left(mind, "mean_reversion") == dollars(500)
+    for sleeve, left in (("trend", "448.78"), ("mean_reversion", "500")):
+        assert budget_left(mind, sleeve, sleeve_net(mind, sleeve, MNQ)) == dollars(left)
+    assert budget_left(mind, "trend", 1) == dollars(500), "a gain adds nothing"
     assert budget_of(mind, "stranger") == 0
 
 

@@ -10,14 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.risk_governor.bands import rooms_left, slopes, slopes_kept
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from services.risk_governor.core import Governor
 from services.risk_governor.draft import Draft, first_refusal, largest_size
-from services.risk_governor.equity import Account, account, lines, room_to
-from services.risk_governor.exposure import account_kept, exposures, tenths
+from services.risk_governor.exposure import exposures, tenths
 from services.risk_governor.port import GovernorPort
-from services.risk_governor.state import FAR, Mind
 from shared.events import (
     FeedState,
     FeedStatus,
@@ -34,9 +31,7 @@ from shared.units import SECOND
 from tests.governor_stage import (
     BUY,
     M2K,
-    MES,
     MNQ,
-    MYM,
     SELL,
     Stage,
     answer,
@@ -45,14 +40,14 @@ from tests.governor_stage import (
     wide,
 )
 from tests.governor_stage import settings as given_settings
+from tests.test_governor_kept import HOMES, assert_counted_as_if_anew
 
-HOMES = {"trend": MNQ, "mean_reversion": MES, "market_maker": M2K, "tail_hedge": MYM}
 POSITION, TENTHS, RISK = 3, 6, 120_000_000
 steps = st.lists(
     st.tuples(
         st.sampled_from(
             ["enter", "enter", "quote", "exit", "send", "part", "fill", "cancel", "end", "lose",
-             "wait", "reconcile", "halt", "resume", "hand"]
+             "wait", "reconcile", "halt", "resume", "hand", "tick", "tick"]
         ),
         st.sampled_from(sorted(HOMES)),
         st.sampled_from([Side.BUY, Side.SELL]),
@@ -106,37 +101,16 @@ class Venue:
         return self.stage.prices[order.contract] + (order.side is BUY)
 
 
-def counted(mind: Mind) -> dict[str, tuple[object, ...]]:
-    """Every exposure as plain values, in an order of names."""
-    return {
-        name: (
-            one.owner, one.position, one.buys, one.sells, one.held, one.worst, one.at_risk,
-            one.worker,
-            one.long, one.short, one.rates.tick, one.beyond, one.net, one.leaving, one.unknown,
-            one.gap, one.gap_loss, one.long_risk, one.short_risk, one.fall, one.rise, one.tenths,
-        )
-        for name, one in sorted(exposures(mind).items())
-    }  # fmt: skip
-
-
-def naive_rooms(mind: Mind, now: Account) -> tuple[int, int]:
-    """What may be lost and won before a line that has not tripped yet, asked one by one."""
-    left = [line for line in lines(mind) if line.key not in mind.state.latches]
-    peak = [mind.state.peak - now.equity + 1] if mind.limits.running else []
-    loss = [room_to(line, now) for line in left if not line.gain]
-    gain = [room_to(line, now) for line in left if line.gain]
-    return min([FAR, *loss]), min([FAR, *peak, *gain])
-
-
-def assert_counted_as_if_anew(mind: Mind) -> None:
-    """What is kept from one question to the next is what a count from nothing gives."""
-    kept = counted(mind)
-    assert account_kept(mind, exposures(mind)) == account(mind)
-    assert slopes_kept(exposures(mind)) == slopes(mind)
-    now = account(mind)
-    assert now is None or rooms_left(mind, now) == naive_rooms(mind, now)
-    mind.forget("")
-    assert kept == counted(mind)
+def _pass(stage: Stage, home: str, move: int) -> None:
+    """One price moves, or a second passes in which none does."""
+    if move:
+        stage.prices[home] += move
+        stage.quote(home)
+        return
+    stage.wait(1)
+    for contract in HOMES.values():
+        stage.quote(contract)
+        stage.covered(contract)
 
 
 def _step(stage: Stage, venue: Venue, step: tuple[Any, ...]) -> None:
@@ -154,11 +128,8 @@ def _step(stage: Stage, venue: Venue, step: tuple[Any, ...]) -> None:
         order = venue.pick(size)
         if order is not None:
             stage.cancel(order.sleeve, order.intent_id)
-    elif what == "wait":
-        stage.wait(1)
-        for contract in HOMES.values():
-            stage.quote(contract)
-            stage.covered(contract)
+    elif what in ("wait", "tick"):
+        _pass(stage, home, side * size if what == "tick" else 0)
     elif what == "reconcile":
         live = [*venue.orders, *(key for key in stage.governor.mind.state.orders if "-" in key)]
         stage.reconcile(live=live)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from services.risk_governor.equity import sleeve_net, sleeve_nets
+from services.risk_governor.equity import sleeve_nets
 from services.risk_governor.latches import ALLOCATION, latch, unlatch
 from services.risk_governor.limits import WHOLE
 from services.risk_governor.state import FAR, Mind
@@ -91,6 +91,7 @@ def budget_of(mind: Mind, sleeve: str) -> Micros:
     return mind.state.budgets.get(sleeve, 0)
 
 
-def budget_left(mind: Mind, sleeve: str) -> Micros:
-    """What a sleeve may still risk: its slice less its loss of the day; a gain adds nothing."""
-    return budget_of(mind, sleeve) + min(0, sleeve_net(mind, sleeve))
+def budget_left(mind: Mind, sleeve: str, net: Micros) -> Micros:
+    """What a sleeve may still risk whose net of the day is `net`: its slice less its loss; a gain
+    adds nothing."""
+    return budget_of(mind, sleeve) + (net if net < 0 else 0)

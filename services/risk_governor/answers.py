@@ -13,10 +13,11 @@ from typing import Final
 from msgspec import structs
 
 from services.risk_governor.bands import unbox
-from services.risk_governor.conduct import print_of
+from services.risk_governor.conduct import Conduct, print_of
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.elsewhere import tell_others
 from services.risk_governor.habits import conduct_of
+from services.risk_governor.members import ACTIVE, ENTRY, EXIT, MARKET
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
     CancelIntent,
@@ -24,10 +25,7 @@ from shared.events import (
     ModifyIntent,
     OrderApproved,
     OrderIntent,
-    OrderType,
     OrderVetoed,
-    Purpose,
-    RiskLevel,
 )
 from shared.units import Lots, Nanos, Ticks
 
@@ -51,16 +49,12 @@ def _is_number(text: str) -> bool:
 
 def number_of(intent: Intent) -> int:
     """The counter in an intent's id; -1 when the id is not this sleeve's and incarnation's."""
-    return _number(intent.intent_id, intent.sleeve, intent.incarnation)
-
-
-@lru_cache(maxsize=8)  # asked several times about the intent at hand
-def _number(intent_id: str, sleeve: str, incarnation: int) -> int:
-    before, _, digits = intent_id.rpartition(".")
-    if before == speaker(sleeve, incarnation) and _is_number(digits):
+    before, _, digits = intent.intent_id.rpartition(".")
+    if before == speaker(intent.sleeve, intent.incarnation) and _is_number(digits):
         return int(digits)
-    number, named = number_of_id(intent_id)  # its life may be written in another way
-    return number if named == incarnation and intent_id.startswith(sleeve + ".") else -1
+    number, named = number_of_id(intent.intent_id)  # its life may be written in another way
+    own = named == intent.incarnation and intent.intent_id.startswith(intent.sleeve + ".")
+    return number if own else -1
 
 
 @lru_cache(maxsize=64)
@@ -75,10 +69,10 @@ def approve(
 ) -> None:  # fmt: skip
     """Say yes and count the order as working from this moment on. `bound`: what made it smaller."""
     assert 1 <= size <= intent.size, "Invariant: an approval is at most what was asked for"
-    purpose = intent.purpose
-    if reducing and purpose is Purpose.ENTRY:
-        purpose = Purpose.EXIT
-    bracket = purpose is Purpose.ENTRY
+    purpose, number = intent.purpose, number_of(intent)
+    if reducing and purpose is ENTRY:
+        purpose = EXIT
+    bracket = purpose is ENTRY
     shared = intent.contract in mind.state.shared
     deadline = mind.state.real_ns + mind.limits.approval_ns
     approved = OrderApproved(
@@ -90,7 +84,7 @@ def approve(
         size=size,
         type=intent.type,
         purpose=purpose,
-        tag=tag_of(intent),
+        tag=tag_of(intent, number),
         halt_no=mind.state.halt_no,
         deadline_real_ns=deadline,
         limit_price=intent.limit_price,
@@ -102,13 +96,13 @@ def approve(
         touch=_touch(mind, intent),
         shared=shared,
     )
-    count_approval(mind, now_ns, intent.sleeve)
+    conduct = count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)
     if bracket and not reducing:
-        conduct = conduct_of(mind, intent.sleeve)
         conduct.entries_ns[print_of(intent.contract, intent.side)] = now_ns
     tell_others(mind, now_ns)
-    answer(mind, intent, approved)
+    mind.out.append(approved)
+    remember(mind, intent.sleeve, number, approved)
 
 
 def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
@@ -120,7 +114,7 @@ def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
         return None
     side = int(intent.side)
     touch, limit = (mark.ask if side > 0 else mark.bid), intent.limit_price
-    rests = intent.type is not OrderType.MARKET and (limit is None or (limit - touch) * side < 0)
+    rests = intent.type is not MARKET and (limit is None or (limit - touch) * side < 0)
     return None if rests else touch
 
 
@@ -150,14 +144,17 @@ def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> N
     )
 
 
-def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
-    """Remember the instant for the rates; more than the limit need not be remembered."""
+def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> Conduct:
+    """Remember the instant for the rates; more than the limit need not be remembered. Returns the
+    sleeve's conduct, in which it is counted."""
     given, state = mind.limits.given, mind.state
     _note(state.sleeves[sleeve].approved_ns, now_ns, given.orders_per_window)
     _note(state.approved_ns, now_ns, given.pretrade.account_orders_per_window)
-    if sleeve in mind.state.probation:
-        mind.state.probation[sleeve].vetoes = 0
-    conduct_of(mind, sleeve).asked += 1
+    if sleeve in state.probation:
+        state.probation[sleeve].vetoes = 0
+    conduct = conduct_of(mind, sleeve)
+    conduct.asked += 1
+    return conduct
 
 
 def _note(recent: list[Nanos], now_ns: Nanos, most: int) -> None:
@@ -185,7 +182,7 @@ def say_veto(mind: Mind, intent: Intent, refusal: Refusal) -> None:
 def _vetoed(mind: Mind, intent: Intent, refusal: Refusal, largest: Lots) -> OrderVetoed:
     rule, limit, actual, detail = refusal
     watched = mind.state.probation.get(intent.sleeve)
-    if watched is not None and not intent.shadow and mind.state.level is RiskLevel.ACTIVE:
+    if watched is not None and not intent.shadow and mind.state.level is ACTIVE:
         watched.vetoes += 1  # an account that is held refuses everybody: no fault of a newcomer
     if isinstance(intent, OrderIntent):
         contract = intent.contract
@@ -224,9 +221,9 @@ def remember(mind: Mind, sleeve: str, number: int, said: Answer) -> None:
         kept.forgotten = max(kept.forgotten, oldest)
 
 
-def tag_of(intent: OrderIntent) -> str:
+def tag_of(intent: OrderIntent, number: int) -> str:
     """The order's name at the venue: `t1.<sleeve>.<incarnation in base 36>.<n>.<attempt>`."""
-    return f"t1.{intent.sleeve}.{base36(intent.incarnation)}.{number_of(intent)}.1"
+    return f"t1.{intent.sleeve}.{base36(intent.incarnation)}.{number}.1"
 
 
 @lru_cache(maxsize=64)  # a life asks about its own number all day

@@ -6,15 +6,18 @@ stops, and its products go together: that loss has a limit of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.risk_governor.allocation import budget_left
 from services.risk_governor.draft import Draft, Refusal
+from services.risk_governor.exposure import net_of, ways
 from services.risk_governor.members import ENTRY
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
 from shared.domain.rules.kelly import kelly_fraction, kelly_risk
 from shared.domain.rules.windows import WHOLE
 from shared.events import VetoRule
-from shared.units import Lots, Micros
+from shared.units import Micros
 
 CENT = 10_000  # micro-dollars; evidence is compared in cents, so that products stay small
 CERTAIN = 100  # hundredths of correlation nobody exceeds
@@ -43,40 +46,26 @@ def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
     limit = mind.limits.given.pretrade.correlation_percent
     if draft.purpose is not ENTRY or limit >= CERTAIN:
         return None
+    going = ways(mind, draft.found)[draft.side]
     for sleeve in mind.settings.sleeves:
-        if sleeve == draft.sleeve or not _goes(mind, draft, sleeve):
-            continue
-        days = mind.limits.given.pretrade.correlation_days
-        if exceeds(_together(mind, draft.sleeve, sleeve), days, (limit, CERTAIN)):
+        if sleeve in going and sleeve != draft.sleeve and are_alike(mind, draft.sleeve, sleeve):
             return VetoRule.CORRELATION, limit, CERTAIN, sleeve
     return None
 
 
-def _goes(mind: Mind, draft: Draft, sleeve: str) -> bool:
-    """Whether a sleeve holds, or directionally works towards, the draft's side."""
-    side, state = draft.side, mind.state
-    for contract, one in draft.found.items():
-        if state.ledger.held(sleeve, contract) * side > 0:
-            return True
-        if one.worker == sleeve or contract in state.shared:
-            for order in state.orders.values():
-                entry = order.purpose is ENTRY and order.side == side
-                if entry and order.sleeve == sleeve and order.leaves():
-                    return True
-    return False
+def are_alike(mind: Mind, first: str, second: str) -> bool:
+    """Whether two sleeves' finished days go together too much; kept for the day."""
+    alike = mind.alike.get((first, second))
+    if alike is None:
+        records, asked = mind.state.records, mind.limits.given.pretrade
+        sums = _summed(records.get(first, []), records.get(second, []))
+        limit = asked.correlation_percent, CERTAIN
+        alike = mind.alike[first, second] = exceeds(sums, asked.correlation_days, limit)
+    return alike
 
 
-def _together(mind: Mind, first: str, second: str) -> Sums:
-    """The finished days both have, in cents; added up once for the same days."""
-    records = mind.state.records
-    ours, theirs = records.get(first, []), records.get(second, [])
-    kept = mind.together.get((first, second))
-    if kept is None or kept[0] != ours or kept[1] != theirs:
-        kept = mind.together[first, second] = (ours[:], theirs[:], _summed(ours, theirs))
-    return kept[2]
-
-
-def _summed(ours: list[Micros], theirs: list[Micros]) -> Sums:
+def _summed(ours: Sequence[Micros], theirs: Sequence[Micros]) -> Sums:
+    """The finished days both have, in cents."""
     days, sums = min(len(ours), len(theirs)), EMPTY
     for one, other in zip(ours[len(ours) - days :], theirs[len(theirs) - days :], strict=True):
         sums = with_pair(sums, one // CENT, other // CENT)
@@ -132,18 +121,7 @@ def slice_bears(mind: Mind, draft: Draft) -> Refusal | None:
     """The sleeve's slice of the distance to the floor bears its day's loss and all it risks."""
     if not mind.limits.given.allocation_share_percent:
         return None
-    limit, risk = budget_left(mind, draft.sleeve), own_risk(mind, draft)
+    risk, net = draft.others.of(mind, draft.sleeve)
+    net += net_of(mind, draft.own, draft.sleeve)
+    limit, risk = budget_left(mind, draft.sleeve, net), risk + draft.risk
     return (VetoRule.SLEEVE_BUDGET, limit, risk, draft.sleeve) if risk > limit else None
-
-
-def own_risk(mind: Mind, draft: Draft) -> Micros:
-    """What the sleeve risks with this order, over all its contracts."""
-    risk: Micros = draft.own.risk(draft.side, draft.size, draft.each)
-    ledger = mind.state.ledger
-    for contract, one in draft.found.items():
-        if contract == draft.contract:
-            continue
-        held: Lots = ledger.held(draft.sleeve, contract)
-        if held or one.worker == draft.sleeve:
-            risk += one.at_risk
-    return risk

@@ -31,7 +31,7 @@ from services.risk_governor import (
 )
 from services.risk_governor.answers import follow_approved, number_of_id, remember
 from services.risk_governor.directions import tighter
-from services.risk_governor.exposure import exposures
+from services.risk_governor.exposure import exposures, ways
 from services.risk_governor.limits import values_in
 from services.risk_governor.sanity import is_sane
 from services.risk_governor.state import (
@@ -181,7 +181,7 @@ class Governor:
             else:
                 follow.differ(self.mind, now_ns, f"{kind.__name__} with numbers nobody can have")
             self.mind.forget(contract)
-            exposures(self.mind)  # counted now, so that no wish has to wait for it
+            ways(self.mind, exposures(self.mind))  # counted now, so that no wish has to wait for it
         return self._said(now_ns)
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from services.risk_governor.equity import Account, Walls
-from services.risk_governor.exposure import Exposure, exposures, nothing_of, value
+from services.risk_governor.exposure import exposures, nothing_of, value
 from services.risk_governor.habits import conduct_of
+from services.risk_governor.others import Others, others_of
 from services.risk_governor.rates import UNQUOTED
 from services.risk_governor.state import Mind, Order
 from shared.events import OrderIntent, VetoRule
@@ -26,14 +27,14 @@ class Draft:
     """An order as it would be, with what the rules need to know about it, looked up once.
 
     With it in them at its present `size`: `long`, `short` and `worst` contracts of its own
-    contract; `open_risk`, every stop of the account filled with the usual slippage; `worst_loss`,
-    the same and everything left an allowance farther on.
+    contract; `risk`, what that contract risks; `open_risk`, every stop of the account filled with
+    the usual slippage; `worst_loss`, the same and everything left an allowance farther on.
     """
 
     __slots__ = (
         "account", "conduct", "contract", "each", "found", "kind", "limit_price", "long", "mark",
-        "now_ns", "open_risk", "others", "own", "purpose", "short", "side", "size", "sleeve",
-        "stop_given", "stop_price", "today", "type", "walls", "worst", "worst_loss",
+        "now_ns", "open_risk", "others", "own", "purpose", "risk", "short", "side", "size",
+        "sleeve", "stop_given", "stop_price", "today", "type", "walls", "worst", "worst_loss",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +63,7 @@ class Draft:
         self.conduct = conduct_of(mind, wish.sleeve)
         self.account: Account | None = None  # told by `equity_is_known`, and ...
         self.walls: Walls | None = None  # ... the lines that it stands before
-        self.others = Others(found, own)
+        self.others: Others = others_of(mind, found, own)
         self.resize(size)
 
     def resize(self, size: Lots) -> None:
@@ -71,9 +72,9 @@ class Draft:
         self.size = size
         self.long, self.short = long, short = own.sides(side, size)
         self.worst: Lots = long if long > short else short
-        risk: Micros = self.others.risk + own.risk(side, size, self.each)
-        self.open_risk = risk
-        self.worst_loss: Micros = risk + self.others.beyond + self.worst * own.rates.tick
+        self.risk: Micros = own.risk(side, size, self.each)
+        self.open_risk: Micros = self.others.risk + self.risk
+        self.worst_loss: Micros = self.open_risk + self.others.beyond + self.worst * own.rates.tick
 
     def inputs(self) -> dict[str, int]:
         """What the rules knew, by name; `..._usd` are micro-dollars. For the veto's reader."""
@@ -87,51 +88,6 @@ class Draft:
                 "session_net_usd": self.account.session_net,
             }
         return known
-
-
-class Others:
-    """All other contracts together: contracts at their worst, what they risk, what they weigh."""
-
-    __slots__ = (
-        "beyond", "gap", "leaving", "long_worth", "net", "risk", "same", "short_worth", "tenths",
-        "unknown", "unpriced",
-    )  # fmt: skip
-
-    def __init__(self, found: dict[str, Exposure], own: Exposure) -> None:
-        risk = beyond = gap = leaving = tenths = same = unknown = long_worth = short_worth = 0
-        net: Micros | None = 0
-        kind, self.unpriced = own.kind, ""  # a contract of the group without a quote
-        for one in found.values():
-            if one is own:
-                continue
-            net = None if net is None or one.net is None else net + one.net
-            leaving += one.leaving
-            unknown += one.unknown
-            worst = one.worst
-            if not worst:
-                continue
-            risk += one.at_risk
-            beyond += one.beyond
-            gap += one.gap_loss
-            tenths += one.tenths
-            if one.kind is kind:
-                same += worst
-            if one.kind.group == kind.group:
-                worth = one.ask * one.kind.tick_micros
-                long_worth += one.long * worth
-                short_worth += one.short * worth
-                if one.ask <= 0:
-                    self.unpriced = one.contract
-        self.risk: Micros = risk
-        self.beyond: Micros = beyond  # what leaving an allowance farther on costs
-        self.gap: Micros = gap  # what the declared gap would cost, each against us
-        self.net: Micros | None = net  # of the session; None when nobody can say
-        self.leaving: Micros = leaving  # what it costs to have nothing at risk
-        self.tenths: int = tenths
-        self.unknown: int = unknown  # orders of unknown outcome
-        self.same: Lots = same  # of the same product in other months
-        self.long_worth: Micros = long_worth  # of the same group, at the ask
-        self.short_worth: Micros = short_worth
 
 
 Check = Callable[[Mind, Draft], Refusal | None]

@@ -60,7 +60,8 @@ class Account(Struct, frozen=True):
 
 def mark_of(mark: Mark, lots: Lots) -> int:
     """The price at which `lots` (signed) are valued: the worse side, also of a crossed quote."""
-    return min(mark.bid, mark.ask) if lots > 0 else max(mark.bid, mark.ask)
+    bid, ask = mark.bid, mark.ask
+    return bid if (bid < ask) is (lots > 0) else ask
 
 
 def exit_ticks(mind: Mind, kind: Product) -> Ticks:
@@ -147,14 +148,13 @@ def sleeve_nets(mind: Mind) -> dict[str, Micros]:
     return nets
 
 
-def sleeve_net(mind: Mind, sleeve: str) -> Micros:
-    """The net of one sleeve alone."""
-    net, marks = 0, mind.state.marks
-    for contract, desk in mind.state.ledger.desks.items():
-        book = desk.owners.get(sleeve)
-        if book is not None:
-            net += _net_of(book, marks.get(contract), product(contract))
-    return net
+def sleeve_net(mind: Mind, sleeve: str, contract: str) -> Micros:
+    """The net of one sleeve in one contract."""
+    desk = mind.state.ledger.desks.get(contract)
+    book = None if desk is None else desk.owners.get(sleeve)
+    if book is None:
+        return 0
+    return _net_of(book, mind.state.marks.get(contract), product(contract))
 
 
 def _net_of(book: Book, mark: Mark | None, kind: Product) -> Micros:

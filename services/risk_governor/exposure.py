@@ -11,7 +11,7 @@ router puts under it, and a position that stays without one is flattened.
 
 from __future__ import annotations
 
-from services.risk_governor.equity import Account, account_of, mark_of, unknown_loss
+from services.risk_governor.equity import Account, account_of, mark_of, sleeve_net, unknown_loss
 from services.risk_governor.members import ENTRY, LIMIT, SUSPENDED, UNKNOWN
 from services.risk_governor.rates import UNQUOTED, Rates
 from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
@@ -20,6 +20,7 @@ from shared.domain.rules.sizing import exposure
 from shared.units import Lots, Micros, Ticks
 
 Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
+Ways = dict[int, dict[str, None]]  # side -> sleeves
 
 
 class Exposure:
@@ -33,8 +34,10 @@ class Exposure:
     `bare` what has none; `long_orders` and `short_orders` is what the orders of a side risk; `paid`
     the net of the books before what is held; `fall` and `rise` the contracts that lose when the
     price does, at worst; `owner` is the first who holds something, `worker` the sleeve of the first
-    live order; `unknown` counts orders of unknown outcome, `doubtful` are those that may have
-    filled; `bids` and `offers` are limit orders of any purpose (price, intent id).
+    live order; `holders` and `entering` say who holds a side and whose live entries work towards
+    one; `sole` is who alone ever traded it today, no outcome being unknown; `unknown` counts orders
+    of unknown outcome, `doubtful` are those that may have filled; `bids` and `offers` are limit
+    orders of any purpose (price, intent id).
 
     From the quote (`bid`, `ask`, 0 when it is unusable, and `settle`): `held`, what is held at
     risk; `long_risk`, `short_risk` and `at_risk`, the worse of them; `net`, its part of the account
@@ -44,10 +47,10 @@ class Exposure:
 
     __slots__ = (
         "ask", "at_risk", "bare", "beyond", "bid", "bids", "bought", "buys", "contract", "covered",
-        "doubtful", "fall", "gap", "gap_loss", "held", "kind", "leaving", "long", "long_orders",
-        "long_risk", "net", "offers", "opening", "owner", "paid", "position", "rates", "rise",
-        "sells", "settle", "short", "short_orders", "short_risk", "sold", "tenths", "unknown",
-        "worker", "worst",
+        "doubtful", "entering", "fall", "gap", "gap_loss", "held", "holders", "kind", "leaving",
+        "long", "long_orders", "long_risk", "net", "offers", "opening", "owner", "paid",
+        "position", "rates", "rise", "sells", "settle", "short", "short_orders", "short_risk",
+        "sold", "sole", "tenths", "unknown", "worker", "worst",
     )  # fmt: skip
 
     def __init__(self, contract: str, rates: Rates) -> None:
@@ -60,7 +63,9 @@ class Exposure:
         self.covered: list[tuple[Ticks, Lots]] = []
         self.bids: list[tuple[Ticks, str]] = []
         self.offers: list[tuple[Ticks, str]] = []
-        self.owner = self.worker = ""
+        self.holders: list[tuple[str, int]] = []
+        self.entering: list[tuple[str, int]] = []
+        self.owner = self.worker = self.sole = ""
         self.net: Micros | None = 0
         self.position = self.buys = self.sells = self.bare = self.fall = self.rise = 0
         self.long = self.short = self.worst = self.unknown = 0
@@ -181,27 +186,58 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
     thin, limits = mind.exposed_for
     if found is None or thin is not mind.state.thin or limits is not mind.limits:
         found, mind.exposed_for = {}, (mind.state.thin, mind.limits)
-        mind.exposed, mind.rates = found, {}
+        mind.exposed, mind.rates, mind.moving = found, {}, []
+        mind.others, mind.alike, mind.ways = {}, {}, None
         stale = dict.fromkeys(mind.state.ledger.desks)
         for order in mind.state.orders.values():
             stale[order.contract] = None
     marks = mind.state.marks
-    for contract, one in found.items():
-        if one.worst or one.unknown:
-            mark = marks.get(contract, UNQUOTED)
-            moved = mark.bid != one.bid or mark.ask != one.ask or mark.settle != one.settle
-            if moved and contract not in stale:
-                value(mind, one)
-    if not stale:
-        return found
-    for contract in stale:
-        counted = exposure_of(mind, contract)
-        if counted is None:
-            found.pop(contract, None)
-        else:
-            found[contract] = counted
-    mind.stale = {}
+    for one in mind.moving:
+        mark = marks.get(one.contract, UNQUOTED)
+        moved = mark.bid != one.bid or mark.ask != one.ask or mark.settle != one.settle
+        if moved and one.contract not in stale:
+            value(mind, one)
+            _changed(mind, one.contract)
+    if stale:
+        for contract in stale:
+            counted = exposure_of(mind, contract)
+            if counted is None:
+                found.pop(contract, None)
+            else:
+                found[contract] = counted
+            _changed(mind, contract)
+        mind.moving = [it for it in found.values() if it.worst or it.unknown or it.holders]
+        mind.ways, mind.stale = None, {}
     return found
+
+
+def _changed(mind: Mind, contract: str) -> None:
+    """What was added up of all others holds for this contract alone."""
+    known = mind.others.get(contract)
+    mind.others = {} if known is None else {contract: known}
+
+
+def ways(mind: Mind, found: dict[str, Exposure]) -> Ways:
+    """Which sleeves hold a side, or directionally work towards it; kept until books or orders
+    change."""
+    if mind.ways is None:
+        mind.ways = ways_of(mind, found)
+    return mind.ways
+
+
+def ways_of(mind: Mind, found: dict[str, Exposure]) -> Ways:
+    """Counted from the contracts. An entry counts where its sleeve is a contract's first worker,
+    and always while any contract is shared."""
+    going: Ways = {1: {}, -1: {}}
+    shared = any(contract in mind.state.shared for contract in found)
+    workers = [one.worker for one in found.values()]
+    for one in found.values():
+        for owner, side in one.holders:
+            going[side][owner] = None
+        for sleeve, side in one.entering:
+            if shared or sleeve in workers:
+                going[side][sleeve] = None
+    return going
 
 
 def exposure_of(mind: Mind, contract: str) -> Exposure | None:
@@ -230,7 +266,13 @@ def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
     book, rates = desk.account, one.rates
     one.position = lots = book.position.lots
     one.bare = size = abs(lots)
-    one.owner = next((owner for owner, held in desk.owners.items() if held.position.lots), "")
+    one.holders = [
+        (owner, 1 if held.position.lots > 0 else -1)
+        for owner, held in desk.owners.items()
+        if held.position.lots
+    ]
+    one.owner = one.holders[0][0] if one.holders else ""
+    one.sole = next(iter(desk.owners)) if len(desk.owners) == 1 and not one.doubtful else ""
     one.paid = book.position.cash * rates.tick_micros - book.fees - size * rates.fee
     one.fall += max(0, lots)
     one.rise += max(0, -lots)
@@ -274,7 +316,8 @@ def value(mind: Mind, one: Exposure) -> None:
     if isinstance(one, SharedExposure):
         one.split(mark)
     if one.worst:
-        one.at_risk = FAR if one.kind is STRANGE else max(one.long_risk, one.short_risk)
+        long, short = one.long_risk, one.short_risk
+        one.at_risk = FAR if one.kind is STRANGE else long if long > short else short
 
 
 def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
@@ -295,6 +338,8 @@ def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
         if order.type is LIMIT and order.limit_price is not None:
             resting = one.bids if order.side > 0 else one.offers
             resting.append((order.limit_price, order.intent_id))
+        if order.purpose is ENTRY:
+            one.entering.append((order.sleeve, order.side))
         if not order.protects:
             if order.reducing and isinstance(one, SharedExposure):
                 left = _beyond(mind, order, left)
@@ -302,6 +347,13 @@ def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
         elif order.stop_price is not None and order.state is not SUSPENDED:
             stops.append(order)
     return stops
+
+
+def net_of(mind: Mind, one: Exposure, sleeve: str) -> Micros:
+    """The net of one sleeve in one contract: where nobody else traded it, the contract's own."""
+    if one.sole == sleeve and one.net is not None:
+        return one.net
+    return sleeve_net(mind, sleeve, one.contract)
 
 
 def account_kept(mind: Mind, found: dict[str, Exposure]) -> Account | None:

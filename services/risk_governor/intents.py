@@ -58,8 +58,8 @@ WISHES: Final = (ENTRY, QUOTE, EXIT)
 # -- identity --------------------------------------------------------------------------------------
 
 
-def misshapen(intent: OrderIntent) -> str:
-    """What is wrong with the form of an order; empty when nothing is."""
+def misshapen(intent: OrderIntent, number: int) -> str:
+    """What is wrong with the form of an order, `number` in its id; empty when nothing is."""
     if intent.purpose not in WISHES:
         return f"purpose {intent.purpose.value} is not a sleeve's to ask for"
     kind, limit, stop = intent.type, intent.limit_price, intent.stop_price
@@ -76,7 +76,7 @@ def misshapen(intent: OrderIntent) -> str:
             return next(f"{name} {price}" for name in PRICES if getattr(intent, name) == price)
     if product_named(intent.contract) is None:
         return f"unknown contract {intent.contract}"
-    if len(intent.intent_id) + TAG_MORE > TAG_LENGTH_MAX < len(tag_of(intent)):
+    if len(intent.intent_id) + TAG_MORE > TAG_LENGTH_MAX < len(tag_of(intent, number)):
         return "the order's tag would be too long"
     return ""
 
@@ -86,7 +86,7 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
     number = number_of(intent)
     wrong = "" if number >= 0 else f"intent id {intent.intent_id!r}"
     if not wrong and isinstance(intent, OrderIntent):
-        wrong = misshapen(intent)
+        wrong = misshapen(intent, number)
     if wrong:
         say_veto(mind, intent, (VetoRule.MALFORMED, 0, 0, wrong))
         return False

@@ -98,6 +98,7 @@ class Limits:
         self.pack = pack
         self.terms = terms_of(pack, given.daily_loss_limit, Own())
         self.maximum_loss, self.start = pack.maximum_loss, pack.start
+        self.beside_equity = pack.size * USD - pack.start  # what an account has without a balance
         self.firm_daily = pack.day_limit(given.daily_loss_limit)
         self.session_cap = given.session_cap * USD
         self.daily_cap = given.daily_cap * USD

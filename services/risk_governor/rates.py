@@ -20,12 +20,13 @@ UNQUOTED: Final = Mark(0, 0, 0, settle=-1)
 
 class Rates:
     """Of one contract, micro-dollars. `tick`: to leave it an allowance beyond the mark; `entered`:
-    to enter it and leave at once; `bare`: to hold it under the net stop. `most` may be held of it.
+    to enter it and leave at once; `bare`: to hold it under the net stop. `most` may be held of it;
+    `margin_bp` of its worth is tied up (0: nobody said how much).
     """
 
     __slots__ = (
-        "bare", "entered", "fee", "gap_percent", "kind", "most", "net_stop", "slippage",
-        "stress_bp", "tick", "tick_micros",
+        "bare", "entered", "fee", "gap_percent", "kind", "margin_bp", "most", "net_stop",
+        "slippage", "stress_bp", "tick", "tick_micros",
     )  # fmt: skip
 
     def __init__(self, mind: Mind, kind: Product) -> None:
@@ -39,6 +40,7 @@ class Rates:
         self.entered = entry_cost(0, given.slippage_ticks, kind.tick_micros, kind.fee_side_micros)
         self.bare: Micros = self.held(given.net_stop_ticks)
         self.stress_bp = asked.stress_bp.get(kind.group)
+        self.margin_bp = asked.margin_bp.get(kind.group, 0)
         self.gap_percent = asked.gap_percent
         self.most: Lots = mind.limits.position_of(kind.root)
 
@@ -57,6 +59,8 @@ class Rates:
             return 0
         if self.stress_bp is None or mark is UNQUOTED:
             return FAR
-        price = max(mark.bid, mark.ask, mark.settle)
+        price = mark.bid if mark.bid > mark.ask else mark.ask
+        if mark.settle > price:
+            price = mark.settle
         gap = gap_ticks(price, self.stress_bp, self.gap_percent) * self.tick_micros
         return gap + self.tick + 2 * self.fee

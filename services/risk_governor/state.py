@@ -21,7 +21,6 @@ from services.risk_governor.sanity import TICKS_MAX
 from services.risk_governor.words import Holding, OthersHold
 from shared.contracts import Product, product_of
 from shared.domain.ledger import Ledger
-from shared.domain.rules.correlation import Sums
 from shared.domain.sessions import Calendar, OutsideCalendar, TradingDay, calendar
 from shared.events import (
     CancelApproved,
@@ -45,7 +44,8 @@ from shared.units import Lots, Micros, Nanos, Ticks
 
 if TYPE_CHECKING:
     from services.risk_governor.equity import Walls
-    from services.risk_governor.exposure import Exposure
+    from services.risk_governor.exposure import Exposure, Ways
+    from services.risk_governor.others import Others
     from services.risk_governor.rates import Rates
 
 FAR: Final = 1 << 60  # beyond every price and every sum of money
@@ -313,8 +313,10 @@ class Mind:
         self.exposed_for: tuple[bool, Limits] = (False, self.limits)
         self.rates: dict[str, Rates] = {}  # by root, of the products asked about
         self.stale: dict[str, None] = {}
-        self.together: dict[tuple[str, str], tuple[list[Micros], list[Micros], Sums]] = {}
-        """Of two sleeves: the days of each, and what `checks_together` made of them."""
+        self.moving: list[Exposure] = []  # of them those that hang on their quote
+        self.ways: Ways | None = None  # see `exposure.ways`
+        self.others: dict[str, Others] = {}  # see `others.others_of`
+        self.alike: dict[tuple[str, str], bool] = {}  # of two sleeves; see `checks_together`
         self.sharing = settings.sharing
         self._today: TradingDay | None = None
 
