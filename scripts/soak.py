@@ -26,12 +26,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from scripts import page
 from scripts.console import CommandError, Exit, complain, report
 from scripts.rehearsal import Rehearsal, alive
-from scripts.soak_look import MIB, Sample, mean_rss, sample, slope
+from scripts.soak_look import MIB, Row, Sample, mean_rss, sample, slope, table
 from services.cast import build, deciders, programs
 from shared.runtime import journal, paths
 from shared.runtime.replay import cat, replay, verify
@@ -70,24 +70,6 @@ LIFTED = {
     "TSQ__SLEEVES__MARKET_MAKER__PARAMS": "{contracts_per_day = 1000}",
 }
 """What would make a soak rest: limits of the day, and the account that is too small for none."""
-
-
-class Row(Struct, frozen=True):
-    """What became of one process: memory in MiB, slopes (after warm-up, and of the last half alone)
-    and journal in MiB an hour.
-    """
-
-    name: str
-    rss_first: float
-    rss_last: float
-    slope: float
-    slope_late: float
-    files_first: int
-    files_last: int
-    cpu_percent: float
-    journal_per_hour: float
-    restarts: int
-    flat: bool
 
 
 class Soak:
@@ -275,11 +257,16 @@ class Soak:
     def replays(self) -> None:
         compared = 0
         for actor in deciders(self.settings):
-            told = replay(self.cast.var, actor, build=build)
-            assert told.equal, f"{actor}: {told.difference}"
-            assert not told.skipped, f"{actor}: {told.skipped} decisions were not compared"
-            compared += told.compared
+            for day in self.days_to_replay(actor):
+                told = replay(self.cast.var, actor, day, build=build)
+                assert told.equal, f"{actor}: {told.difference}"
+                assert not told.skipped, f"{actor}: {told.skipped} decisions were not compared"
+                compared += told.compared
         self.facts["decisions_compared"] = compared
+
+    def days_to_replay(self, _actor: str) -> list[str | None]:
+        """Days one by one, or None: all in one go."""
+        return [None]
 
     def count_words(self) -> None:
         """The governor's last state, vetoes by rule, and what the logs complain about."""
@@ -304,28 +291,6 @@ class Soak:
         wrong = levels["ERROR"] + levels["CRITICAL"] - self.asked_for
         if wrong:
             self.failures.append(f"the logs hold {wrong} errors")
-
-
-def table(rows: list[Row], journal_unit: str) -> str:
-    """For people; the same numbers are in `--json`."""
-    heads = (
-        ("process", "RSS warm", "RSS end", "slope", "late", "files", "CPU", "journal", "ended"),
-        ("", "MiB", "MiB", "MiB/h", "MiB/h", "", "%", journal_unit, ""),
-    )
-    lines = [("{:<24}" + "{:>10}" * 8).format(*head) for head in heads]
-    lines += [
-        f"{it.name:<24}{it.rss_first:>10.1f}{it.rss_last:>10.1f}{it.slope:>+10.1f}"
-        f"{it.slope_late:>+10.1f}{f'{it.files_first}-{it.files_last}':>10}{it.cpu_percent:>10.1f}"
-        f"{it.journal_per_hour:>10.1f}{it.restarts:>10}"
-        for it in rows
-    ]
-    names = ("rss_first", "rss_last", "slope", "slope_late", "cpu_percent", "journal_per_hour")
-    first, last, grown, late, busy, written = (sum(getattr(it, n) for it in rows) for n in names)
-    lines.append(
-        f"{'together':<24}{first:>10.1f}{last:>10.1f}{grown:>+10.1f}{late:>+10.1f}{'':>10}"
-        f"{busy:>10.1f}{written:>10.1f}{sum(it.restarts for it in rows):>10}"
-    )
-    return "\n".join(lines)
 
 
 def parsed(words: list[str] | None) -> argparse.Namespace:

@@ -234,6 +234,10 @@ class DaySoak(Soak):
             if journal.days(root, name):
                 assert journal.days(root, name)[-1] == last, f"{name} has no {last}"
 
+    def days_to_replay(self, actor: str) -> list[str | None]:
+        """All but the oldest kept, which needs the end of a day that retention removed."""
+        return [*journal.days(paths.journal_root(self.cast.var), actor)[1:]]
+
     def span(self) -> str:
         deepest = max(self.evenings, key=lambda it: it.inbox)
         last = self.evenings[-1]

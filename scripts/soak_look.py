@@ -22,6 +22,24 @@ class Sample(Struct, frozen=True):
     cpu_s: float
 
 
+class Row(Struct, frozen=True):
+    """What became of one process: memory in MiB, slopes (after warm-up, and of the last half alone)
+    and journal in MiB an hour.
+    """
+
+    name: str
+    rss_first: float
+    rss_last: float
+    slope: float
+    slope_late: float
+    files_first: int
+    files_last: int
+    cpu_percent: float
+    journal_per_hour: float
+    restarts: int
+    flat: bool
+
+
 def sample(now: float, pid: int) -> Sample:
     """One look. Raises OSError when the process is gone."""
     here = Path(f"/proc/{pid}")
@@ -45,3 +63,25 @@ def slope(samples: list[Sample]) -> float:
         return 0.0
     height = sum((one.at_s - middle) * one.rss for one in samples)
     return height / spread * 3600 / MIB
+
+
+def table(rows: list[Row], journal_unit: str) -> str:
+    """For people; the same numbers are in `--json`."""
+    heads = (
+        ("process", "RSS warm", "RSS end", "slope", "late", "files", "CPU", "journal", "ended"),
+        ("", "MiB", "MiB", "MiB/h", "MiB/h", "", "%", journal_unit, ""),
+    )
+    lines = [("{:<24}" + "{:>10}" * 8).format(*head) for head in heads]
+    lines += [
+        f"{it.name:<24}{it.rss_first:>10.1f}{it.rss_last:>10.1f}{it.slope:>+10.1f}"
+        f"{it.slope_late:>+10.1f}{f'{it.files_first}-{it.files_last}':>10}{it.cpu_percent:>10.1f}"
+        f"{it.journal_per_hour:>10.1f}{it.restarts:>10}"
+        for it in rows
+    ]
+    names = ("rss_first", "rss_last", "slope", "slope_late", "cpu_percent", "journal_per_hour")
+    first, last, grown, late, busy, written = (sum(getattr(it, n) for it in rows) for n in names)
+    lines.append(
+        f"{'together':<24}{first:>10.1f}{last:>10.1f}{grown:>+10.1f}{late:>+10.1f}{'':>10}"
+        f"{busy:>10.1f}{written:>10.1f}{sum(it.restarts for it in rows):>10}"
+    )
+    return "\n".join(lines)

@@ -197,13 +197,21 @@ def test_journals_that_stay_or_grow_are_a_failure(days: DaySoak) -> None:
 def test_days_are_summed_up_in_a_sentence(days: DaySoak) -> None:
     days.evenings = [evening("a", inbox=7), evening("b", inbox=3, journal_mib=12.5)]
     days.facts = {"fills": 1_200, "decisions_compared": 9}
-    rows = [soak.Row(ROUTER, 50.0, 51.0, 0, 0, 1, 1, 0, 0, 0, flat=True)]
+    rows = [soak_look.Row(ROUTER, 50.0, 51.0, 0, 0, 1, 1, 0, 0, 0, flat=True)]
     told = days.summary(rows)
     assert told.startswith("2 trading days (journals 12.5 MiB in 1 files in the end, deepest inbox")
     assert "7 of order_router" in told
     assert "50 MiB after the warm-up and 51 MiB at the end; 1,200 fills, 9 decisions" in told
     minutes = Soak(soak.parsed(["--minutes", "10"]), days.cast)
     assert minutes.summary(rows).startswith("10 minutes of 1 processes in one life")
+
+
+def test_every_day_kept_is_replayed_but_the_oldest(days: DaySoak) -> None:
+    for at in range(1, 4):
+        folder = paths.journal_root(days.cast.var) / f"2026-11-0{at}"
+        folder.mkdir(parents=True)
+        (folder / f"{ROUTER}.journal").touch()
+    assert days.days_to_replay(ROUTER) == ["2026-11-02", "2026-11-03"]
 
 
 def test_an_evening_is_a_line(days: DaySoak) -> None:

@@ -21,7 +21,7 @@ from shared.settings import Credentials
 from shared.venue import words
 from shared.venue.client import VenueClient
 from shared.venue.outcome import NotSent
-from shared.venue.signalr_attempt import Attempt, HubLimits
+from shared.venue.signalr_attempt import Attempt, HubLimits, trust
 from tests.venue_hub import END, Hub
 
 pytestmark = [
@@ -29,6 +29,14 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command"),
 ]
 LIMITS = HubLimits(connect_s=3.0, invoke_s=10.0, silence_s=10.0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_trust():
+    """Whom we trust is read once a process; here the environment changes it."""
+    trust.cache_clear()
+    yield
+    trust.cache_clear()
 
 
 @pytest.fixture
@@ -116,5 +124,17 @@ def test_a_request_to_a_stranger_s_certificate_never_leaves(certificate):
             await client.close()
             assert isinstance(outcome, NotSent)
             assert "s3cret" not in outcome.why
+
+    asyncio.run(run())
+
+
+def test_every_attempt_of_a_process_trusts_by_one_context():
+    """A context is a megabyte, and signalrcore keeps that of an attempt alive in a cycle."""
+
+    async def run():
+        first, second = (
+            Attempt("wss://127.0.0.1:1/hub", frozenset({"Q"}), print, LIMITS) for _ in range(2)
+        )
+        assert first._hub.ssl_context is second._hub.ssl_context is trust()
 
     asyncio.run(run())

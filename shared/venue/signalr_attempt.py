@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -32,6 +34,14 @@ PING: Final = '{"type":6}\x1e'
 QUEUE_MAX: Final = 200_000  # events waiting for our loop; beyond it we are too far behind to trust
 
 Event = tuple[str, list[Any]]
+
+
+@lru_cache(1)
+def trust() -> ssl.SSLContext:
+    """Whom we trust, read once. A context holds a megabyte of certificates that no count of Python
+    objects shows, and signalrcore's cycles keep the one of every attempt alive.
+    """
+    return ssl.create_default_context()
 
 
 class HubLimits(Struct, frozen=True, kw_only=True):
@@ -84,7 +94,8 @@ class Attempt:
         self._opened = asyncio.Event()
         self.dead = asyncio.Event()
         self.why = ""
-        builder = HubConnectionBuilder().with_url(url, options={"skip_negotiation": True})
+        options = {"skip_negotiation": True, "ssl_context": trust()}
+        builder = HubConnectionBuilder().with_url(url, options=options)
         self._hub = builder.with_hub_protocol(_Protocol()).build()
         self._hub.on_message = self._received  # replaces signalrcore's own dispatch
         self._hub.on_open(lambda: self._poke(self._opened.set))
