@@ -27,7 +27,7 @@ from shared.runtime import journal, paths
 from shared.runtime.exits import Fatal
 from shared.runtime.history import lanes
 from shared.runtime.replay import Line, cat, verify
-from shared.runtime.rerun import MissingHistory
+from shared.runtime.source import MissingHistory
 
 FOLLOW_S = 0.2
 

@@ -68,6 +68,8 @@ def line_of(it: Report) -> str:
     )
     if it.skipped:
         text += f" ({it.skipped} by other code, not judged)"
+    if it.leaning:
+        text += f" ({it.leaning} not judged: it needs the end of the day before, which is removed)"
     if it.difference is not None:
         text += f"\n  at       {it.difference.where}"
         text += f"\n  recorded {it.difference.expected}\n  now      {it.difference.got}"

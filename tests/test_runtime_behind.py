@@ -143,3 +143,35 @@ def test_events_that_a_tail_needs_were_removed(bench: Bench, speaker: Speaker) -
     (bench.root / DAY / "t.snap").unlink()
     assert bench.live("t", Hearer, poking()) is Exit.CLEAN
     assert [event for event in Hearer.told if isinstance(event, Started)][-1].changed
+
+
+def test_the_oldest_day_kept_may_need_the_end_of_a_removed_one(
+    bench: Bench, speaker: Speaker
+) -> None:
+    """It is named and left out, and the days after it are judged; a hole elsewhere is a hole."""
+    speaker.say(bar(1))
+    bench.live("t", Hearer, poking(1))
+    next_day(speaker, "2026-11-19")
+    speaker.say(bar(2))
+    bench.live("t", Hearer, poking(2), day="2026-11-19")
+    whole = replay(bench.var, "t", build=lambda *_: Hearer())
+    assert (whole.equal, whole.leaning, whole.days) == (True, "", (DAY, "2026-11-19"))
+    kept = (bench.root / DAY / "feed.journal").read_bytes()
+    (bench.root / DAY / "feed.journal").unlink()
+    told = replay(bench.var, "t", build=lambda *_: Hearer())
+    assert (told.equal, told.leaning, told.days) == (True, DAY, ("2026-11-19",))
+    assert 0 < told.told < whole.told
+    (bench.root / DAY / "feed.journal").write_bytes(kept)
+    (bench.root / "2026-11-19" / "feed.journal").unlink()
+    torn = replay(bench.var, "t", build=lambda *_: Hearer())
+    assert torn.difference is not None
+    assert (torn.difference.got, torn.leaning) == ("a hole", "")
+
+
+def test_a_day_under_a_form_of_settings_that_is_no_more_is_other_codes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.live("t", Hearer, poking(1))
+    monkeypatch.setattr("shared.runtime.replay.Settings", int)
+    told = replay(bench.var, "t", build=lambda *_: Hearer())
+    assert (told.equal, told.compared) == (True, 0)

@@ -22,7 +22,8 @@ from shared.events import Started
 from shared.runtime import journal, paths, records, wire
 from shared.runtime.journal import Cursor, Frame
 from shared.runtime.records import Mark, Memory, Place
-from shared.runtime.rerun import Follower, MissingHistory, Unsaid
+from shared.runtime.rerun import Follower, Unsaid
+from shared.runtime.source import MissingHistory
 
 
 class Recovered(Struct, kw_only=True):

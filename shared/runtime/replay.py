@@ -19,8 +19,9 @@ from shared.core import Core
 from shared.runtime import journal, lanes, paths, records, wire
 from shared.runtime.journal import Corrupt
 from shared.runtime.records import Start
-from shared.runtime.rerun import Divergence, Follower, MissingHistory
-from shared.settings import Settings
+from shared.runtime.rerun import Divergence, Follower
+from shared.runtime.source import MissingHistory, RemovedHistory
+from shared.settings import Settings, load
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -34,6 +35,8 @@ class Difference(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """`told`: events and inputs the core was told; `decisions`: recorded; `compared`: proven equal;
     `skipped`: made by other code. `unsaid`: decided before a kill, never recorded as said.
+    `leaning`: the oldest day kept, if it cannot be told again because something heard in it was
+    said on the day before, which is removed.
     """
 
     actor: str
@@ -46,6 +49,7 @@ class Report(Struct, frozen=True, kw_only=True):
     unsaid: int
     decision_hash: str
     difference: Difference | None = None
+    leaning: str = ""
 
     @property
     def equal(self) -> bool:
@@ -65,7 +69,11 @@ def replay(
     chosen = [name for name in known if day in (None, name)]
     if not chosen:
         raise FileNotFoundError(f"no journal of {actor} for {day or 'any day'} under {root}")
-    return _Replay(root, actor, build).run(chosen)
+    try:
+        return _Replay(root, actor, build).run(chosen)
+    except RemovedHistory:
+        rest = _Replay(root, actor, build).run(chosen[1:])
+        return msgspec.structs.replace(rest, leaning=chosen[0])
 
 
 class _Replay:
@@ -80,18 +88,25 @@ class _Replay:
 
     def _core(self, start: Start) -> Core:
         """The core a beginning calls for, from the settings it recorded."""
-        core = self._build(start.actor, msgspec.msgpack.decode(start.values, type=Settings))
+        try:
+            settings = msgspec.msgpack.decode(start.values, type=Settings)
+        except msgspec.ValidationError:  # a form of settings that is no more: other code's
+            self._code = ""
+            return self._build(start.actor, load(env={}))
+        core = self._build(start.actor, settings)
         self._code = lanes.code_hash(core)
         return core
 
     def run(self, chosen: list[str]) -> Report:
-        difference = None
+        difference, name = None, ""
         try:
             for name in chosen:
                 self._follow(name)
         except Divergence as error:
             difference = Difference(where=error.where, expected=error.expected, got=error.got)
         except (MissingHistory, Corrupt) as error:
+            if isinstance(error, RemovedHistory) and name == chosen[0]:
+                raise
             difference = Difference(where=str(error), expected="a whole journal", got="a hole")
         follower = self._follower
         return Report(

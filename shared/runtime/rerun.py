@@ -24,10 +24,11 @@ from msgspec import Raw
 
 from shared.core import Core
 from shared.events import PUBLIC, Event, Started
-from shared.runtime import journal, lanes, records, wire
+from shared.runtime import lanes, records, wire
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.journal import Corrupt, Cursor, Frame
+from shared.runtime.journal import Corrupt, Frame
 from shared.runtime.records import Mark, Memory, Place, Start
+from shared.runtime.source import Source
 from shared.runtime.wire import Envelope
 
 HASH_BYTES: Final = 16  # of the hash over an actor's decisions
@@ -43,10 +44,6 @@ class Divergence(Fatal):
             f"{where}: the journal records {expected}, but re-running it gives {got}", Exit.DIVERGED
         )
         self.where, self.expected, self.got = where, expected, got
-
-
-class MissingHistory(Exception):
-    """An event that was heard is no longer in its speaker's journal."""
 
 
 class Unsaid(NamedTuple):
@@ -75,68 +72,6 @@ class _Open(NamedTuple):
             number, epoch, first, last = self.spans[at : at + 4]
             for seq in range(first, last + 1):
                 yield self.lanes[number], epoch, seq
-
-
-class Source:
-    """Streams events that were heard out of their speakers' journals, each lane forwards only."""
-
-    def __init__(self, root: Path, marks: dict[str, Mark], strict: bool) -> None:
-        self._root = root
-        self._strict = strict
-        self.marks = marks
-        self._streams: dict[str, tuple[Cursor, Iterator[Envelope[Raw]]]] = {}
-        self._ahead: dict[str, Envelope[Raw]] = {}
-
-    def take(self, lane: str, epoch: int, first: int, last: int) -> Iterator[Envelope[Raw]]:
-        """Events first..last of a life of the speaker. Raises MissingHistory, unless lenient."""
-        for seq in range(first, last + 1):
-            found = self._seek(lane, epoch, seq)
-            if found is not None:
-                yield found
-            elif self._strict:
-                raise MissingHistory(f"{lane}:{epoch}:{seq} was heard and is not in its journal")
-
-    def _seek(self, lane: str, epoch: int, seq: int) -> Envelope[Raw] | None:
-        if lane not in self._streams:
-            self._streams[lane] = self._open(lane, epoch, seq)
-        cursor, stream = self._streams[lane]
-        mark = self.marks.setdefault(lane, Mark())
-        while True:
-            found = self._ahead.pop(lane, None) or next(stream, None)
-            if found is None:
-                return None
-            if (found.epoch, found.seq) > (epoch, seq):
-                self._ahead[lane] = found
-                return None
-            mark.place = cursor.place
-            if (found.epoch, found.seq) == (epoch, seq):
-                mark.epoch, mark.seq = epoch, seq
-                return found
-
-    def _open(self, lane: str, epoch: int, seq: int) -> tuple[Cursor, Iterator[Envelope[Raw]]]:
-        mark = self.marks.get(lane)
-        place = mark.place if mark and mark.place.day else _before(self._root, lane, (epoch, seq))
-        cursor = Cursor(self._root, lane, place)
-        return cursor, self._heads(cursor)
-
-    def _heads(self, cursor: Cursor) -> Iterator[Envelope[Raw]]:
-        for found in cursor.read():
-            if found.record[1] == records.SAID:
-                yield wire.head(found.record[2:])
-
-
-def _before(root: Path, lane: str, wanted: tuple[int, int]) -> Place:
-    """The top of the last day's file that begins before the wanted (epoch, seq)."""
-    chosen = ""
-    for day in journal.days(root, lane):
-        path = journal.find(root, day, lane)
-        first = next(journal.frames(path), None) if path else None
-        if first is None:
-            continue
-        start = records.start_of(first.record[2:])
-        if not chosen or (start.epoch, start.seq) < wanted:
-            chosen = day
-    return Place(chosen or "0000")
 
 
 class Follower:
