@@ -14,10 +14,25 @@ from services.risk_governor import checks_market, checks_together, checks_world
 from services.risk_governor.checks_conduct import order_is_new
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.habits import conduct_of
-from shared.events import FlattenStage, Phase, Scope, Side, VetoRule
-from shared.units import DAY, SECOND
+from shared.events import (
+    CancelApproved,
+    Flatten,
+    FlattenStage,
+    Gap,
+    OrderState,
+    OrderType,
+    PeerSilent,
+    Phase,
+    Pulse,
+    RiskLevel,
+    Scope,
+    Side,
+    VetoRule,
+)
+from shared.units import DAY, MILLISECOND, MINUTE, SECOND, Nanos
 from tests.governor_stage import (
     BUY,
+    HOUR,
     M2K,
     MES,
     MNQ,
@@ -218,3 +233,72 @@ def test_a_group_with_a_product_nobody_quotes_is_not_added_to() -> None:
     assert rule_of(asked) is VetoRule.GROUP_STRESS
     assert asked is not None
     assert M2K in asked[3]
+
+
+# -- unasked ---------------------------------------------------------------------------------------
+
+
+def resting(stage: Stage) -> str:
+    """An entry of trend that rests far from the market; its intent id."""
+    order = passed(stage.ask("trend", BUY, type=OrderType.LIMIT, limit_price=83_980))
+    stage.update(order, OrderState.WORKING)
+    return order.intent_id
+
+
+def pulse_at(stage: Stage, real_ns: Nanos) -> None:
+    stage.tell(Pulse(real_ns=real_ns))
+
+
+def test_what_rests_beyond_the_calendar_is_withdrawn_as_past_no_known_instant() -> None:
+    stage = Stage(wide()).opened()
+    rests = resting(stage)
+    stage.now = OPENING + 3 * 365 * DAY
+    stage.pulse()
+    (cancel,) = [event for event in stage.said if isinstance(event, CancelApproved)]
+    assert (cancel.target, cancel.reason) == (rests, "session phase CLOSED")
+    assert cancel.grounds is not None
+    assert (cancel.grounds.rule, cancel.grounds.actual) == (VetoRule.SESSION.value, 0)
+
+
+def test_a_cancel_without_effect_is_asked_for_again_after_five_seconds_and_not_before() -> None:
+    stage = Stage(wide()).opened()
+    rests = resting(stage)
+    stage.tell(PeerSilent(actor="sleeve_trend"))
+    assert stage.cancelled() == [rests]
+    asked = stage.governor.mind.state.real_ns
+    pulse_at(stage, asked + 5 * SECOND - 1)
+    assert stage.cancelled() == []
+    pulse_at(stage, asked + 5 * SECOND)
+    assert stage.cancelled() == [rests]
+
+
+def test_a_position_held_over_the_day_s_end_is_late_since_the_day_began() -> None:
+    stage = Stage(wide()).opened()
+    stage.bought("trend")
+    stage.at(OPENING + 7 * HOUR + 26 * MINUTE)  # 17:01 CT
+    (flatten,) = [event for event in stage.heard if isinstance(event, Flatten)]
+    assert flatten.grounds is not None
+    assert flatten.grounds.actual == MINUTE, "not since 15:05 of a day that is still to come"
+
+
+def test_a_position_whose_last_quote_may_not_be_the_last_is_one_without_market_data() -> None:
+    stage = Stage(wide()).opened()
+    stage.bought("trend")
+    stage.tell(Gap(contract=MNQ, start_ns=stage.now - SECOND, end_ns=stage.now))
+    stage.wait(10)
+    assert stage.level() is RiskLevel.ACTIVE
+    stage.wait(0.5)
+    assert stage.level() is RiskLevel.FLATTENING
+    assert "without market data" in stage.state().cause
+
+
+def test_a_position_may_lack_its_stop_for_exactly_as_long_as_allowed() -> None:
+    stage = Stage(wide()).opened()
+    stage.pulse()
+    stage.filled(stage.ask("trend", BUY), 84_001)
+    since = stage.governor.mind.state.real_ns
+    allowed = round(stage.settings.risk_governor.unprotected_real_s * SECOND)
+    pulse_at(stage, since + allowed)
+    assert not stage.flattens()
+    pulse_at(stage, since + allowed + MILLISECOND)
+    assert [flatten.contract for flatten in stage.flattens()] == [MNQ]
