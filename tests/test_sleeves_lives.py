@@ -142,7 +142,10 @@ def test_one_that_stays_off_says_so_and_is_never_called() -> None:
     assert not any(isinstance(word, OrderIntent) for word in stage.said[said:])
     assert not stage.orders, "what rested was pulled"
     assert stage.status is not None
-    assert (stage.status.state, stage.status.reason) == ("PAUSED", "off: 3 times")
+    assert stage.status.state == "PAUSED"
+    assert stage.status.reason == (
+        "off: 3 times; until a new day, other code, or a restart of its process"
+    )
     assert told(stage) == []
 
 

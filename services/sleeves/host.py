@@ -71,6 +71,7 @@ TICK_LANE = "market_data_gateway.ticks"
 GOVERNOR = "risk_governor"
 SILENCE: tuple[Event, ...] = ()
 ANNOUNCE_REAL_NS = 5 * SECOND
+OFF_UNTIL = "until a new day, other code, or a restart of its process"
 BOOKS_MAX = 4  # contracts of one sleeve: this month's, the next, and room to spare
 
 
@@ -208,7 +209,7 @@ class SleeveHost:
             m.authority = m.shadow = m.adopted = m.begun = False
             m.superseded_by, m.state = 0, "WAITING"
             m.stale_view = True
-        m.fault = f"off: {hung}" if hung and m.hung_off and not event.fresh else ""
+        m.fault = f"off: {hung}; {OFF_UNTIL}" if hung and m.hung_off and not event.fresh else ""
         m.stopping, m.quote = False, None
         m.feed_silent = m.governor_silent = False
         m.owed = True
