@@ -71,7 +71,7 @@ RULES: Final = (
 )  # fmt: skip
 ALL: Final = tuple(dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons")))
 GUARDS: Final = {
-    "check": (*GOVERNOR, "test_governor_funds", "test_governor_kept"), "latch": LATCHES,
+    "check": (*GOVERNOR, "test_governor_kept"), "latch": LATCHES,
     "line": LATCHES, "rule": RULES, "act": ALL,
     "limit": (*ALL, "test_governor_funds", "test_governor_told"),
 }  # fmt: skip

@@ -119,12 +119,12 @@ def test_recovery_halves_and_lets_trade_until_17_00() -> None:
 
 def test_recovery_halves_size_and_risk() -> None:
     half = {"daily_cap": 400, "recovery_percent": 50, "emergency_percent": 0}
-    for recovers, size, risk in ((False, 3, 100), (True, 1, 50)):
-        stage = Stage(wide(**half, order_size=3, trade_risk=100)).opened()
+    for recovers, size, risk in ((False, 9, 100), (True, 4, 50)):
+        stage = Stage(wide(**half, order_size=9, trade_risk=100)).opened()
         if recovers:
             net_is(stage, -200)
             stage.quote(MNQ)
-        veto = stage.ask("trend", BUY, 4)
+        veto = stage.ask("trend", BUY, 10)
         assert (refused(veto), veto.limit) == (VetoRule.SIZE, size)
         veto = stage.ask("trend", BUY, 1, stop_loss_ticks=300)
         assert (refused(veto), veto.limit) == (VetoRule.TRADE_RISK, dollars(risk))

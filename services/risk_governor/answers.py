@@ -49,12 +49,12 @@ def _is_number(text: str) -> bool:
 
 def number_of(intent: Intent) -> int:
     """The counter in an intent's id; -1 when the id is not this sleeve's and incarnation's."""
-    before, _, digits = intent.intent_id.rpartition(".")
-    if before == speaker(intent.sleeve, intent.incarnation) and _is_number(digits):
+    named, sleeve, life = intent.intent_id, intent.sleeve, intent.incarnation
+    before, _, digits = named.rpartition(".")
+    if before == speaker(sleeve, life) and _is_number(digits):
         return int(digits)
-    number, named = number_of_id(intent.intent_id)  # its life may be written in another way
-    own = named == intent.incarnation and intent.intent_id.startswith(intent.sleeve + ".")
-    return number if own else -1
+    number, other = number_of_id(named)  # its life may be written in another way
+    return number if other == life and named.startswith(sleeve + ".") else -1
 
 
 @lru_cache(maxsize=64)
@@ -218,7 +218,8 @@ def remember(mind: Mind, sleeve: str, number: int, said: Answer) -> None:
     if len(kept.answers) > ANSWERS_REMEMBERED:
         oldest = next(iter(kept.answers))
         del kept.answers[oldest]
-        kept.forgotten = max(kept.forgotten, oldest)
+        if oldest > kept.forgotten:
+            kept.forgotten = oldest
 
 
 def tag_of(intent: OrderIntent, number: int) -> str:

@@ -9,8 +9,6 @@ are below the slack, so no line can have been reached: the band is exact, not an
 
 from __future__ import annotations
 
-from typing import Final
-
 from services.risk_governor.equity import Account, mark_of, nearest, room_to, walls
 from services.risk_governor.exposure import Exposure
 from services.risk_governor.latches import switched_off
@@ -18,8 +16,6 @@ from services.risk_governor.state import FAR, Mind, product
 from shared.domain.rules.sizing import entry_cost, largest_size
 from shared.events import Room
 from shared.units import Lots, Micros
-
-UNDER: Final = -FAR  # of a band above which lies FAR: no price is in it
 
 Slopes = dict[str, tuple[Lots, Lots]]
 """Contract -> contracts that lose when it falls, and when it rises, at worst."""
@@ -68,7 +64,7 @@ def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros], moving: Slop
             continue
         lost = min(each, _sleeve_room(mind, contract, nets, held)) if nets else each
         if lost <= 0 or won <= 0:
-            mark.lo, mark.hi = FAR, UNDER
+            mark.lo, mark.hi = FAR, -FAR
             continue
         tick = product(contract).tick_micros
         falls, rises = fall * tick, rise * tick
@@ -81,8 +77,9 @@ def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros], moving: Slop
 
 def unbox(mind: Mind) -> None:
     """Let the next quote of anything be judged: what it would cost to leave has grown."""
+    below = -FAR
     for mark in mind.state.marks.values():
-        mark.lo, mark.hi = FAR, UNDER
+        mark.lo, mark.hi = FAR, below
 
 
 def rooms_left(mind: Mind, now: Account | None) -> tuple[Micros, Micros]:

@@ -28,4 +28,5 @@ def gap_is_survivable(mind: Mind, draft: Draft) -> Refusal | None:
 
 def gap_room(lines: Walls, now: Account) -> Micros:
     """What may be lost between the line that closes everything first and the firm's first line."""
-    return min(lines.first.at, now.session_net) - lines.firm
+    first, net = lines.first.at, now.session_net
+    return (first if first < net else net) - lines.firm

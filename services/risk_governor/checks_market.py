@@ -33,6 +33,7 @@ def market_is_calm(mind: Mind, draft: Draft) -> Refusal | None:
 def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Neither the market nor the order's own prices may lie near the exchange's price limit."""
     mark, given = draft.mark, mind.limits.given.pretrade
+    band, zone = given.limit_bp, given.limit_zone_bp
     settle, low, high = mark.settle or mark.bid, mark.bid, mark.ask
     for price in (draft.limit_price, draft.stop_price):
         if price is None:
@@ -42,10 +43,9 @@ def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
         elif price > high:
             high = price
     for price in (low, high):
-        if in_limit_zone(price, settle, given.limit_bp, given.limit_zone_bp):
+        if in_limit_zone(price, settle, band, zone):
             away = abs(price - settle) * WHOLE // settle
-            limit = given.limit_bp - given.limit_zone_bp
-            return VetoRule.PRICE_LIMIT, limit, away, f"settled at {settle}"
+            return VetoRule.PRICE_LIMIT, band - zone, away, f"settled at {settle}"
     return None
 
 

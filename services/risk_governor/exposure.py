@@ -291,25 +291,26 @@ def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
 def value(mind: Mind, one: Exposure) -> None:
     """Everything about a contract that hangs on its quote."""
     mark, rates, lots = mind.state.marks.get(one.contract, UNQUOTED), one.rates, one.position
-    usable = mark.usable()
+    usable, net = mark.usable(), one.paid
     one.bid, one.ask = (mark.bid, mark.ask) if usable else (0, 0)
     one.settle = mark.settle
     one.gap = rates.gap(mark)
     one.gap_loss = one.gap_of(one.worst)
-    one.net = one.paid if usable or not (lots or one.doubtful) else None
-    one.long_risk, one.short_risk = one.long_orders, one.short_orders
+    long, short = one.long_orders, one.short_orders
     if lots:
         price = mark_of(mark, lots)
-        if one.net is not None:
-            one.net += lots * price * rates.tick_micros
-        one.held = one.bare * rates.bare
+        net += lots * price * rates.tick_micros
+        held = one.bare * rates.bare
         for stop, part in one.covered:
             distance = price - stop if lots > 0 else stop - price
-            one.held += part * (rates.held(distance) if usable else rates.bare)
+            held += part * (rates.held(distance) if usable else rates.bare)
+        one.held = held
         if lots > 0:
-            one.long_risk += one.held
+            long += held
         else:
-            one.short_risk += one.held
+            short += held
+    one.long_risk, one.short_risk = long, short
+    one.net = net if usable or not (lots or one.doubtful) else None
     for order in one.doubtful:
         if one.net is not None:
             one.net -= unknown_loss(order, order.leaves(), mark, one.kind)

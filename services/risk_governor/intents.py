@@ -35,7 +35,7 @@ from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.levels import cancel
 from services.risk_governor.members import ENTRY, EXIT, LIMIT, MARKET, QUOTE, STOP
-from services.risk_governor.state import FAR, Mind, Order, product_named
+from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
 from shared.domain.rules.sizing import exit_room
 from shared.events import (
     CancelApproved,
@@ -74,7 +74,7 @@ def misshapen(intent: OrderIntent, number: int) -> str:
     for price in (limit, stop, intent.stop_loss_ticks, intent.take_profit_ticks):
         if price is not None and not 0 < price < FAR:
             return next(f"{name} {price}" for name in PRICES if getattr(intent, name) == price)
-    if product_named(intent.contract) is None:
+    if product(intent.contract) is STRANGE:
         return f"unknown contract {intent.contract}"
     if len(intent.intent_id) + TAG_MORE > TAG_LENGTH_MAX < len(tag_of(intent, number)):
         return "the order's tag would be too long"
