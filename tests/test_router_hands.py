@@ -5,7 +5,8 @@ the last is missing from the one and has its trade in the other: such a read doe
 trade is. Taken for a hand's, the position would be nobody's to protect. So here every order of
 {orders listed, positions listed, trades listed, read heard} and {the order fills, its answer heard,
 its hub order heard, its hub trade heard} is played, with each piece of news lost in turn: the fill
-is the sleeve's, once, and never a hand's on the way.
+is the sleeve's, once, and never a hand's on the way. Then the same in storms in which every read
+takes its three looks at different moments.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from itertools import combinations, permutations
 import pytest
 from msgspec.structs import replace
 
+from services.order_router import tags
 from services.order_router import words as w
 from services.order_router.memory import HUMAN
 from shared.core import Word
 from shared.events import Fill, OrderState, Purpose, Side, VenueState
-from tests.support.router_venue import M2K, MNQ, Bench
+from tests.support.router_venue import M2K, MNQ, Bench, Storm
 from tests.test_router_interleavings import hear, lost, take, under_way
+from tests.test_router_storms import clear_up, trade_a_bit, trouble_a_bit
 
 READ = ("orders", "positions", "trades", "heard")
 NEWS = ("answer", "hub order", "hub trade")
@@ -209,3 +212,63 @@ def test_a_hand_s_trade_beside_an_unknown_order_waits_only_while_it_could_be_its
     assert bench.state(entry.intent_id) is OrderState.ABSENT
     assert bench.status().state is VenueState.READY
     bench.check_agreed()
+
+
+# -- storms ----------------------------------------------------------------------------------------
+
+
+class SlowReads(Storm):
+    """A storm in which much happens between the three looks of a read."""
+
+    def __init__(self, bench: Bench, seed: int) -> None:
+        super().__init__(bench, seed)
+        self.looking: list[tuple[w.ReadBooks, list[w.Books]]] = []
+
+    def step(self) -> None:
+        lives = self.bench.restarts
+        if self.looking and self.dice.random() < 0.3:
+            self.look()
+        else:
+            super().step()
+        if self.bench.restarts > lives:
+            self.looking.clear()  # who asked is no more
+
+    def look(self) -> None:
+        read, looks = self.looking[0]
+        looks.append(self.bench.venue.books(read))
+        if len(looks) == len(READ) - 1:
+            del self.looking[0]
+            orders, positions, trades = looks
+            whole = replace(orders, positions=positions.positions, trades=trades.trades)
+            self.bench.arriving.append(whole)
+
+    def _serve(self, word: Word) -> None:
+        if isinstance(word, w.ReadBooks):
+            self.looking.append((word, []))
+        else:
+            super()._serve(word)
+
+
+def taken_for_a_hand_s(bench: Bench) -> list[Fill]:
+    """Fills by hand of orders that bear our tag."""
+    rows = bench.venue.orders
+    found = [f for f in bench.fills() if f.purpose is Purpose.HUMAN and f.venue_order_id]
+    return [fill for fill in found if tags.parse(rows[fill.venue_order_id].tag)]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_storm_makes_an_order_of_ours_a_hand_s(seed: int) -> None:
+    bench = Bench().start().run(1)
+    storm = SlowReads(bench, seed)
+    for _ in range(400):
+        storm.step()
+        trade_a_bit(bench, storm)
+        trouble_a_bit(bench, storm)
+        assert taken_for_a_hand_s(bench) == []
+    while storm.looking:
+        storm.look()
+    bench.check()
+    clear_up(bench)
+    bench.run(45)
+    bench.check_agreed()
+    assert taken_for_a_hand_s(bench) == []
