@@ -24,14 +24,28 @@ from msgspec import Struct
 
 from scripts import page
 from services.stage_checks import Checks
+from services.stage_crossing import CrossChecks, crossing_for
 from services.stage_play import play
 from services.stage_sharing import SharedChecks, settings_for
 from shared.lab.accidents import Accidents
+from shared.settings import Settings
 from shared.units import SECOND
 
 BROKEN = 2
 TELL_EVERY = 25
 MARK = "worlds"
+CASTS = {
+    "sharing": "three sleeves share one contract",
+    "crossing": "three sleeves pass one contract to each other",
+}
+
+
+def cast_of(seed: int, cast: str) -> tuple[Settings | None, Checks]:
+    """Who plays (None: the seed's own), and who judges."""
+    if cast == "crossing":
+        settings = crossing_for(seed)
+        return settings, CrossChecks(settings)
+    return (settings_for(seed), SharedChecks()) if cast == "sharing" else (None, Checks())
 
 
 class Played(Struct, frozen=True):
@@ -49,10 +63,10 @@ class Played(Struct, frozen=True):
     failure: str = ""
 
 
-def play_seed(seed: int, seconds: int, sharing: bool = False) -> Played:
+def play_seed(seed: int, seconds: int, cast: str = "") -> Played:
     """Play one World to its judgement. A law that broke is a result, not an error."""
-    checks, failure, began = SharedChecks() if sharing else Checks(), "", time.process_time()
-    settings = settings_for(seed) if sharing else None
+    settings, checks = cast_of(seed, cast)
+    failure, began = "", time.process_time()
     try:
         play(seed, Accidents.swarm(seed), seconds, settings=settings, checks=checks)
     except Exception as error:
@@ -73,8 +87,8 @@ def play_seed(seed: int, seconds: int, sharing: bool = False) -> Played:
     )
 
 
-def tell_failure(played: Played, seconds: int, *, sharing: bool) -> None:
-    also = " --sharing" if sharing else ""
+def tell_failure(played: Played, seconds: int, cast: str) -> None:
+    also = f" --{cast}" if cast else ""
     sys.stdout.write(
         f"\nseed {played.seed} BROKE a promise\n  {played.failure}\n"
         f"  {Accidents.swarm(played.seed)}\n"
@@ -114,16 +128,16 @@ def report(document: Path, told: str) -> None:
 
 def campaign(
     seeds: Iterable[int], seconds: int, jobs: int, *,
-    document: Path | None = None, sharing: bool = False,
+    document: Path | None = None, cast: str = "",
 ) -> int:  # fmt: skip
     """Play all `seeds`. Returns the exit code."""
     began, done = time.monotonic(), []
-    work = partial(play_seed, seconds=seconds, sharing=sharing)
+    work = partial(play_seed, seconds=seconds, cast=cast)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for played in pool.imap_unordered(work, seeds):
             done.append(played)
             if played.failure:
-                tell_failure(played, seconds, sharing=sharing)
+                tell_failure(played, seconds, cast)
             if len(done) % TELL_EVERY == 0:
                 sys.stdout.write(f"{len(done)} seeds, {time.monotonic() - began:.0f} s\n")
                 sys.stdout.flush()
@@ -143,12 +157,14 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
     parser.add_argument("--report", type=Path, help="document that gets the counts")
-    parser.add_argument("--sharing", action="store_true", help="three sleeves share one contract")
+    casts = parser.add_mutually_exclusive_group()
+    for name, means in CASTS.items():
+        casts.add_argument(f"--{name}", action="store_const", dest="cast", const=name, help=means)
     asked = parser.parse_args(words)
     if min(asked.seeds, asked.jobs) < 1 or asked.seconds < 0:
         parser.error("--seeds and --jobs are at least 1, --seconds is not below 0")
     seeds = range(asked.first, asked.first + asked.seeds)
-    return campaign(seeds, asked.seconds, asked.jobs, document=asked.report, sharing=asked.sharing)
+    return campaign(seeds, asked.seconds, asked.jobs, document=asked.report, cast=asked.cast or "")
 
 
 if __name__ == "__main__":

@@ -446,6 +446,19 @@ class Grounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
     inputs: dict[str, int] = {}
 
 
+class Cross(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The other half of a crossing inside: whose wish, by which names, and the price in ticks.
+    `stop_loss_ticks`: of an entry.
+    """
+
+    price: Ticks
+    intent_id: str
+    sleeve: str
+    incarnation: int
+    tag: str
+    stop_loss_ticks: int | None = None
+
+
 class OrderApproved(Event, frozen=True, kw_only=True):
     """The governor agrees to exactly this order, once, until `deadline_real_ns` (CLOCK_MONOTONIC).
 
@@ -454,6 +467,8 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     `grounds`: its numbers, for the size that was asked.
     `shared`: other sleeves trade the contract too, so it carries no bracket at the venue; where its
     stop would be (`stop_loss_ticks`) bounds the router's one stop for the net position.
+    `cross`: it trades with another sleeve's, inside. The exit's word alone is what the router acts
+    on, for both; the entry's is its sleeve's answer.
     """
 
     intent_id: str
@@ -475,6 +490,7 @@ class OrderApproved(Event, frozen=True, kw_only=True):
     touch: Ticks | None = None  # what it would have traded with when approved; None: it rests
     grounds: Grounds | None = None
     shared: bool = False
+    cross: Cross | None = None
 
 
 class ModifyApproved(Event, frozen=True, kw_only=True):

@@ -321,6 +321,12 @@ class MetricsExporter(Section, frozen=True, kw_only=True):
     stale_after_real_s: Seconds
 
 
+class SharingRules(Section, frozen=True, kw_only=True):
+    """How those that share a contract trade with each other. Market seconds; 0: never inside."""
+
+    cross_wait_s: Annotated[float, Meta(ge=0, le=4)]  # an intent of a sleeve lives for five
+
+
 class Swap(Section, frozen=True, kw_only=True):
     """How long a sleeve's new owner is watched, and what sends it back (`tsq swap`)."""
 

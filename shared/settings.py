@@ -36,6 +36,7 @@ from shared.sections import (
     Section,
     Sentinel,
     Session,
+    SharingRules,
     Simulator,
     Sleeve,
     SleeveGuard,
@@ -67,6 +68,7 @@ class Settings(Section, frozen=True, kw_only=True):
     market_data_gateway: MarketDataGateway
     sleeves: dict[str, Sleeve]
     sharing: dict[str, tuple[str, ...]]
+    sharing_rules: SharingRules
     swap: Swap
     orchestrator: Orchestrator
     sleeve_guard: SleeveGuard

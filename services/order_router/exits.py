@@ -48,14 +48,14 @@ PATIENCE_S = 2.0
 def wish(desk: Desk, approval: OrderApproved) -> None:
     """Carry out an approved exit, or let it wait for the one before it."""
     book = desk.book(approval.contract)
-    lots = _closable(desk, approval, book)
+    lots = closable(desk, approval, book)
     if lots * approval.side >= 0:
         refuse(desk, approval, f"nothing to close: the position is {lots:+d}")
         return
     waiting = desk.state.exits.pop(_key(approval), None)
     if waiting is not None:
         refuse(desk, waiting, "replaced by a later exit")
-    working = _before(desk, approval)
+    working = exits_before(desk, approval)
     if any(o.state is OrderState.UNKNOWN for o in working) and not approval.shared:
         _through_close(desk, approval, book)
     elif working:
@@ -71,21 +71,21 @@ def _key(approval: OrderApproved) -> str:
     return f"{approval.contract} {approval.sleeve}" if approval.shared else approval.contract
 
 
-def _closable(desk: Desk, approval: OrderApproved, book: Book) -> Lots:
+def closable(desk: Desk, approval: OrderApproved, book: Book) -> Lots:
     """The position an exit is about, signed: the contract's, or its sleeve's part of it."""
     if not approval.shared:
         return book.lots + desk.coming(book.contract)
     return book.shares.get(approval.sleeve, 0) + desk.coming(book.contract, approval.sleeve)
 
 
-def _before(desk: Desk, approval: OrderApproved) -> list[Order]:
+def exits_before(desk: Desk, approval: OrderApproved) -> list[Order]:
     """Exits that work where this one is to go."""
     exits = (o for o in desk.live(approval.contract) if o.purpose is Purpose.EXIT)
     return [o for o in exits if not approval.shared or o.sleeve == approval.sleeve]
 
 
 def _go(desk: Desk, approval: OrderApproved, book: Book) -> None:
-    lots = abs(_closable(desk, approval, book))
+    lots = abs(closable(desk, approval, book))
     size = min(approval.size, lots)
     if approval.shared:
         send_approved(desk, approval, size)
@@ -205,7 +205,7 @@ def _let_go(desk: Desk, key: str, approval: OrderApproved) -> None:
         reason = "a flatten is under way"
     else:
         reason = void(desk, approval.halt_no, approval.deadline_real_ns)
-    before = _before(desk, approval)
+    before = exits_before(desk, approval)
     if reason:
         del desk.state.exits[key]
         refuse(desk, approval, reason)

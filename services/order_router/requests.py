@@ -7,7 +7,7 @@ flatten has taken the contract over. Exits pass where entries do not: they need 
 
 from __future__ import annotations
 
-from services.order_router import exits, outbox
+from services.order_router import crossing, exits, outbox
 from services.order_router.desk import Desk
 from services.order_router.memory import LIVE_MAX, OPENERS, RESTING, Order
 from services.order_router.status import Status
@@ -33,6 +33,9 @@ class Requests:
 
     def on_order(self, approval: OrderApproved) -> None:
         desk = self.desk
+        if approval.cross is not None:
+            self._on_cross(approval)
+            return
         if not outbox.first_time(desk, approval.intent_id):
             return  # it has its answer
         reason = self._objection(approval)
@@ -42,6 +45,27 @@ class Requests:
             exits.wish(desk, approval)
         else:
             outbox.send_approved(desk, approval, approval.size)
+
+    def _on_cross(self, exit_: OrderApproved) -> None:
+        """Both halves of a crossing are answered at the exit's word. What cannot be crossed any
+        more is an exit like any other, and an entry that is refused.
+        """
+        desk = self.desk
+        entry = crossing.entry_of(exit_)
+        if entry is None or not outbox.first_time(desk, exit_.intent_id):
+            return
+        first = outbox.first_time(desk, entry.intent_id)
+        assert first, "Invariant: the halves of a crossing are answered together"
+        reason = self._objection(exit_)
+        obstacle = reason or self._objection(entry) or crossing.obstacle(desk, exit_)
+        if not obstacle:
+            crossing.cross(desk, exit_, entry)
+            return
+        outbox.refuse(desk, entry, f"not crossed: {obstacle}")
+        if reason:
+            outbox.refuse(desk, exit_, reason)
+        else:
+            exits.wish(desk, exit_)
 
     def _objection(self, approval: OrderApproved) -> str:
         """Why the approval cannot be carried out; empty when it can."""

@@ -102,15 +102,15 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
     if order.sleeve not in (HUMAN, ROUTER):
         book.owner = order.sleeve
     for index, part in enumerate(parts):
-        _move_stop(desk, order, row, part)
+        move_stop(desk, order, row, part)
         _apply(desk, book, row.price, part)
         _say_fill(desk, order, row, trade_id=part_id(row.trade_id, index), part=part)
     book.moved_by = order.purpose
-    _advance(desk, order, row.size)
+    advance(desk, order, row.size)
     desk.touch(row.contract)
 
 
-def _advance(desk: Desk, order: Order, size: Lots) -> None:
+def advance(desk: Desk, order: Order, size: Lots) -> None:
     """A trade is evidence about its order as good as any row."""
     state = desk.state
     order.traded += size
@@ -173,7 +173,7 @@ def _shared_parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, L
     return tuple(costed)
 
 
-def _move_stop(desk: Desk, order: Order, row: TradeRow, part: tuple[str, Lots, Micros]) -> None:
+def move_stop(desk: Desk, order: Order, row: TradeRow, part: tuple[str, Lots, Micros]) -> None:
     """Where the stop of an owner's part stands after its fill."""
     book, (holder, signed, _) = desk.book(row.contract), part
     if not book.shared or holder in (HUMAN, ROUTER):
@@ -260,7 +260,7 @@ def correct(desk: Desk, contract: str, lots: Lots, price: Ticks = 0) -> None:
     off = lots - book.lots
     if not off:
         return
-    order, row = _made_up(desk, contract, off, price or book.last_price)
+    order, row = made_up(desk, contract, off, price or book.last_price)
     _book_made_up(desk, order, row, _parts(order, book, row))
 
 
@@ -272,7 +272,7 @@ def end_shares(desk: Desk, book: Book) -> None:
     left: Lots = sum(lots for _, lots in shares)
     if not book.shared or not shares or left:
         return
-    order, row = _made_up(desk, book.contract, 1, book.last_price)
+    order, row = made_up(desk, book.contract, 1, book.last_price)
     order.purpose = Purpose.FLATTEN
     _book_made_up(desk, order, row, tuple((owner, -lots, 0) for owner, lots in shares))
 
@@ -282,9 +282,9 @@ def _book_made_up(
 ) -> None:
     book = desk.book(row.contract)
     for index, part in enumerate(parts):
-        _move_stop(desk, order, row, part)
+        move_stop(desk, order, row, part)
         _apply(desk, book, row.price, part)
-        _say_made_up(desk, order, row, trade_id=part_id(row.trade_id, index), part=part)
+        say_made_up(desk, order, row, trade_id=part_id(row.trade_id, index), part=part)
     desk.touch(row.contract)
 
 
@@ -292,11 +292,11 @@ def tell_inherited(desk: Desk, book: Book) -> None:
     """The Fill of what was taken over at a fresh start: the books have it, nobody was told."""
     (lots, price), book.inherited = book.inherited, (0, 0)
     if lots:
-        order, row = _made_up(desk, book.contract, lots, price)
-        _say_made_up(desk, order, row, trade_id=row.trade_id, part=(HUMAN, lots, 0))
+        order, row = made_up(desk, book.contract, lots, price)
+        say_made_up(desk, order, row, trade_id=row.trade_id, part=(HUMAN, lots, 0))
 
 
-def _made_up(desk: Desk, contract: str, lots: Lots, price: Ticks) -> tuple[Order, TradeRow]:
+def made_up(desk: Desk, contract: str, lots: Lots, price: Ticks) -> tuple[Order, TradeRow]:
     """The order and the trade that would explain `lots`; its ids are no venue's."""
     number = desk.number()
     side = Side.BUY if lots > 0 else Side.SELL
@@ -326,7 +326,7 @@ def _made_up(desk: Desk, contract: str, lots: Lots, price: Ticks) -> tuple[Order
     return order, row
 
 
-def _say_made_up(
+def say_made_up(
     desk: Desk, order: Order, row: TradeRow, *, trade_id: int, part: tuple[str, Lots, Micros]
 ) -> None:
     desk.state.trades[-trade_id] = Booked(

@@ -21,6 +21,7 @@ from services.risk_governor.members import ACTIVE, ENTRY, EXIT, MARKET
 from services.risk_governor.state import ANSWERS_REMEMBERED, Answer, Mind, Order
 from shared.events import (
     CancelIntent,
+    Cross,
     Grounds,
     ModifyIntent,
     OrderApproved,
@@ -65,9 +66,11 @@ def speaker(sleeve: str, incarnation: int) -> str | None:
 
 def approve(
     mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots, *, reducing: bool,
-    bound: Refusal | None = None,
+    bound: Refusal | None = None, cross: Cross | None = None,
 ) -> None:  # fmt: skip
-    """Say yes and count the order as working from this moment on. `bound`: what made it smaller."""
+    """Say yes and count the order as working from this moment on. `bound`: what made it smaller;
+    `cross`: whom it trades with inside.
+    """
     assert 1 <= size <= intent.size, "Invariant: an approval is at most what was asked for"
     purpose, number = intent.purpose, number_of(intent)
     if reducing and purpose is ENTRY:
@@ -95,6 +98,7 @@ def approve(
         grounds=None if bound is None else _grounds(bound, size),
         touch=_touch(mind, intent),
         shared=shared,
+        cross=cross,
     )
     conduct = count_approval(mind, now_ns, intent.sleeve)
     follow_approved(mind, approved, reducing=reducing)

@@ -85,10 +85,13 @@ def _say_shadow(mind: Mind, name: str) -> None:
 
 
 def forget_waiting(mind: Mind, name: str) -> None:
-    """Exits of an owner that is no longer one: the next one decides what to close."""
+    """Wishes of an owner that is no longer one: the next one decides what it wants."""
     for contract, intent in list(mind.state.waiting.items()):
         if intent.sleeve == name:
             del mind.state.waiting[contract]
+    for intent_id, (intent, _) in list(mind.state.held_back.items()):
+        if intent.sleeve == name:
+            del mind.state.held_back[intent_id]
 
 
 # -- changing --------------------------------------------------------------------------------------

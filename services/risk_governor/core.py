@@ -318,6 +318,7 @@ class Governor:
                 sharing.recall(self.mind, said.contract)
             if isinstance(said, OrderApproved) and said.intent_id not in state.orders:
                 follow_approved(self.mind, said, reducing=said.purpose in CLOSING)
+            state.held_back.pop(said.intent_id, None)
             number, incarnation = number_of_id(said.intent_id)
             known = state.sleeves.get(said.sleeve)
             if known is not None and known.incarnation == incarnation:

@@ -24,6 +24,7 @@ from services.risk_governor.sharing import note_stop
 from services.risk_governor.standing import payout_is_seen
 from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
 from shared.domain.ledger import HUMAN
+from shared.domain.sharing import is_first_half
 from shared.events import (
     PROTECTIVE,
     TERMINAL,
@@ -141,11 +142,10 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
         order.booked += lots if fill.side == order.side else -lots  # a part may lie against it
     for done in [order for order in mind.ended(fill.contract) if _over(mind, order)]:
         del state.orders[done.intent_id]
-    if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
-        state.trades_today += 1
-    if fill.purpose is Purpose.QUOTE:
-        state.quoted_today += lots
-    _watch_protection(mind, fill.contract, protected=0)
+    _count_fill(mind, fill, lots, held)
+    half = is_first_half(fill)  # the other follows at once: the net position is no judge's yet
+    if not half:
+        _watch_protection(mind, fill.contract, protected=0)
     if _holds_again(mind, fill):
         flatten_again(mind, fill.sleeve)
     for part in parts:
@@ -156,9 +156,19 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     for owner, _ in parts:
         if owner != HUMAN:
             say_book(mind, owner, fill.contract)
+    if half:
+        return
     _trim_exits(mind, fill.contract)
     ask_again(mind, now_ns, fill.contract)
     judge_account(mind, now_ns)
+
+
+def _count_fill(mind: Mind, fill: Fill, lots: Lots, held: Lots) -> None:
+    """Trades begun and contracts quoted today."""
+    if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
+        mind.state.trades_today += 1
+    if fill.purpose is Purpose.QUOTE:
+        mind.state.quoted_today += lots
 
 
 def _holds_again(mind: Mind, fill: Fill) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.risk_governor import sharing
+from services.risk_governor import crossing, sharing
 from services.risk_governor.answers import (
     Intent,
     answer,
@@ -107,6 +107,8 @@ def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
     for held in mind.state.waiting.values():
         if held.intent_id == intent.intent_id:
             return False  # it will be answered, once
+    if intent.intent_id in mind.state.held_back:
+        return False
     if not isinstance(intent, CancelIntent) and now_ns > intent.expires_ns:
         veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, ""))
         return False
@@ -124,12 +126,19 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
         if refusal is not None:
             veto(mind, intent, refusal)
             return
+        if mind.state.held_back:
+            _outdate(mind, now_ns, intent)
     if intent.purpose is EXIT:
         ask_exit(mind, now_ns, intent)
-        return
+    else:
+        judge(mind, now_ns, intent, may_wait=True)
+
+
+def judge(mind: Mind, now_ns: Nanos, intent: OrderIntent, *, may_wait: bool) -> None:
+    """Answer a wish that may open risk, or let it wait for somebody to be crossed with."""
     room = room_of(mind, intent)
     if intent.size <= room:
-        approve(mind, now_ns, intent, intent.size, reducing=True)
+        leave(mind, now_ns, intent, intent.size)
         return
     draft = Draft(
         mind, now_ns, intent, size=intent.size, limit_price=intent.limit_price,
@@ -140,7 +149,8 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if refusal is None:
         refusal = first_refusal(mind, draft, SIZE_CHECKS)
         if refusal is None:
-            approve(mind, now_ns, intent, intent.size, reducing=False)
+            if not (may_wait and crossing.holds_back(mind, now_ns, intent)):
+                approve(mind, now_ns, intent, intent.size, reducing=False)
             return
         most = min(intent.size - 1, mind.limits.given.order_size)
         largest = max(room, largest_size(mind, draft, SIZE_CHECKS, most))
@@ -160,6 +170,40 @@ def room_of(mind: Mind, intent: OrderIntent) -> Lots:
     return exit_room(held, intent.side, closing)
 
 
+def leave(mind: Mind, now_ns: Nanos, intent: OrderIntent, size: Lots) -> None:
+    """Approve an exit: with another sleeve's entry, inside, or by the venue. It never waits."""
+    if not crossing.cross(mind, now_ns, intent, size):
+        approve(mind, now_ns, intent, size, reducing=True)
+
+
+def end_waits(mind: Mind, now_ns: Nanos) -> None:
+    """Judge the entries that have waited long enough, or in vain, as if they came now."""
+    for intent in crossing.due(mind, now_ns):
+        _end_wait(mind, now_ns, intent)
+
+
+def _end_wait(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
+    if now_ns > intent.expires_ns:
+        why = "it waited to be crossed"
+        veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, why))
+    else:
+        judge(mind, now_ns, intent, may_wait=False)
+
+
+def _outdate(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
+    """What a sleeve wished before this ends its wait first: wishes are answered in order, and one
+    for the other side is wished no more."""
+    for earlier in crossing.taken(mind, intent.sleeve, intent.contract):
+        if earlier.side is intent.side:
+            _end_wait(mind, now_ns, earlier)
+        else:
+            _veto_wait(mind, now_ns, earlier, f"replaced by {intent.intent_id}")
+
+
+def _veto_wait(mind: Mind, now_ns: Nanos, intent: OrderIntent, why: str) -> None:
+    veto(mind, intent, (VetoRule.EXPIRED, now_ns, now_ns, f"{why} while it waited to be crossed"))
+
+
 def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     """Approve an exit, or let it wait for the fate of the one in flight, which it replaces."""
     state = mind.state
@@ -177,7 +221,7 @@ def ask_exit(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
                 cancel(mind, order.intent_id, f"replaced by {intent.intent_id}", one)
         state.waiting[key] = intent
     else:
-        approve(mind, now_ns, intent, min(intent.size, abs(held)), reducing=True)
+        leave(mind, now_ns, intent, min(intent.size, abs(held)))
 
 
 def ask_again(mind: Mind, now_ns: Nanos, contract: str) -> None:
@@ -275,6 +319,10 @@ def _modify_refusal(
 def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
     if not identified(mind, now_ns, intent):
         return
+    held = mind.state.held_back.get(intent.target)
+    if held is not None and held[0].sleeve == intent.sleeve:
+        del mind.state.held_back[intent.target]
+        _veto_wait(mind, now_ns, held[0], "cancelled")
     order = mind.state.orders.get(intent.target)
     if order is None or order.done or order.sleeve != intent.sleeve:
         veto(mind, intent, (VetoRule.NO_SUCH_ORDER, 0, 0, intent.target))

@@ -77,9 +77,8 @@ def product(contract: str) -> Product:
 
 
 class Mark(Struct):
-    """The last quote of a contract, and the band in which no level of the account can be reached.
-
-    A quote with `lo <= bid <= ask <= hi` needs no thought; see `bands.rebox`.
+    """The last quote of a contract, and the band in which no level of the account can be reached:
+    a quote with `lo <= bid <= ask <= hi` needs no thought; see `bands.rebox`.
     """
 
     bid: Ticks
@@ -296,6 +295,7 @@ class State(Struct, kw_only=True):
     difference_until_ns: Nanos = 0  # a person looks at it: no flatten before
     we_hold: tuple[Holding, ...] = ()  # as last told to the other governors
     shared: dict[str, Shared] = {}  # by contract
+    held_back: dict[str, tuple[OrderIntent, Nanos]] = {}  # entries that wait, until when
 
 
 class Mind:

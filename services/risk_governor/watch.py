@@ -13,7 +13,7 @@ from services.risk_governor.checks_market import watch_market, zone_of
 from services.risk_governor.day import on_clock
 from services.risk_governor.elsewhere import tell_others
 from services.risk_governor.follow import lapse
-from services.risk_governor.intents import ask_again
+from services.risk_governor.intents import ask_again, end_waits
 from services.risk_governor.latches import (
     BLIND,
     DIFFERENCE,
@@ -45,6 +45,8 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     lapse(mind, now_ns)
     for contract in sorted(state.waiting):
         ask_again(mind, now_ns, contract)
+    if state.held_back:
+        end_waits(mind, now_ns)
     countdown(mind, now_ns)
     thin = mind.state.thin
     on_clock(mind, now_ns)

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared.events import Fill, Purpose
 from shared.units import Lots, Ticks
 
 HAND: Final = ""  # the owner of what was made by hand, in the router's books
 PARTS: Final = 10**13  # ids of a trade's parts lie so far apart; the venue's own are far smaller
 VIRTUAL: Final = 10**15  # ids below minus this are of no venue's trade: made up by the router
+INSIDE: Final = frozenset({Purpose.ENTRY, Purpose.EXIT})  # of made-up trades: a crossing's
 
 
 def allocate(
@@ -91,6 +93,21 @@ def trade_of(part: int) -> int:
     if part <= -VIRTUAL:
         raise ValueError(f"{part} is of no venue's trade")
     return part if part > 0 else -part % PARTS
+
+
+def is_first_half(fill: Fill) -> bool:
+    """Whether a fill is the first of the two of a crossing: until the second, which the router says
+    with it, the books do not add up to the venue's net position.
+    """
+    inside = fill.trade_id <= -VIRTUAL and fill.purpose in INSIDE
+    return inside and (-fill.trade_id - VIRTUAL) % 2 == 0
+
+
+def midpoint(bid: Ticks, ask: Ticks, exit_side: int) -> Ticks:
+    """The price of a crossing: the middle of the quote; between two ticks the one better for the
+    exit, which did not choose to wait.
+    """
+    return (bid + ask + (1 if exit_side < 0 else 0)) // 2
 
 
 def index_of(part: int) -> int:
