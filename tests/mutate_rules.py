@@ -120,7 +120,7 @@ ACTS: Final = (
 """What the governor does unasked."""
 
 PARTS: Final = (
-    exposure.ways_of, checks_together.are_alike, others.tied_up, others.Others.margin,
+    exposure.ways_of, checks_together.alike_to, others.tied_up, others.Others.margin,
     others.Others.of,
 )  # fmt: skip
 """What rules have reckoned for them, beside their own lines."""

@@ -46,22 +46,27 @@ def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
     limit = mind.limits.given.pretrade.correlation_percent
     if draft.purpose is not ENTRY or limit >= CERTAIN:
         return None
+    alike = mind.alike.get(draft.sleeve)
+    if alike is None:
+        alike = mind.alike[draft.sleeve] = alike_to(mind, draft.sleeve)
     going = ways(mind, draft.found)[draft.side]
-    for sleeve in mind.settings.sleeves:
-        if sleeve in going and sleeve != draft.sleeve and are_alike(mind, draft.sleeve, sleeve):
+    for sleeve in alike:
+        if sleeve in going:
             return VetoRule.CORRELATION, limit, CERTAIN, sleeve
     return None
 
 
-def are_alike(mind: Mind, first: str, second: str) -> bool:
-    """Whether two sleeves' finished days go together too much; kept for the day."""
-    alike = mind.alike.get((first, second))
-    if alike is None:
-        records, asked = mind.state.records, mind.limits.given.pretrade
-        sums = _summed(records.get(first, []), records.get(second, []))
-        limit = asked.correlation_percent, CERTAIN
-        alike = mind.alike[first, second] = exceeds(sums, asked.correlation_days, limit)
-    return alike
+def alike_to(mind: Mind, first: str) -> tuple[str, ...]:
+    """The sleeves whose finished days go together too much with those of one; the rule keeps them
+    for the day."""
+    records, asked = mind.state.records, mind.limits.given.pretrade
+    ours, limit = records.get(first, []), (asked.correlation_percent, CERTAIN)
+    return tuple(
+        sleeve
+        for sleeve in mind.settings.sleeves
+        if sleeve != first
+        and exceeds(_summed(ours, records.get(sleeve, [])), asked.correlation_days, limit)
+    )
 
 
 def _summed(ours: Sequence[Micros], theirs: Sequence[Micros]) -> Sums:

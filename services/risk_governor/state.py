@@ -316,7 +316,7 @@ class Mind:
         self.moving: list[Exposure] = []  # of them those that hang on their quote
         self.ways: Ways | None = None  # see `exposure.ways`
         self.others: dict[str, Others] = {}  # see `others.others_of`
-        self.alike: dict[tuple[str, str], bool] = {}  # of two sleeves; see `checks_together`
+        self.alike: dict[str, tuple[str, ...]] = {}  # sleeve -> others; see `checks_together`
         self.sharing = settings.sharing
         self._today: TradingDay | None = None
 
