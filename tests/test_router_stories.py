@@ -18,6 +18,7 @@ from shared.events import (
     ModifyApproved,
     OrderState,
     OrderType,
+    OrderUpdate,
     PeerBack,
     PeerSilent,
     PositionUpdate,
@@ -25,6 +26,7 @@ from shared.events import (
     RiskLevel,
     RiskState,
     Side,
+    Started,
     VenueState,
 )
 from shared.units import SECOND
@@ -712,6 +714,23 @@ def test_a_trade_before_its_order_is_known_waits_for_it(bench: Bench) -> None:
     bench.arriving.clear()
     bench.run(1)
     bench.check_agreed()
+
+
+def test_what_only_other_code_decided_is_refused_again_when_that_life_is_told_again() -> None:
+    """The life begins with a snapshot; whoever tells it again has that one alone."""
+    bench = Bench().start().run(1)
+    life, again = Router(bench.config), Router(bench.config)
+    life.restore(bench.router.snapshot())
+    approval = bench.approve(Purpose.ENTRY, Side.BUY)
+    assert any(isinstance(word, w.PlaceOrder) for word in life.on(bench.now_ns, approval))
+    life.recall(bench.now_ns, bench.status())  # all that is on record as the answer
+    again.restore(life.snapshot())
+    started = Started(epoch=1_700_000_002, fresh=False, changed=True)
+    said = list(life.on(bench.now_ns, started))
+    refused = [e for e in said if isinstance(e, OrderUpdate) and e.state is S.REFUSED]
+    assert [update.intent_id for update in refused] == [approval.intent_id]
+    assert list(again.on(bench.now_ns, started)) == said
+    assert again.snapshot() == life.snapshot()
 
 
 def test_partial_fills_add_up(bench: Bench) -> None:

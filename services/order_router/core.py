@@ -161,6 +161,7 @@ class Router:
     def recall(self, now_ns: int, said: Event) -> None:
         self.desk.now_ns, self.desk.out = now_ns, []
         self.desk.state.step += 1
+        self.desk.state.told_from = self.desk.restored_step or 1
         recall(self.desk, said)
         self.desk.out = []
 
@@ -169,7 +170,8 @@ class Router:
 
     def restore(self, snapshot: bytes) -> None:
         self.desk.state = _decode(snapshot)
-        self.desk.dirty, self.desk.restored_step = {}, self.desk.state.step
+        state = self.desk.state
+        self.desk.dirty, self.desk.restored_step = {}, state.told_from or state.step
 
     def may_stop(self) -> bool:
         """Whether the process may end without leaving a position behind."""

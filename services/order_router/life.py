@@ -59,6 +59,7 @@ class Life:
         state.read_rest_ns = 0
         state.real_ns = 0
         state.user_step = state.step
+        state.told_from = 0
         for order in list(state.orders.values()):
             order.absent_real_ns = 0
             if event.changed and self._is_made_up(order):

@@ -272,3 +272,4 @@ class State(Struct):
     stopping: bool = False
     status: tuple[VenueState, int, str] | None = None
     status_real_ns: Nanos = 0
+    told_from: int = 0  # only while the past is told by other code: the step of the memory it had
