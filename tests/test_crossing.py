@@ -287,6 +287,18 @@ def test_a_wait_survives_a_restart(stage: Stage) -> None:
     crossing_of(leaves(stage, A, SELL))
 
 
+def test_switched_off_nobody_who_still_waits_is_crossed(stage: Stage) -> None:
+    holds(stage, A, BUY)
+    stage.ask(B, BUY)
+    off = Governor(patient(0))
+    off.restore(stage.governor.snapshot())
+    stage.governor = off
+    said = [one for one in leaves(stage, A, SELL) if isinstance(one, OrderApproved)]
+    assert [(one.sleeve, one.cross) for one in said] == [(A, None)]
+    later = [one for one in stage.pulse() if isinstance(one, OrderApproved)]
+    assert [(one.sleeve, one.cross) for one in later] == [(B, None)]
+
+
 def test_recorded_halves_are_remembered_by_other_code(stage: Stage) -> None:
     holds(stage, A, BUY)
     wish = stage.intent(B, BUY)

@@ -87,7 +87,7 @@ def cross(mind: Mind, now_ns: Nanos, exit_: OrderIntent, size: Lots) -> bool:
     """Approve an exit of `size` with the first entry waiting that fits and passes every check now.
     Returns whether there was one.
     """
-    if not mind.state.held_back:
+    if not mind.state.held_back or not mind.settings.sharing_rules.cross_wait_s:
         return False
     mark = mind.state.marks.get(exit_.contract)
     if mark is None or not (mark.usable() and mark.bid < mark.ask):
