@@ -21,7 +21,7 @@ from services.order_router import tags
 from services.order_router import words as w
 from services.order_router.memory import HUMAN
 from shared.core import Word
-from shared.events import Fill, OrderState, Purpose, Side, VenueState
+from shared.events import Fill, OrderState, OrderType, Purpose, Side, VenueState
 from tests.support.router_venue import M2K, MNQ, Bench, Storm
 from tests.test_router_interleavings import hear, lost, take, under_way
 from tests.test_router_storms import clear_up, trade_a_bit, trouble_a_bit
@@ -272,3 +272,33 @@ def test_no_storm_makes_an_order_of_ours_a_hand_s(seed: int) -> None:
     bench.run(45)
     bench.check_agreed()
     assert taken_for_a_hand_s(bench) == []
+
+
+def test_a_leg_of_which_we_know_an_old_size_is_not_taken_for_filled() -> None:
+    """Its entry filled in two parts and the second resizing of the stop is lost: half of the stop
+    trades, the other half stands at the venue and is ours to manage.
+    """
+    bench = Bench().start().run(1)
+    bench.venue.prices[MNQ] = 80_010
+    entry = bench.enter(size=2, type=OrderType.LIMIT, limit_price=80_000)
+    bench.run(0.5)
+    order_id = bench.venue.tags[entry.tag]
+    bench.venue.fill(order_id, 1)
+    bench.run(0.5)
+    leg = next(row for row in bench.resting() if row.type is OrderType.STOP)
+    assert (leg.size, leg.filled) == (1, 0)
+    bench.venue.fill(order_id, 1)
+    resized = [it for it in bench.arriving if isinstance(it, w.OrderSeen) and it.row.size == 2]
+    for word in resized:
+        if word.row.order_id == leg.order_id:
+            bench.arriving.remove(word)
+    bench.deliver()
+    bench.venue.fill(leg.order_id, 1)
+    bench.arriving[:] = [it for it in bench.arriving if not isinstance(it, w.OrderSeen)]
+    bench.deliver()
+    ours = bench.router.desk.by_id(leg.order_id)
+    assert ours is not None
+    assert ours.state is OrderState.PARTIAL
+    bench.run(2)
+    assert (ours.size, ours.filled) == (2, 1)
+    bench.check_agreed()

@@ -105,6 +105,7 @@ def _is_newer(order: Order, row: OrderRow, begin: int) -> bool:
 def _proven_open(order: Order, row: OrderRow) -> None:
     """A read begun after the last request about it ended: what it shows, that request came to."""
     order.blocked = False
+    order.asked_size = 0
     order.unchangeable = ""
     if order.state is OrderState.CANCELLING and not order.cancelling and row.status not in OVER:
         order.state = move(order.state, Happening.CANCEL_FAILED)

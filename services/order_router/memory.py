@@ -92,6 +92,7 @@ class Order(Struct):
     via: str = ""
     undo: Ticks | None = None
     stop_ticks: Ticks = 0  # of an entry into a shared contract: where its bracket's stop would be
+    asked_size: Lots = 0  # of a change whose outcome is unknown
     shared: bool = False
 
     @property

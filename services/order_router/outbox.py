@@ -307,6 +307,8 @@ def on_modify_answer(desk: Desk, answer: ModifyAnswer) -> None:
         if before != (order.size, order.limit_price, order.stop_price):
             desk.tell(order)  # else the hub was faster
         return
+    if answer.outcome is Outcome.UNKNOWN and asked is not None:
+        order.asked_size = asked[0] or 0
     _ended(desk, order)
     order.unchangeable = answer.text or answer.outcome.value
     desk.tell(order, f"change {answer.outcome.value}: {answer.text}")

@@ -18,7 +18,7 @@ from services.order_router.fold import show, stranger
 from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order, Reading
 from shared.domain.orders import Happening, shown
 from shared.domain.sharing import VIRTUAL, allocate, part_id, stop_after
-from shared.events import Fill, OrderType, Purpose, Side
+from shared.events import TERMINAL, Fill, OrderType, Purpose, Side
 from shared.units import MINUTE, Lots, Micros, Nanos, Ticks
 from shared.venue.translate import PositionRow, TradeRow
 
@@ -111,7 +111,9 @@ def _count(desk: Desk, order: Order, row: TradeRow) -> None:
 
 
 def advance(desk: Desk, order: Order, size: Lots) -> None:
-    """A trade is evidence about its order as good as any row."""
+    """A trade is evidence about its order as good as any row, but not of how large that order is:
+    where the venue or a request of ours may have resized it, one row more is waited for.
+    """
     state = desk.state
     order.traded += size
     order.seen = state.step
@@ -121,9 +123,26 @@ def advance(desk: Desk, order: Order, size: Lots) -> None:
         return
     order.filled = order.traded
     order.size = max(order.size, order.filled)
+    if order.filled == order.size and _may_be_larger(desk, order):
+        order.size += 1
+        desk.read_soon()
     show(order, shown(Happening.OPENED, order.filled, order.size))
     desk.shelve(order)
     desk.tell(order)
+
+
+def _may_be_larger(desk: Desk, order: Order) -> bool:
+    """Whether our size of a live order may be an old one: a change is under way or its outcome is
+    unknown, or it is the leg of an entry of which more may have filled than the leg was shown with.
+    """
+    if order.state in TERMINAL:
+        return False
+    if max(order.asked_size, (order.change or (0,))[0] or 0) > order.size:
+        return True
+    entry = desk.find(order.parent) if order.parent else None
+    if entry is None or order.via:
+        return False
+    return order.size < (entry.filled if entry.state in TERMINAL else entry.size)
 
 
 def _parts(order: Order, book: Book, row: TradeRow) -> tuple[tuple[str, Lots, Micros], ...]:
