@@ -33,8 +33,11 @@ def test_a_campaign_tells_a_broken_seed_and_how_to_play_it_again(
     monkeypatch.setattr(campaign, "play", breaks)
     played = campaign.play_seed(7, 30)
     assert "not flat" in played.failure
-    campaign.tell_failure(played, 30, sharing=False)
+    campaign.tell_failure(played, 30, "")
     shown = capsys.readouterr().out
+    assert "--crossing" not in shown
+    campaign.tell_failure(played, 30, "crossing")
+    assert "--seconds 30 --crossing" in capsys.readouterr().out
     assert "seed 7 BROKE a promise" in shown
     assert "accidents(" in shown
     assert "python -m scripts.campaign --seeds 1 --from 7 --seconds 30" in shown
