@@ -23,7 +23,7 @@ class Core(Protocol):
     the room and the runtime's own events (`Started`, `Pulse`, ...) reach it without being listed.
     `publishes`: the kinds it may say on the bus. Whatever else it returns is a `Word` for its port.
     `watches`: speakers whose silence (real seconds) is told as `PeerSilent` and whose return as
-    `PeerBack`.
+    `PeerBack`; asked once its memory is back.
 
     A class may also offer `tick_roots`: the products whose ticks are to reach it, instead of all
     the gateway has.
@@ -32,7 +32,9 @@ class Core(Protocol):
     subscribes: Mapping[str, tuple[type[Event], ...]]
     publishes: ClassVar[tuple[type[Event], ...]]
     words: ClassVar[tuple[type[Word], ...]]
-    watches: Mapping[str, float]
+
+    @property
+    def watches(self) -> Mapping[str, float]: ...
 
     def on(self, now_ns: int, event: Event) -> Iterable[Event]:
         """React. `now_ns` is market time; equal calls in equal order give equal answers, on every

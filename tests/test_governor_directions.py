@@ -10,6 +10,7 @@ import pytest
 from services.risk_governor.core import Governor
 from services.risk_governor.directions import NEITHER, TIGHTER, tighter
 from services.risk_governor.limits import Limits, values_in, values_of
+from services.risk_governor.words import KnowPatience
 from shared.domain.rules.pack import RulePack
 from shared.events import RiskState, Started
 from shared.sections import PreTrade, RiskGovernor, Session
@@ -155,6 +156,26 @@ def test_what_is_no_whole_number_waits_for_17_00_too() -> None:
     given = mind.limits.given
     assert (given.quote_age_s, given.drawdown_high, mind.limits.news) == (3.0, "end_of_day", ())
     assert stage.state().kept == ""
+
+
+def test_patience_with_the_silent_waits_for_17_00_too() -> None:
+    """The runtime asks after the memory is back, and the port is told."""
+    patient = settings()
+    given = patient.risk_governor
+    strict = settings(
+        router_silence_real_s=given.router_silence_real_s / 2,
+        sleeve_silence_real_s=given.sleeve_silence_real_s / 2,
+        sentinel_silence_real_s=given.sentinel_silence_real_s / 2,
+    )
+    stage = restarted(Stage(strict).opened(), patient)
+    watches = stage.governor.watches
+    assert watches == Governor(strict).watches
+    assert watches != Governor(patient).watches
+    told = [it for it in stage.heard if isinstance(it, KnowPatience)]
+    assert told == [KnowPatience(sentinel_real_s=given.sentinel_silence_real_s / 2)]
+    assert "router_silence_real_s stays" in stage.state().kept
+    new_day(stage)
+    assert stage.governor.watches == Governor(patient).watches
 
 
 def test_another_pack_loosens_nothing_within_the_day() -> None:

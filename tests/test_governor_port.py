@@ -15,10 +15,11 @@ import pytest
 
 from services.risk_governor import port as ports
 from services.risk_governor.core import Governor
-from services.risk_governor.port import GovernorPort
+from services.risk_governor.port import LOOK_S, GovernorPort
 from services.risk_governor.words import (
     DiskSpace,
     FlattenRequested,
+    KnowPatience,
     OthersHold,
     SentinelBack,
     SentinelSilent,
@@ -27,6 +28,7 @@ from shared.core import Word
 from shared.events import RiskLevel
 from shared.runtime import flatten_files, paths
 from shared.runtime.flatten_files import Progress
+from shared.settings import load
 from tests.governor_stage import OPENING, settings
 
 pytestmark = pytest.mark.slow
@@ -286,3 +288,10 @@ def test_free_space_and_other_accounts_are_told_at_the_start(tmp_path: Path) -> 
         assert OthersHold() in house.found, "on the simulator nothing is shared"
 
     with_house(tmp_path, act)
+
+
+def test_the_port_waits_for_the_sentinel_as_long_as_it_is_told() -> None:
+    port = GovernorPort(load(env={}))
+    patient = port._silent_after
+    port.handle(KnowPatience(sentinel_real_s=2 * LOOK_S))
+    assert port._silent_after == 2 < patient

@@ -19,6 +19,7 @@ from shared.runtime import disk, history, journal, lanes, paths, records, wire
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Host
+from shared.runtime.pulse import _Watched
 from shared.runtime.recovery import Recovered, Recovery
 from shared.runtime.replay import cat, replay, verify
 from shared.runtime.rerun import Divergence
@@ -647,3 +648,19 @@ def test_the_hash_hangs_on_the_order(bench: Bench) -> None:
 def test_replay_of_nobody(bench: Bench) -> None:
     with pytest.raises(FileNotFoundError, match="no journal of ghost"):
         replay(bench.var, "ghost", build=lambda *_: Teller())
+
+
+class Wary(Teller):
+    """Its patience is part of what it remembers."""
+
+    @property
+    def watches(self) -> dict[str, float]:  # type: ignore[override]
+        return {"feed": 4.0 - min(self.state.count, 3)}
+
+
+def test_patience_is_asked_once_the_memory_is_back(bench: Bench) -> None:
+    bench.live("t", Wary, poking(1, 2))
+    assert bench.actor is not None
+    bench.live("t", Wary, poking())
+    [watched] = bench.actor.watches._peers.values()
+    assert watched.limit == _Watched(1.0, on_bus=False).limit != _Watched(4.0, on_bus=False).limit

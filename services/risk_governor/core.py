@@ -48,6 +48,7 @@ from services.risk_governor.words import (
     WORDS,
     DiskSpace,
     FlattenRequested,
+    KnowPatience,
     OperatorCommand,
     OthersHold,
     SentinelBack,
@@ -118,18 +119,12 @@ class Governor:
 
     def __init__(self, settings: Settings) -> None:
         self.mind = Mind(settings)
-        given = settings.risk_governor
         actors = [actor for name in settings.sleeves for actor in seats.actors(name)]
         self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
             GATEWAY: _TO_MARKET,
             GATEWAY + ".ticks": (Quote,),
             **{actor: _TO_SLEEVE for actor in actors},
             ROUTER: _TO_ROUTER,
-        }
-        self.watches: Mapping[str, float] = {
-            GATEWAY: given.router_silence_real_s,
-            ROUTER: given.router_silence_real_s,
-            **{actor: given.sleeve_silence_real_s for actor in actors},
         }
         self._handlers: dict[type[Event], Callable[[Nanos, Any], None]] = {
             OrderIntent: lambda now, event: intents.on_order(self.mind, now, event),
@@ -194,6 +189,17 @@ class Governor:
             return NOTHING
         said, mind.out = tuple(mind.out), []
         return said
+
+    @property
+    def watches(self) -> Mapping[str, float]:
+        """Whose silence is told after how long: by the limits in force, which only tighten."""
+        given = self.mind.limits.given
+        actors = (actor for name in self.mind.settings.sleeves for actor in seats.actors(name))
+        return {
+            GATEWAY: given.router_silence_real_s,
+            ROUTER: given.router_silence_real_s,
+            **dict.fromkeys(actors, given.sleeve_silence_real_s),
+        }
 
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self.mind.state)
@@ -262,6 +268,9 @@ class Governor:
         for order in state.orders.values():
             order.deadline_real_ns = order.cancel_real_ns = 0
         latches.sound_again(self.mind)
+        patience_s = self.mind.limits.given.sentinel_silence_real_s
+        if patience_s != self.mind.settings.risk_governor.sentinel_silence_real_s:
+            self.mind.out.append(KnowPatience(sentinel_real_s=patience_s))
         watch.countdown(self.mind, now_ns)
         if started.changed:
             latches.latch(

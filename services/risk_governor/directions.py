@@ -68,7 +68,8 @@ LESS: Final = (
     "pretrade.stress_loss", "pretrade.correlation_percent",
     "quote_age_s", "approval_real_s", "unprotected_real_s", "blind_grace_s", "difference_grace_s",
     "beyond_firm_daily_loss", "pretrade.hold_trips", "pretrade.kelly_trades",
-    "pretrade.clock_skew_s",
+    "pretrade.clock_skew_s", "router_silence_real_s", "sentinel_silence_real_s",
+    "sleeve_silence_real_s",
     "rules.api_allowed", "rules.maximum_loss", "rules.daily_loss", "rules.position_tenths",
     "rules.news_micros", "rules.contracts_notify", "rules.contracts_veto",
 )  # fmt: skip
@@ -112,10 +113,6 @@ TIGHTER: Final[dict[str, Tighter]] = {
 
 _ACCOUNT: Final = "says which kind of account it is; what differs in numbers is held one by one"
 _PAYOUT: Final = "guidance for a payout, which the product never asks for"
-_PATIENCE: Final = (
-    "measured outside the mind, from the first beat of a program: it delays a veto by what it is"
-    " longer, and moves no limit"
-)
 _TARGET: Final = "a gain to reach; neither more nor less of it risks anything"
 
 NEITHER: Final[dict[str, str]] = {
@@ -126,9 +123,6 @@ NEITHER: Final[dict[str, str]] = {
         "the router places the stop so far away, and we count the risk of that: a farther one"
         " passes fewer contracts under the same limits"
     ),
-    "router_silence_real_s": _PATIENCE,
-    "sentinel_silence_real_s": _PATIENCE,
-    "sleeve_silence_real_s": _PATIENCE,
     "pretrade.accounts_dir": "a place, not an amount; an unknown one refuses by itself",
     "rules.name": _ACCOUNT,
     "rules.stage": _ACCOUNT,

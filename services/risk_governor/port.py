@@ -26,6 +26,7 @@ from services.risk_governor.words import (
     Alarm,
     DiskSpace,
     FlattenRequested,
+    KnowPatience,
     OperatorAnswer,
     OperatorCommand,
     OthersHold,
@@ -117,6 +118,9 @@ class GovernorPort:
         if isinstance(word, WeHold):
             if self._accounts is not None:
                 self._accounts.tell(word)
+            return
+        if isinstance(word, KnowPatience):
+            self._silent_after = max(1, round(word.sentinel_real_s / LOOK_S))
             return
         assert isinstance(word, OperatorAnswer), f"the core said {word} to its port"
         future = self._waiting.get(word.command_id)

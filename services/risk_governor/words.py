@@ -108,6 +108,14 @@ class Alarm(Word, frozen=True, kw_only=True):
     text: str
 
 
+class KnowPatience(Word, frozen=True, kw_only=True):
+    """The port is to wait for the sentinel so long and no longer, real seconds: what is in force
+    this trading day is tighter than the settings it was started with.
+    """
+
+    sentinel_real_s: float
+
+
 class DiskSpace(Word, frozen=True, kw_only=True):
     """Free space where our journals lie, mebibytes; told once a second while it changes."""
 
@@ -148,4 +156,5 @@ WORDS: Final[tuple[type[Word], ...]] = (
     DiskSpace,
     OthersHold,
     WeHold,
+    KnowPatience,
 )

@@ -87,6 +87,7 @@ class Actor(ProcessHost):
     async def begin(self) -> None:
         found = self._recover()
         self.core = found.core
+        self.watches = pulse.Watches(self.core.watches, set(self.core.subscribes), self.run_dir)
         self.clock.not_before(found.now_ns)
         if not self.clock.live():
             logger.info("{} waits for the market clock", self.name)
