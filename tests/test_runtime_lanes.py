@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cast import build
-from shared.events import TICKS, Depth, Event, Gap, Quote, Trade
+from shared.events import TICKS, Bar, Depth, Event, Gap, Quote, Trade
 from shared.runtime import lanes, paths, wire
 from shared.runtime.bus import Bus
+from shared.runtime.ears import Ear
 from shared.runtime.hearing import Hearing
+from shared.runtime.records import Mark, Place
 from shared.settings import load
 
 LANE = "feed.ticks"
@@ -201,6 +203,27 @@ async def two_sockets(run: Path) -> None:
     finally:
         for bus in (speaker, prompt, patient):
             bus.close()
+
+
+def test_a_hearer_of_one_product_knows_where_its_ticks_stand() -> None:
+    """Others' ticks are most of the lane, so its last number is hardly ever the speaker's last; a
+    re-run must not begin at the top of the day for that, nor behind a tick that is on its way.
+    """
+    ear = Ear("feed.ticks", 0, {"Quote": Quote}, Mark(epoch=1, seq=10))
+    ear.find_place((1, 17), Place("2026-11-18", 1, 1_700))
+    assert ear.mark.place.offset == 0, "12 may still come"
+    ear.find_place((1, 25), Place("2026-11-18", 1, 2_500))
+    assert ear.mark.place.offset == 0
+    ear.mark.seq = 26  # one of ours: whatever was said before 25 was heard, or never will be
+    ear.find_place((1, 31), Place("2026-11-18", 1, 3_100))
+    assert ear.mark.place.offset == 2_500
+    ear.mark.seq = 31
+    ear.find_place((1, 31), Place("2026-11-18", 1, 3_100))
+    assert ear.mark.place.offset == 3_100
+    whole = Ear("feed", 0, {"Bar": Bar}, Mark(epoch=1, seq=10))
+    whole.find_place((1, 9), Place("2026-11-18", 1, 900))
+    whole.find_place((1, 12), Place("2026-11-18", 1, 1_200))
+    assert whole.mark.place.offset == 0, "a main lane is heard whole: only equal numbers tell"
 
 
 GREETING = b"\xff" + bytes(8) + b"\x7f" + bytes((3, 0)) + b"NULL".ljust(20, b"\0") + bytes(32)

@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from shared.events import Event
 from shared.runtime import lanes, wire
 from shared.runtime.lanes import Kinds
-from shared.runtime.records import Mark
+from shared.runtime.records import Mark, Place
 
 
 class Ear:
     """One lane we hear. `number` stands for its name in journals."""
 
     __slots__ = (
-        "behind", "deaf", "kinds", "lane", "mark", "more", "number", "schema", "speaker", "target",
-        "ticks", "time_ns", "wanted",
+        "behind", "deaf", "kinds", "lane", "mark", "more", "number", "passing", "schema", "speaker",
+        "target", "ticks", "time_ns", "wanted",
     )  # fmt: skip
 
     def __init__(self, lane: str, number: int, kinds: Kinds, mark: Mark) -> None:
@@ -36,6 +36,24 @@ class Ear:
         self.deaf = ""  # why we could misunderstand it
         self.schema = wire.FINGERPRINT  # of the speaker, as far as compared
         self.time_ns = 0
+        self.passing: tuple[tuple[int, int], Place] | None = None
+
+    def find_place(self, said: tuple[int, int], place: Place) -> None:
+        """Its speaker had said up to `said` (epoch, seq) when its journal ended at `place`.
+
+        A re-run reads on from the mark's place, so that must not lie behind what may still come.
+        Of ticks we hear a part, in a pipe of their own: a place is known to lie before all that is
+        to come once one of ours with a higher number was heard.
+        """
+        mark = self.mark
+        at = (mark.epoch, mark.seq)
+        if said == at:
+            mark.place = place
+        if not self.ticks:
+            return
+        if self.passing is not None and self.passing[0] <= at:
+            mark.place = max(mark.place, self.passing[1], key=lambda it: (it.day, it.offset))
+        self.passing = (said, place)
 
 
 Item = tuple[Ear, int, int, int, Event | None]

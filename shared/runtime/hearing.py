@@ -205,8 +205,8 @@ class Hearing:
             self.catch_up(ear, (beat.epoch, last))
         for lane, place in beat.places.items():
             other = self.ears.get(lane)
-            if other and (other.mark.epoch, other.mark.seq) == (beat.epoch, beat.seq.get(lane, 0)):
-                other.mark.place = Place(*place)
+            if other is not None:
+                other.find_place((beat.epoch, beat.seq.get(lane, 0)), Place(*place))
 
     def note_alive(self, frame: bytes) -> None:
         """Before its turn in the queue: a heartbeat proves life the moment it is here."""
