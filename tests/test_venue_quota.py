@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.units import SECOND
 from shared.venue.outcome import Reserve
-from shared.venue.quota import KEPT, SHARES, Quota, quota_of
+from shared.venue.quota import KEPT, LAST, SHARES, WINDOW, Quota, quota_of
 
 COMMON = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
 
@@ -91,3 +91,16 @@ def test_trading_stops_while_safety_can_still_answer_every_fill() -> None:
     assert quota.left(Reserve.TRADING, 200) == 0
     assert not quota.take(Reserve.TRADING, 200)
     assert quota.take(Reserve.SAFETY, 200)
+
+
+def test_exits_leave_the_last_requests_to_stops_and_closes() -> None:
+    """A sleeve that leaves and comes back all day never takes the stop of the next fill along."""
+    quota = Quota()
+    spent = 0
+    while quota.take(Reserve.EXIT, 0):
+        spent += 1
+    assert spent == 60 + 24 + 90 - LAST
+    assert quota.left(Reserve.SAFETY, 0) == LAST
+    assert all(quota.take(Reserve.SAFETY, 0) for _ in range(LAST))
+    assert not quota.take(Reserve.SAFETY, 0)
+    assert quota.left(Reserve.EXIT, WINDOW) == 60 + 24 + 90 - LAST

@@ -105,7 +105,7 @@ class Asker:
             stop_loss_ticks=word.stop_loss_ticks,
             take_profit_ticks=word.take_profit_ticks,
         )
-        reserve = Reserve.SAFETY if isinstance(word, PlaceReducing) else Reserve.TRADING
+        reserve = _reserve_of(word)
         found = await self.client.place(request, reserve, gate)
         outcome, text = told(found)
         order_id = getattr(found, "order_id", 0)
@@ -248,6 +248,15 @@ class Asker:
             if row.id == self.account_id:
                 return translate.account_row(row)
         raise Unusable(f"account {self.account_id} is not listed any more")
+
+
+def _reserve_of(word: PlaceOrder) -> Reserve:
+    """Whose requests an order uses. What the router places by itself (stops, the limits of a
+    flatten) has no deadline; an exit has that of its approval.
+    """
+    if not isinstance(word, PlaceReducing):
+        return Reserve.TRADING
+    return Reserve.EXIT if word.deadline_real_ns else Reserve.SAFETY
 
 
 def told(found: venue.Outcome[Any]) -> tuple[Outcome, str]:

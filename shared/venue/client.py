@@ -40,7 +40,7 @@ from shared.venue.quota import Quota
 READ_ATTEMPTS: Final = 3
 RETRY_FIRST_S: Final = 0.2
 CONNECTIONS: Final = 8
-URGENT: Final = (Reserve.SAFETY, Reserve.SENTINEL)
+URGENT: Final = (Reserve.SAFETY, Reserve.EXIT, Reserve.SENTINEL)
 SAFETY_QUIET_S: Final = 1.0  # a close does not wait a minute because a venue asked for quiet
 
 R = TypeVar("R", bound=Response)

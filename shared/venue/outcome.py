@@ -24,6 +24,7 @@ class Reserve(Enum):
     TRADING = "TRADING"
     RECONCILE = "RECONCILE"
     SAFETY = "SAFETY"  # cancels, closes, protective stops
+    EXIT = "EXIT"  # what a sleeve closes: from safety's share, but never its last
     SENTINEL = "SENTINEL"
     HISTORY = "HISTORY"  # bars: a window of their own at the venue
 

@@ -29,7 +29,11 @@ KEPT: Final = 30
 """Trading stops while so many are left in the common pot: every order that works may still fill,
 and a fill needs its stop placed and removed, also when safety has used up its own share.
 """
-_COMMON: Final = (Reserve.SAFETY, Reserve.RECONCILE, Reserve.TRADING)
+LAST: Final = 12
+"""A sleeve's own exits stop while so many are left: it may ask for one after the other all day, and
+what it holds has its stop, while a stop that is gone and a flatten have nobody else to ask.
+"""
+_COMMON: Final = (Reserve.SAFETY, Reserve.EXIT, Reserve.RECONCILE, Reserve.TRADING)
 
 
 class Quota:
@@ -52,6 +56,8 @@ class Quota:
         common = sum(self._shares[one] - self._count(one, now) for one in _COMMON)
         if reserve is Reserve.SAFETY:
             return max(0, common)
+        if reserve is Reserve.EXIT:
+            return max(0, common - min(LAST, self._shares[Reserve.SAFETY]))
         if reserve is Reserve.TRADING:
             common -= min(KEPT, self._shares[Reserve.SAFETY])
         return max(0, min(own, common))
