@@ -124,8 +124,7 @@ class Asker:
             limit_price=word.limit_price,
             stop_price=word.stop_price,
         )
-        reserve = Reserve.SAFETY if isinstance(word, ModifyProtection) else Reserve.TRADING
-        outcome, text = told(await self.client.modify(request, reserve, gate))
+        outcome, text = told(await self.client.modify(request, _reserve_of(word), gate))
         return ModifyAnswer(order_id=word.order_id, outcome=outcome, text=text)
 
     async def cancel(self, word: CancelOrder) -> CancelAnswer:
@@ -250,11 +249,11 @@ class Asker:
         raise Unusable(f"account {self.account_id} is not listed any more")
 
 
-def _reserve_of(word: PlaceOrder) -> Reserve:
-    """Whose requests an order uses. What the router places by itself (stops, the limits of a
-    flatten) has no deadline; an exit has that of its approval.
+def _reserve_of(word: PlaceOrder | ModifyOrder) -> Reserve:
+    """Whose requests an order or its change uses. What the router does by itself (stops, the
+    limits of a flatten) has no deadline; what a sleeve asked for has that of its approval.
     """
-    if not isinstance(word, PlaceReducing):
+    if not isinstance(word, (PlaceReducing, ModifyProtection)):
         return Reserve.TRADING
     return Reserve.EXIT if word.deadline_real_ns else Reserve.SAFETY
 

@@ -25,15 +25,20 @@ SHARES: Final[Mapping[Reserve, int]] = {
     Reserve.TRADING: 90,
     Reserve.HISTORY: 45,
 }
-KEPT: Final = 30
-"""Trading stops while so many are left in the common pot: every order that works may still fill,
-and a fill needs its stop placed and removed, also when safety has used up its own share.
+LEAVES: Final[Mapping[Reserve, int]] = {
+    Reserve.SAFETY: 0,
+    Reserve.EXIT: 30,
+    Reserve.RECONCILE: 30,
+    Reserve.TRADING: 45,
+}
+"""How many of the common pot each must leave, also when safety has used up its own share: every
+order that works may still fill, and a fill needs its stop placed and removed; a flatten of four
+contracts cancels openers, closes, cancels stops and targets and proves it, in about thirty. Exits
+and reads may be asked for all day, and what a sleeve holds has its stop meanwhile, while a stop
+that is gone and a flatten have nobody else to ask.
 """
-LAST: Final = 12
-"""A sleeve's own exits stop while so many are left: it may ask for one after the other all day, and
-what it holds has its stop, while a stop that is gone and a flatten have nobody else to ask.
-"""
-_COMMON: Final = (Reserve.SAFETY, Reserve.EXIT, Reserve.RECONCILE, Reserve.TRADING)
+_COMMON: Final = tuple(LEAVES)
+_BEYOND: Final = (Reserve.SAFETY, Reserve.EXIT)  # may use what the others have left
 
 
 class Quota:
@@ -54,13 +59,8 @@ class Quota:
         if reserve not in _COMMON:
             return max(0, own)
         common = sum(self._shares[one] - self._count(one, now) for one in _COMMON)
-        if reserve is Reserve.SAFETY:
-            return max(0, common)
-        if reserve is Reserve.EXIT:
-            return max(0, common - min(LAST, self._shares[Reserve.SAFETY]))
-        if reserve is Reserve.TRADING:
-            common -= min(KEPT, self._shares[Reserve.SAFETY])
-        return max(0, min(own, common))
+        common -= min(LEAVES[reserve], self._shares[Reserve.SAFETY])
+        return max(0, common if reserve in _BEYOND else min(own, common))
 
     def take(self, reserve: Reserve, now: Nanos) -> bool:
         """Spend one request; False, and nothing spent, when none is left."""
