@@ -145,6 +145,37 @@ def test_a_read_begins_only_if_it_can_end_and_leaves_room_for_a_close(
     assert ended.value.value.reason == "request budget SAFETY: 6 left, 7 needed"
 
 
+class Named(Frugal):
+    """A client that tells by its exception whose requests it was given."""
+
+    def _tell(self, request: object, reserve: Reserve, gate: object) -> None:
+        raise AssertionError(reserve.value)
+
+    place = modify = _tell
+
+
+@pytest.mark.parametrize(
+    ("place", "modify", "deadline_ns", "reserve"),
+    [
+        (w.PlaceOrder, w.ModifyOrder, 9, Reserve.TRADING),
+        (w.PlaceReducing, w.ModifyProtection, 9, Reserve.EXIT),
+        (w.PlaceReducing, w.ModifyProtection, 0, Reserve.SAFETY),
+    ],
+)
+def test_only_what_the_router_does_by_itself_uses_safetys_requests(
+    place: type[w.PlaceOrder], modify: type[w.ModifyOrder], deadline_ns: int, reserve: Reserve
+) -> None:
+    asker = Asker(cast(Any, Named()))
+    order = place(
+        tag="t", contract=M2K, side=Side.SELL, size=1, type=OrderType.MARKET,
+        deadline_real_ns=deadline_ns,
+    )  # fmt: skip
+    change = modify(order_id=1, contract=M2K, size=1, deadline_real_ns=deadline_ns)
+    for work in (asker.place(order, lambda: None), asker.modify(change, lambda: None)):
+        with pytest.raises(AssertionError, match=reserve.value):
+            work.send(None)
+
+
 def test_no_life_gives_a_name_of_one_before() -> None:
     """On a full disk a stop may be sent that the next life does not remember. Found by a World."""
     tags = []
