@@ -82,7 +82,10 @@ def environment_of(args: argparse.Namespace) -> Settings:
 
 
 def put_aside(var: Path, settings: Settings) -> None:
-    """`--fresh`: the old folder becomes `<var>.previous` (one is kept). Simulator only."""
+    """`--fresh`: the old folder becomes `<var>.previous` (one is kept). Simulator only.
+
+    The mark that keeps `var/log` in the repository stays where git looks for it.
+    """
     if not settings.simulated():
         raise CommandError(
             "--fresh forgets every order this account ever had; it exists on the simulator only",
@@ -92,6 +95,10 @@ def put_aside(var: Path, settings: Settings) -> None:
     if var.exists():
         shutil.rmtree(previous, ignore_errors=True)
         var.rename(previous)
+    mark = Path("log") / ".gitkeep"
+    if (previous / mark).exists():
+        (var / mark).parent.mkdir(parents=True)
+        (previous / mark).rename(var / mark)
 
 
 def make_folders(var: Path) -> None:
