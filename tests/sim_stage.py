@@ -33,6 +33,7 @@ MNQ = "CON.F.US.MNQ.Z26"
 M2K = "CON.F.US.M2K.Z26"
 ES = "CON.F.US.EP.Z26"
 STEP_NS = 20 * MILLISECOND
+UNAVAILABLE = "Trading is currently unavailable. The instrument is not in an active trading status."
 
 
 def settings_with(**changes: Any) -> Settings:
@@ -141,3 +142,28 @@ def recording(rows: list[tuple[str, int, int, int, int, int]], tick: float = 0.2
     for ts, *prices, volume in rows:
         lines.append(",".join([ts, *(str(price * tick) for price in prices), str(volume)]))
     return "\n".join(lines) + "\n"
+
+
+def begun() -> Bench:
+    made = Bench()
+    made.run(2)
+    return made
+
+
+def calm() -> Bench:
+    """A market that stands still enough for prices to be known ahead."""
+    made = Bench(regime="calm")
+    made.run(1)
+    return made
+
+
+def bars(bench: Bench, **wish: Any) -> Any:
+    base: dict[str, Any] = {
+        "contract_id": MES,
+        "start_time": "2026-11-17T00:00:00Z",
+        "end_time": "2026-11-19T00:00:00Z",
+        "unit": 2,
+        "unit_number": 1,
+        "limit": 10,
+    }
+    return bench.ask(venue.RetrieveBars(**{**base, **wish}))

@@ -10,17 +10,13 @@ import pytest
 from services.simulator.words import UserPush
 from shared.venue import words as venue
 from shared.venue.words import BracketModel
-from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, recording
+from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, calm, recording
 
 START = "2026-11-18T15:35:00Z"
 CODE = {"GatewayUserOrder": "order", "GatewayUserTrade": "trade"}
 
 
-@pytest.fixture
-def bench() -> Bench:
-    made = Bench(regime="calm")
-    made.run(1)
-    return made
+bench = pytest.fixture(calm)
 
 
 def cancel(bench: Bench, order_id: int) -> Any:

@@ -19,9 +19,9 @@ from services.simulator.words import FaultKind
 from shared import settings as house
 from shared.sections import SimulatedAccount
 from shared.venue import words as venue
+from tests.sim_lives import ACTS, assert_books_balance, words_of
 from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, recording, settings_with
 from tests.test_sim_brackets import cancel, live
-from tests.test_sim_core import ACTS, assert_books_balance, words_of
 
 
 def bench_of(**customs: Any) -> Bench:

@@ -19,8 +19,8 @@ from shared.units import SECOND
 from shared.venue import words as venue
 from shared.venue.times import time_ns, time_text
 from shared.venue.words import BracketModel
+from tests.sim_firm_stage import Court
 from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, settings_with
-from tests.test_sim_firm import Court
 
 POSITION_MODE = "Brackets cannot be used with Position Brackets. You must enable Auto OCO Brackets."
 TYPE = "Invalid order type specified"

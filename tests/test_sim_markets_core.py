@@ -27,8 +27,8 @@ from shared.sections import SimulatorFeed, SimulatorLatency
 from shared.units import MILLISECOND, SECOND
 from shared.venue import words as venue
 from shared.venue.times import time_ns
-from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, recording, settings_with
-from tests.test_sim_core import assert_books_balance, bars, play
+from tests.sim_lives import assert_books_balance, play
+from tests.sim_stage import ACCOUNT, MES, MNQ, Bench, bars, recording, settings_with
 
 CL = "CON.F.US.CLE.F27"
 ZN = "CON.F.US.TYA.Z26"

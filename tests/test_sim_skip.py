@@ -11,8 +11,8 @@ from shared.runtime import paths
 from shared.runtime.clock import ClockWriter, SharedClock
 from shared.units import HOUR, MINUTE, SECOND
 from shared.venue.times import time_ns
+from tests.sim_lives import assert_books_balance
 from tests.sim_stage import MES, Bench, recording
-from tests.test_sim_core import assert_books_balance
 
 NEXT_OPEN = time_ns("2026-11-18T17:00:00-06:00", "")
 
