@@ -25,6 +25,7 @@ from shared.core import Word
 from shared.settings import Settings
 from shared.units import MILLISECOND, SECOND
 from shared.venue import words as venue
+from shared.venue.times import time_ns
 from shared.venue.words import BracketModel, OrderModel
 
 ACCOUNT = 20_411_873
@@ -32,6 +33,7 @@ MES = "CON.F.US.MES.Z26"
 MNQ = "CON.F.US.MNQ.Z26"
 M2K = "CON.F.US.M2K.Z26"
 ES = "CON.F.US.EP.Z26"
+START = time_ns("2026-11-18T15:35:00Z", "start")
 STEP_NS = 20 * MILLISECOND
 UNAVAILABLE = "Trading is currently unavailable. The instrument is not in an active trading status."
 

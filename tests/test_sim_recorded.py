@@ -30,9 +30,9 @@ from shared.contracts import PRODUCTS
 from shared.domain.sessions import calendar
 from shared.units import DAY, MINUTE, SECOND
 from shared.venue.times import time_ns
+from tests.sim_stage import START
 
 HOURS = Hours(calendar(settings_module.load(env={}).session))
-START = time_ns("2026-11-18T15:35:00Z", "start")
 NQ = PRODUCTS["NQ"]
 HEADER = "ts,open,high,low,close,volume\n"
 GOOD = "2026-11-18T15:35:00Z,100,101,99.5,100.25,40\n"

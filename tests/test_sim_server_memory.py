@@ -13,7 +13,7 @@ from services.simulator.port_faults import KINDS, FaultOrder, WireFault, WireFau
 from services.simulator.port_memory import BadMemory, Memory
 from services.simulator.port_tokens import Mint
 from shared.runtime.exits import Exit
-from tests.test_sim_server_rest import stranger
+from tests.sim_rest_stage import stranger
 from tests.venue_stage import StageHost, settings
 
 KEY = b"k" * 32

@@ -9,7 +9,7 @@ import pytest
 
 from shared.sections import SimulatedAccount
 from tests.venue.stage import LONG_AGO, wait_for
-from tests.venue.test_orders import below, cancel, refused
+from tests.venue.wishes import below, cancel, refused
 
 SETTINGS = {
     "accounts": (
