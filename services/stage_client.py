@@ -9,6 +9,7 @@ logins. Everything that goes wrong between caller and venue goes wrong in `Line`
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +25,7 @@ from shared.venue.answers import ENDPOINT_OF, AnyResponse
 from shared.venue.client import READ_ATTEMPTS, SAFETY_QUIET_S, URGENT, R, VenueClient
 from shared.venue.client_http import BeforeSend
 from shared.venue.outcome import NotSent, Outcome, Reserve, Unknown, judged
-from shared.venue.quota import Quota
+from shared.venue.quota import WINDOW, Quota
 from shared.venue.words import Body, Request
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ TIMEOUT_NS = 5 * SECOND  # when a caller gives up
 LATE_NS_MAX = 4 * SECOND  # a request given up may be carried out so much later
 AGAIN_NS = SECOND // 5  # before a read is tried again
 QUIET_NS_MAX = 5 * SECOND  # what a 429 asks for
+MINUTE_MAX = 200  # requests the venue takes in a sliding minute, whoever of us sends them
 NOBODY = Credentials("simulated", "simulated")
 
 Then = Callable[[Any], None]
@@ -148,6 +150,7 @@ class Line:
         self.stage = stage
         self.calls: dict[int, tuple[Exchange, Then]] = {}
         self.count = 0
+        self.minute: deque[Nanos] = deque()  # when the venue took the last requests
         self.leaving: Callable[[Nanos, Exchange], None] | None = None
         """Told each request whose bytes leave us, whatever becomes of it."""
 
@@ -168,7 +171,10 @@ class Line:
         request = exchange.request
         mutates = ENDPOINT_OF[type(request)].mutates
         harm_ns = TIMEOUT_NS if mutates else READ_ATTEMPTS * (TIMEOUT_NS + SECOND)
-        if stage.happens(weather.request_lost, harm_ns):
+        if exchange.reserve is not Reserve.HISTORY and self._beyond_the_minute():
+            exchange.client.be_quiet(stage.world.now_ns, QUIET_NS_MAX)
+            self._later(stage.delay(), then, Unknown("HTTP 429"))
+        elif stage.happens(weather.request_lost, harm_ns):
             self._later(TIMEOUT_NS, then, Unknown("no answer"))
         elif stage.happens(weather.too_many, harm_ns):
             quiet_ns = stage.dice.randint(SECOND, QUIET_NS_MAX)
@@ -187,6 +193,16 @@ class Line:
         else:
             call_id = self._call(request, stage.delay())
             self.calls[call_id] = (exchange, then)
+
+    def _beyond_the_minute(self) -> bool:
+        """Whether the venue has taken all it takes in a minute; else it takes one more."""
+        minute, now_ns = self.minute, self.stage.world.now_ns
+        while minute and minute[0] <= now_ns - WINDOW:
+            minute.popleft()
+        if len(minute) >= MINUTE_MAX:
+            return True
+        minute.append(now_ns)
+        return False
 
     def _refused(self, request: Body) -> Outcome[Any]:
         endpoint = ENDPOINT_OF[type(request)]

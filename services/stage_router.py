@@ -74,6 +74,8 @@ class RouterSide:
                 self.broken("dropped on purpose", self.stage.delay())
             elif isinstance(word, words.KnowHalt):
                 self.halt_no = max(self.halt_no, word.halt_no)
+            elif isinstance(word, words.KnowSpent):
+                self.asker.client.recall(word.spent, now_ns)
             elif isinstance(word, words.ReportProgress):
                 self._report(word)
 

@@ -59,6 +59,10 @@ class Unusable(Exception):
     """A read that proves nothing; the message says why."""
 
 
+class Unsent(Unusable):
+    """The request never left this computer."""
+
+
 class Asker:
     """The venue's side of the port: requests of one account through one client."""
 
@@ -176,7 +180,7 @@ class Asker:
         """Orders, then positions, then trades, then the account: all of it or nothing."""
         reserve = Reserve.SAFETY if word.urgent else Reserve.RECONCILE
         if why := self._too_dear(word, reserve):
-            return Unread(read_id=word.read_id, reason=why)
+            return Unread(read_id=word.read_id, reason=why, left=False)
         try:
             orders = await self._orders(word, reserve)
             held = usable(await self.client.positions(self.account_id, reserve), "positions")
@@ -184,7 +188,8 @@ class Asker:
             trades = await self._trades(word, reserve)
             account = await self._account(reserve) if word.account else None
         except (Unusable, ValueError) as error:
-            return Unread(read_id=word.read_id, reason=str(error)[:200])
+            left = not isinstance(error, Unsent)
+            return Unread(read_id=word.read_id, reason=str(error)[:200], left=left)
         return Books(
             read_id=word.read_id,
             orders=orders,
@@ -271,7 +276,9 @@ def told(found: venue.Outcome[Any]) -> tuple[Outcome, str]:
 
 
 def usable(found: venue.Outcome[Any], what: str) -> Any:
-    """The response of a read. Raises Unusable."""
+    """The response of a read. Raises Unusable, Unsent."""
+    if isinstance(found, venue.NotSent):
+        raise Unsent(f"{what}: {found.why}")
     if not isinstance(found, venue.Answered):
         raise Unusable(f"{what}: {found.why}")
     if not found.ok:

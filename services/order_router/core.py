@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.order_router import difference, exits, flatten, outbox, protection, reconcile
+from services.order_router import difference, exits, flatten, outbox, protection, reconcile, spent
 from services.order_router.desk import Desk
 from services.order_router.fold import see_order
 from services.order_router.life import GOVERNOR, Life
@@ -154,6 +154,8 @@ class Router:
         desk = self.desk
         desk.now_ns, desk.out = now_ns, []
         desk.state.step += 1
+        if type(event) in spent.ANSWERS:
+            spent.note(desk.state, now_ns, event)
         handler(event)
         self._settle()
         return desk.out

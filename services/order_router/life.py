@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.order_router import flatten, outbox, protection, reconcile, trades
+from services.order_router import flatten, outbox, protection, reconcile, spent, trades
 from services.order_router.desk import Desk
 from services.order_router.fold import happen
 from services.order_router.memory import NEVER, Order
@@ -19,6 +19,7 @@ from services.order_router.words import (
     AccountsSeen,
     Join,
     KnowHalt,
+    KnowSpent,
     Link,
     Outcome,
     Reconnect,
@@ -82,6 +83,8 @@ class Life:
             if event.changed:
                 book.told = trades.NEVER_TOLD
         self._forget_real_time()
+        if cost := spent.ages(state, desk.now_ns):
+            desk.say(KnowSpent(spent=cost))
 
     def _is_made_up(self, order: Order) -> bool:
         """Whether only our code, told again, sent it: nothing of it is on record. What memory held

@@ -217,6 +217,13 @@ class Saga(Struct):
     proof_begin: int = 0
 
 
+class Spent(Struct, array_like=True):
+    """Requests that left shortly before this market time."""
+
+    until_ns: Nanos
+    requests: int
+
+
 class State(Struct):
     """All memory of the router."""
 
@@ -273,4 +280,5 @@ class State(Struct):
     stopping: bool = False
     status: tuple[VenueState, int, str] | None = None
     status_real_ns: Nanos = 0
+    spent: list[Spent] = []  # of the last minute
     told_from: int = 0  # only while the past is told by other code: the step of the memory it had

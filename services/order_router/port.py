@@ -22,6 +22,7 @@ from services.order_router.words import (
     FlattenRequested,
     Join,
     KnowHalt,
+    KnowSpent,
     Link,
     ModifyOrder,
     PlaceOrder,
@@ -128,6 +129,8 @@ class RouterPort:
         match word:
             case KnowHalt(halt_no=halt_no):
                 self._halt_no = max(self._halt_no, halt_no)
+            case KnowSpent():
+                asker.client.recall(word.spent, time.monotonic_ns())
             case Join():
                 asker.account_id = word.account_id
                 self._join(word, asker.client)

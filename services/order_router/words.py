@@ -54,6 +54,15 @@ class KnowHalt(Word, frozen=True, kw_only=True):
     halt_no: int
 
 
+class KnowSpent(Word, frozen=True, kw_only=True):
+    """Requests of the life before this one that the venue still counts: how many nanoseconds of
+    market time ago, and how many.
+    """
+
+    reducing: ClassVar[bool] = True
+    spent: tuple[tuple[Nanos, int], ...]
+
+
 class PlaceOrder(Word, frozen=True, kw_only=True):
     """Send an order. Prices in ticks, bracket distances positive ticks, 0 for none.
 
@@ -235,10 +244,13 @@ class Books(Word, frozen=True, kw_only=True):
 
 
 class Unread(Word, frozen=True, kw_only=True):
-    """Read `read_id` brought nothing, or not everything: it proves nothing."""
+    """Read `read_id` brought nothing, or not everything: it proves nothing. `left`: a request of it
+    may have left this computer.
+    """
 
     read_id: int
     reason: str
+    left: bool = True
 
 
 class FlattenRequested(Word, frozen=True, kw_only=True):
@@ -250,7 +262,7 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
 
 
 WORDS: tuple[type[Word], ...] = (
-    Join, Reconnect, KnowHalt, PlaceOrder, PlaceReducing, CancelOrder, ModifyOrder,
+    Join, Reconnect, KnowHalt, KnowSpent, PlaceOrder, PlaceReducing, CancelOrder, ModifyOrder,
     ModifyProtection, CloseContract, AskPrice, ReadBooks, ReportProgress,
     AccountsSeen, Link, OrderSeen, TradeSeen, PositionSeen, AccountSeen,
     PlaceAnswer, CancelAnswer, ModifyAnswer, CloseAnswer, PriceSeen, Books, Unread,

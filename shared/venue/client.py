@@ -13,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
 import aiohttp
 import msgspec
 
 from shared.settings import Credentials
+from shared.units import Nanos
 from shared.venue import answers, words
 from shared.venue.answers import ENDPOINT_OF, Response
 from shared.venue.client_http import (
@@ -82,6 +84,10 @@ class VenueClient:
 
     def quota_left(self, reserve: Reserve = Reserve.TRADING) -> int:
         return self._quota.left(reserve, time.monotonic_ns())
+
+    def recall(self, spent: Iterable[tuple[Nanos, int]], now: Nanos) -> None:
+        """Requests of an earlier life, see `Quota.recall`."""
+        self._quota.recall(spent, now)
 
     async def close(self) -> None:
         await self._keeper.close()

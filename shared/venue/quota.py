@@ -10,7 +10,7 @@ belongs to safety.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from shared.units import SECOND, Nanos
@@ -73,6 +73,14 @@ class Quota:
         """The last request taken never left."""
         if self._spent[reserve]:
             self._spent[reserve].pop()
+
+    def recall(self, spent: Iterable[tuple[Nanos, int]], now: Nanos) -> None:
+        """What a life before this one sent: how long ago in nanoseconds of market time, and how
+        many. It counts for everybody; whose share it was is forgotten.
+        """
+        past = [now - int(age / self._pace) for age, count in spent for _ in range(count)]
+        safety = self._spent[Reserve.SAFETY]
+        self._spent[Reserve.SAFETY] = deque(sorted([*safety, *past]))
 
     def _count(self, reserve: Reserve, now: Nanos) -> int:
         spent = self._spent[reserve]

@@ -363,7 +363,7 @@ class Bench:
                 self.arriving.append(w.Link(up=True))
             elif isinstance(word, w.Reconnect):
                 self.arriving += [w.Link(up=False, reason="dropped"), w.Link(up=True)]
-            elif isinstance(word, w.KnowHalt):
+            elif isinstance(word, (w.KnowHalt, w.KnowSpent)):
                 pass
             elif isinstance(word, Word):
                 self.requests.append(word)
