@@ -3,13 +3,14 @@
     python -m tests.mutate_rules                 # everything, a minute
     python -m tests.mutate_rules gap loss        # only what has one of these in its name
 
-What is broken: every check of the governor's tuples, every row of its table of latches, every line
-of loss and gain, every function of `shared/domain/rules` that compares, whatever the governor does
-unasked (`ACTS`), and every setting that has a tighter side. How: its body is gone, one of its
-conditions is never met, one of its comparisons is off by the boundary, a number in it is twice as
-large, a latch does not bind, does not flatten, is cleared by anything, a setting is looser than it
-says. All in this process, by exchanging code objects: no file is touched. Which tests are asked
-stands in `GUARDS`; those that name the rule come first.
+What is broken: every check of the governor's tuples and its place in those of changes, every row
+of its table of latches, every line of loss and gain, every function of `shared/domain/rules` that
+compares, whatever the governor does unasked (`ACTS`), and every setting that has a tighter side.
+How: its body is gone, one of its conditions is never met, one of its comparisons is off by the
+boundary, a number in it is twice as large, it is left out of its tuple, a latch does not bind, does
+not flatten, is cleared by anything, a setting is looser than it says. All in this process, by
+exchanging code objects: no file is touched. Which tests are asked stands in `GUARDS`; those that
+name the rule come first.
 
 Prints rule, mutation and the test that caught it; ends with 2 when one survives. What may survive,
 and why, stands in `ALIKE`.
@@ -42,6 +43,7 @@ from services.risk_governor import (
     equity,
     exposure,
     habits,
+    intents,
     latches,
     levels,
     limits,
@@ -58,7 +60,7 @@ COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotati
 GOVERNOR: Final = (
     "test_governor_checks", "test_governor_pretrade", "test_governor_gap", "test_governor_firm",
     "test_governor_layers", "test_governor_allocation", "test_governor_edges",
-    "test_governor_funds", "test_sharing",
+    "test_governor_funds", "test_governor_changes", "test_sharing",
 )  # fmt: skip
 LATCHES: Final = (
     "test_governor_latches", "test_governor_levels", "test_governor_layers", "test_governor_day",
@@ -92,6 +94,8 @@ ALIKE: Final[dict[str, str]] = {
     " `today.opens_ns <= draft.now_ns <= today.no_entries_ns`": _LATER,
     "latch new_day: cleared by the next day": "the next day's proof ends it by name",
     "latch difference: cleared by the next day": "a day begins only where nothing differs",
+    "check day_has_quotes_left: `count + draft.working() > limit` as"
+    " `count + draft.working() >= limit`": "it only says whether to look closer",
     "account.needed_profit: `best <= 0` as `best < 0`": _LATER,
     "caps.weight: `lots >= 0` as `lots > 0`": _EQUAL,
     "consistency.share_percent: `best > 0` as `best >= 0`": _EQUAL,
@@ -372,6 +376,7 @@ def of_acts() -> Iterator[Mutant]:
 def everything() -> Iterator[Mutant]:
     """Every way to break every rule, in the order of the table."""
     yield from of_checks()
+    yield from of_tuples()
     yield from of_latches()
     yield from of_lines()
     yield from of_rules()
@@ -384,6 +389,24 @@ def mutants(names: Sequence[str] = ()) -> Iterator[Mutant]:
     for mutant in everything():
         if mutant.name not in ALIKE and (not names or any(it in mutant.rule for it in names)):
             yield mutant
+
+
+def of_tuples() -> Iterator[Mutant]:
+    """Every rule of a change, and of a stop moved away, no longer asked there."""
+
+    def shortened(tuple_name: str, left: tuple[Any, ...]) -> Callable[[], None]:
+        whole = getattr(intents, tuple_name)
+        setattr(intents, tuple_name, left)
+        return lambda: setattr(intents, tuple_name, whole)
+
+    for tuple_name in ("MODIFY_CHECKS", "LOOSEN_CHECKS"):
+        whole = getattr(checks, tuple_name)
+        for check in whole:
+            left = tuple(one for one in whole if one is not check)
+            yield Mutant(
+                "check", f"check {check.__name__}", f"left out of {tuple_name}",
+                lambda tuple_name=tuple_name, left=left: shortened(tuple_name, left),  # type: ignore[misc]
+            )  # fmt: skip
 
 
 def of_checks() -> Iterator[Mutant]:

@@ -54,8 +54,11 @@ def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def day_has_quotes_left(mind: Mind, draft: Draft) -> Refusal | None:
-    """A maker's budget: contracts already traded by quotes today, this order's size counted."""
+    """A maker's budget: contracts that quotes traded today, those working and this order's."""
     if draft.purpose is not QUOTE:
         return None
     limit, count = mind.limits.given.quoted_per_day, mind.state.quoted_today + draft.size
+    if count + draft.working() > limit:  # else it fits whatever works, and nobody has to look
+        orders = mind.state.orders.values()
+        count += sum(order.leaves() for order in orders if order.purpose is QUOTE)
     return (VetoRule.QUOTED_PER_DAY, limit, count, "") if count > limit else None

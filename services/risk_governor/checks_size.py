@@ -41,6 +41,13 @@ def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
 
 
+def held_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
+    """Of a stop moved away: what is held there may lose what one trade may. In recovery half."""
+    limit, risk = mind.limits.trade_risk, draft.own.held
+    limit = limit // 2 if in_recovery(mind) else limit
+    return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
+
+
 def open_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     limit, risk = mind.limits.open_risk, draft.open_risk
     return (VetoRule.OPEN_RISK, limit, risk, "") if risk > limit else None

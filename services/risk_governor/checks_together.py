@@ -96,8 +96,9 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def contracts_are_left(mind: Mind, draft: Draft) -> Refusal | None:
-    """Contracts of the account today, this order's counted."""
-    limit, count, day = mind.limits.given.pretrade.contracts_per_day, draft.size, mind.state.day
+    """Contracts of the account today, this order's and all that work counted."""
+    limit, day = mind.limits.given.pretrade.contracts_per_day, mind.state.day
+    count = draft.size + draft.working()
     for conduct in mind.state.conduct.values():
         if conduct.day == day:
             count += conduct.traded

@@ -76,6 +76,10 @@ class Draft:
         self.open_risk: Micros = self.others.risk + self.risk
         self.worst_loss: Micros = self.open_risk + self.others.beyond + self.worst * own.rates.tick
 
+    def working(self) -> Lots:
+        """Contracts of every order that may still trade, but stops: of all sleeves and purposes."""
+        return self.others.working + self.own.buys + self.own.sells
+
     def inputs(self) -> dict[str, int]:
         """What the rules knew, by name; `..._usd` are micro-dollars. For the veto's reader."""
         known = {"position": self.own.position, "buys": self.own.buys, "sells": self.own.sells}

@@ -262,6 +262,7 @@ def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
         veto(mind, intent, refusal)
         return
     count_approval(mind, now_ns, intent.sleeve)
+    _count_nearer(mind, order, intent)
     answer(
         mind,
         intent,
@@ -276,6 +277,15 @@ def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
             stop_price=intent.stop_price,
         ),
     )
+
+
+def _count_nearer(mind: Mind, order: Order, intent: ModifyIntent) -> None:
+    """From now on a limit counts at the nearer of its two prices, so that nothing is approved to
+    meet it on its way; the router's next update says where it is."""
+    old, new = order.limit_price, intent.limit_price
+    if old is not None and new is not None and (new - old) * order.side > 0:
+        order.limit_price = new
+        mind.forget(order.contract)
 
 
 def _wrong_prices(order: Order, intent: ModifyIntent) -> str:

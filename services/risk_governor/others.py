@@ -18,18 +18,20 @@ class Others:
 
     `beyond` is what leaving an allowance farther on costs, `gap` what the declared gap would cost,
     each contract against us, `leaving` what it costs to have nothing at risk, `net` of the session
-    (None: nobody can say), `unknown` orders of unknown outcome. `same` are contracts of the same
+    (None: nobody can say), `unknown` orders of unknown outcome, `working` contracts of orders that
+    are no stops. `same` are contracts of the same
     product in other months; `long_worth` and `short_worth`, at the ask, of the same group, where
     `unpriced` names a contract without a quote.
     """
 
     __slots__ = (
         "_margin", "_of", "_rows", "beyond", "gap", "leaving", "long_worth", "net", "risk", "same",
-        "short_worth", "tenths", "unknown", "unpriced",
+        "short_worth", "tenths", "unknown", "unpriced", "working",
     )  # fmt: skip
 
     def __init__(self, found: dict[str, Exposure], own: Exposure) -> None:
         risk = beyond = gap = leaving = tenths = same = unknown = long_worth = short_worth = 0
+        working = 0
         net: Micros | None = 0
         kind, self.unpriced = own.kind, ""
         self._rows = tuple(one for one in found.values() if one.contract != own.contract)
@@ -37,6 +39,7 @@ class Others:
             net = None if net is None or one.net is None else net + one.net
             leaving += one.leaving
             unknown += one.unknown
+            working += one.buys + one.sells
             worst = one.worst
             if not worst:
                 continue
@@ -59,6 +62,7 @@ class Others:
         self.leaving: Micros = leaving
         self.tenths: int = tenths
         self.unknown: int = unknown
+        self.working: Lots = working
         self.same: Lots = same
         self.long_worth: Micros = long_worth
         self.short_worth: Micros = short_worth

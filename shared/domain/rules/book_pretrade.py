@@ -61,7 +61,7 @@ PRETRADE: Final = (
     Entry(
         rule="CONTRACTS_PER_DAY",
         name="Day's contracts used up",
-        what="Counts the contracts the account traded today, this order's with them.",
+        what="Counts the contracts the account traded today, those that work and this order's.",
         why="The firm reviews accounts that trade in bulk.",
         clears="a smaller order, or 17:00 CT",
         unit="contracts",

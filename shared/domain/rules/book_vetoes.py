@@ -152,7 +152,8 @@ VETOES: Final = (
     Entry(
         rule="TRADE_RISK",
         name="Trade risks too much",
-        what="Limits what one trade loses at its stop, slippage and fees included.",
+        what="Limits what one trade loses at its stop, slippage and fees included, also where the"
+        " stop is moved away later.",
         why="One wrong trade must not decide a day.",
         clears="a smaller order or a nearer stop",
         unit="usd",
@@ -210,7 +211,7 @@ VETOES: Final = (
     Entry(
         rule="QUOTED_PER_DAY",
         name="Quotes' budget used up",
-        what="Counts contracts traded by quotes today; at the limit quotes only reduce.",
+        what="Counts contracts that quotes traded today or may; at the limit quotes only reduce.",
         why="The firm forbids farming fills in seconds and in bulk.",
         clears="17:00 CT",
         unit="contracts",
