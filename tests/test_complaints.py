@@ -57,7 +57,8 @@ from shared.venue.codes import VenueOrderStatus as Status
 from shared.venue.times import time_ns
 from tests import test_gateway_silence, test_router_interleavings, test_sessions
 from tests.governor_stage import BUY, MNQ, Stage, wide
-from tests.support.router_venue import M2K, Bench
+from tests.support.router_bench import Bench
+from tests.support.router_venue import M2K
 
 UNPROTECTED_S = settings_of().risk_governor.unprotected_real_s
 

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from services.order_router import words as w
 from shared.events import Choice, DifferenceChoice, Fill, OrderState, Purpose, Side, VenueState
 from shared.units import SECOND
-from tests.support.router_venue import ACCOUNT, M2K, MNQ, Bench
+from tests.support.router_bench import Bench
+from tests.support.router_venue import ACCOUNT, M2K, MNQ
 
 
 def differing(lots: int = 1) -> Bench:

@@ -22,7 +22,8 @@ from services.order_router import words as w
 from services.order_router.memory import HUMAN
 from shared.core import Word
 from shared.events import Fill, OrderState, OrderType, Purpose, Side, VenueState
-from tests.support.router_venue import M2K, MNQ, Bench, Storm
+from tests.support.router_bench import Bench, Storm
+from tests.support.router_venue import M2K, MNQ
 from tests.test_router_interleavings import hear, lost, take, under_way
 from tests.test_router_storms import clear_up, trade_a_bit, trouble_a_bit
 

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from services.order_router import words as w
 from shared.core import Word
 from shared.events import CancelApproved, OrderState, OrderType, Side, VenueState
-from tests.support.router_venue import MNQ, Bench
+from tests.support.router_bench import Bench
+from tests.support.router_venue import MNQ
 
 FOUR = ("hub order", "hub trade", "answer", "snapshot")
 ORDERS = tuple(permutations(FOUR))

@@ -20,7 +20,7 @@ from shared.lab.accidents import Accidents
 from shared.units import SECOND
 from shared.venue.outcome import Reserve
 from shared.venue.quota import WINDOW, Quota
-from tests.support.router_venue import Bench
+from tests.support.router_bench import Bench
 from tests.test_router_port import PortHost, StageHost, a_place, placed, run
 
 POT = 60 + 24 + 90

@@ -14,7 +14,8 @@ from services.order_router.asking import Asker
 from shared.core import Word
 from shared.events import FlattenStage, OrderState, OrderType, Side
 from shared.venue.outcome import Reserve
-from tests.support.router_venue import M2K, Bench
+from tests.support.router_bench import Bench
+from tests.support.router_venue import M2K
 
 PER_SECOND_MAX = 24
 """Requests a second that may be tried in vain: six kinds of wish, four pulses."""

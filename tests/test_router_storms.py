@@ -20,7 +20,8 @@ from shared.events import (
     Scope,
     Side,
 )
-from tests.support.router_venue import M2K, MNQ, Bench, Storm
+from tests.support.router_bench import Bench, Storm
+from tests.support.router_venue import M2K, MNQ
 
 SLEEVES = {MNQ: "trend", M2K: "market_maker"}
 

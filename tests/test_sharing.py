@@ -1,4 +1,4 @@
-"""Several sleeves in one contract: books that add up, exits of one's own, one stop for the net."""
+"""Several sleeves in one contract: books that add up, exits of one's own, one owner per part."""
 
 from __future__ import annotations
 
@@ -25,35 +25,31 @@ from shared.domain.sharing import (
     trade_of,
 )
 from shared.events import (
-    Event,
-    Fill,
-    FlattenStage,
     OrderApproved,
     OrderState,
     OrderType,
     OrderUpdate,
-    PositionUpdate,
     Purpose,
     Quote,
-    Scope,
-    Side,
     Started,
     VetoRule,
 )
 from shared.settings import Settings, SettingsError, load
 from tests.governor_stage import BUY, MNQ, SELL, Stage, passed, refused, wide
+from tests.sharing_stage import A, B, holds
 from tests.sleeves_stage import Stage as StageOfSleeves
 from tests.sleeves_stage import settings_for
-from tests.support.router_venue import Bench
-from tests.test_router_flatten import flatten, stages
 
-A, B = "trend", "mean_reversion"
 SHARE = {"MNQ": (A, B)}
+
 
 # -- whose a trade is ------------------------------------------------------------------------------
 
+
 OWNERS = st.sampled_from([A, B, "tail_hedge", HAND])
+
 SHARES = st.dictionaries(OWNERS, st.integers(-5, 5).filter(bool), max_size=4)
+
 SIGNED = st.integers(-9, 9).filter(bool)
 
 
@@ -148,13 +144,6 @@ def shared(**risk: Any) -> Settings:
 @pytest.fixture
 def stage() -> Stage:
     return Stage(shared()).opened()
-
-
-def holds(stage: Stage, sleeve: str, side: Side, size: int = 1, stop: int = 40) -> OrderApproved:
-    order = passed(stage.ask(sleeve, side, size, stop_loss_ticks=stop))
-    stage.filled(order, stage.prices[MNQ] + (1 if side is BUY else 0))
-    stage.covered(MNQ)
-    return order
 
 
 def test_two_sleeves_hold_one_contract_against_each_other(stage: Stage) -> None:
@@ -293,156 +282,6 @@ def test_a_recorded_approval_brings_the_sharing_back(stage: Stage) -> None:
     other.governor.recall(other.now, said)
     assert refused(other.ask(B, SELL)) is VetoRule.CONTRACT_OWNED
     assert other.governor.mind.state.shared[MNQ].sleeves == ()
-
-
-# -- the router ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench().start().run(1)
-
-
-def enter(bench: Bench, sleeve: str, side: Side, size: int = 1, stop: int = 40) -> None:
-    bench.enter(side, size, sleeve=sleeve, shared=True, stop_loss_ticks=stop)
-    bench.run(1)
-
-
-def shares(bench: Bench) -> dict[str, int]:
-    return bench.router.desk.book(MNQ).shares
-
-
-def stops(bench: Bench) -> list[tuple[int, int, int | None]]:
-    """(side, lots, price) of every order that works."""
-    live = bench.router.desk.live(MNQ)
-    return [(int(o.side), o.left, o.stop_price) for o in live]
-
-
-def fills(said: list[Event]) -> list[tuple[str, int, int]]:
-    return [(f.sleeve, f.side * f.size, f.fee) for f in said if isinstance(f, Fill)]
-
-
-def test_one_stop_stands_for_the_net_position_at_the_tightest_price(bench: Bench) -> None:
-    price = bench.venue.prices[MNQ]
-    enter(bench, A, Side.BUY, 2, stop=40)
-    assert stops(bench) == [(-1, 2, price - 40)]
-    enter(bench, B, Side.BUY, 1, stop=20)
-    assert stops(bench) == [(-1, 3, price - 20)]
-    bench.exit(Side.SELL, 1, sleeve=B, shared=True)
-    bench.run(1)
-    assert stops(bench) == [(-1, 2, price - 40)]
-
-
-def test_the_stop_follows_an_exit_that_turns_the_net_position(bench: Bench) -> None:
-    price = bench.venue.prices[MNQ]
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1, stop=30)
-    assert stops(bench) == [(-1, 1, price - 40)]
-    bench.exit(Side.SELL, 2, sleeve=A, shared=True)
-    bench.run(1)
-    assert shares(bench) == {B: -1}
-    assert stops(bench) == [(1, 1, price + 30)]
-    told = [e for e in bench.said if isinstance(e, PositionUpdate)][-1]
-    assert (told.position, told.protected) == (-1, 1)
-
-
-def test_a_net_stop_that_fills_ends_every_book_at_its_price(bench: Bench) -> None:
-    price = bench.venue.prices[MNQ]
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1)
-    bench.said.clear()
-    bench.venue.move(MNQ, price - 50)
-    bench.run(1)
-    told = fills(bench.said)
-    assert [(owner, lots) for owner, lots, _ in told] == [(A, -2), (B, 1)]
-    assert [bool(fee) for *_, fee in told] == [True, False], "only the trade's side pays"
-    assert shares(bench) == {}
-    assert stops(bench) == []
-
-
-def test_an_exit_of_one_leaves_the_part_of_the_other(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 2)
-    assert (shares(bench), stops(bench)) == ({A: 2, B: -2}, [])
-    bench.exit(Side.BUY, 2, sleeve=B, shared=True)
-    bench.run(1)
-    assert shares(bench) == {A: 2}
-    assert [lots for _, lots, _ in stops(bench)] == [2]
-
-
-@pytest.mark.parametrize("sizes", [(2, 1), (2, 2), (1, 3)])
-def test_a_flatten_leaves_nothing_in_any_book(bench: Bench, sizes: tuple[int, int]) -> None:
-    enter(bench, A, Side.BUY, sizes[0])
-    enter(bench, B, Side.SELL, sizes[1])
-    flatten(bench)
-    bench.run(4)
-    assert shares(bench) == {}
-    assert stops(bench) == []
-    assert stages(bench)[-1] == FlattenStage.FLAT.value
-
-
-@pytest.mark.parametrize("other", [-1, -2, 1])
-def test_a_flatten_of_one_sleeve_leaves_the_part_of_the_other(bench: Bench, other: int) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.BUY if other > 0 else Side.SELL, abs(other))
-    bench.exit(Side.SELL, 1, sleeve=A, shared=True)
-    flatten(bench, Scope.SLEEVE, sleeve=A)
-    bench.run(4)
-    assert stages(bench)[-1] == FlattenStage.FLAT.value
-    assert shares(bench) == {B: other}
-    assert [-side * lots for side, lots, _ in stops(bench)] == [other]
-
-
-def test_the_other_trades_on_while_one_is_flattened(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1)
-    flatten(bench, Scope.SLEEVE, sleeve=A)
-    mine = bench.exit(Side.SELL, 2, sleeve=A, shared=True)
-    other = bench.exit(Side.BUY, 1, sleeve=B, shared=True)
-    assert bench.updates(mine.intent_id)[-1].reason == "a flatten is under way"
-    assert bench.updates(other.intent_id)[-1].state is OrderState.SENT
-    bench.run(4)
-    assert shares(bench) == {}
-
-
-def test_a_part_is_not_closed_twice_beside_an_unknown_exit(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1)
-    bench.exit(Side.SELL, 2, sleeve=A, shared=True)
-    bench.arriving.append(bench.lost(bench.requests.pop(0)))
-    flatten(bench, Scope.SLEEVE, sleeve=A)
-    bench.run(3)
-    assert shares(bench)[A] == 2, "the venue may have carried it out: it waits for the proof"
-    bench.run(20)
-    assert shares(bench) == {B: -1}
-
-
-def test_a_restart_at_any_point_gives_the_same_books(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2, stop=33)
-    enter(bench, B, Side.SELL, 1)
-    bench.restart()
-    bench.run(1)
-    assert shares(bench) == {A: 2, B: -1}
-    assert [price for _, _, price in stops(bench)] == [bench.venue.prices[MNQ] - 33]
-
-
-def test_other_code_keeps_the_books_it_is_told_of(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1)
-    bench.venue.move(MNQ, bench.venue.prices[MNQ] - 50)
-    bench.run(1)
-    enter(bench, B, Side.SELL, 1)
-    bench.restart(changed=True)
-    bench.run(2)
-    assert shares(bench) == {B: -1}
-
-
-def test_a_hand_that_sells_closes_whoever_is_long(bench: Bench) -> None:
-    enter(bench, A, Side.BUY, 2)
-    enter(bench, B, Side.SELL, 1)
-    bench.venue.human(MNQ, -2)
-    bench.run(1)
-    assert shares(bench) == {B: -1}
 
 
 # -- the host --------------------------------------------------------------------------------------
