@@ -26,7 +26,8 @@ class Core(Protocol):
     `PeerBack`; asked once its memory is back.
 
     A class may also offer `tick_roots`: the products whose ticks are to reach it, instead of all
-    the gateway has.
+    the gateway has; and `acts_on_ticks`: False if no wish of it is ever the answer to a tick, which
+    may then come a few milliseconds later.
     """
 
     subscribes: Mapping[str, tuple[type[Event], ...]]

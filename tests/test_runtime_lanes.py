@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cast import build
-from shared.events import TICKS, Bar, Depth, Event, Gap, Quote, Trade
+from shared.events import TICKS, Bar, Depth, Event, Gap, OrderIntent, Quote, Trade
+from shared.runtime import bus as the_bus
 from shared.runtime import lanes, paths, wire
 from shared.runtime.bus import Bus
 from shared.runtime.ears import Ear
@@ -154,7 +156,7 @@ def test_strange_products_do_not_fill_the_memory() -> None:
 def test_in_our_cast_only_who_acts_is_prompt() -> None:
     settings = load()
     cores: dict[str, Any] = {name: build(name, settings) for name in (
-        "sleeve_trend", "risk_governor", "order_router",
+        "sleeve_trend", "sleeve_market_maker", "risk_governor", "order_router",
     )}  # fmt: skip
     prompt = {
         (name, lane)
@@ -162,7 +164,8 @@ def test_in_our_cast_only_who_acts_is_prompt() -> None:
         for lane, kinds in lanes.heard_by(name, core).items()
         if lanes.is_prompt(core, lane, kinds.values())
     }
-    assert ("sleeve_trend", "market_data_gateway.ticks") in prompt
+    assert ("sleeve_market_maker", "market_data_gateway.ticks") in prompt
+    assert ("sleeve_trend", "market_data_gateway.ticks") not in prompt, "it acts on bars alone"
     assert ("order_router", "risk_governor") in prompt
     assert ("risk_governor", "sleeve_trend") in prompt
     assert ("risk_governor", "market_data_gateway.ticks") not in prompt
@@ -170,6 +173,94 @@ def test_in_our_cast_only_who_acts_is_prompt() -> None:
     root = settings.sleeves["trend"].root
     assert lanes.roots_of(cores["sleeve_trend"]) == (root,)
     assert lanes.roots_of(cores["risk_governor"]) == ()
+
+
+def test_who_watches_targets_acts_on_ticks() -> None:
+    """The host closes at a target where the venue keeps none: in a contract that is shared."""
+    shared = load(
+        env={
+            "TSQ__SHARING": '{ MNQ = ["trend", "mean_reversion"] }',
+            "TSQ__SLEEVES__MEAN_REVERSION__ROOT": "MNQ",
+        }
+    )
+    core: Any = build("sleeve_trend", shared)
+    assert lanes.is_prompt(core, lanes.ticks_lane("market_data_gateway"), (Quote,))
+
+
+def test_a_core_that_says_nothing_of_it_is_taken_to_act_on_ticks() -> None:
+    class Unsaid:
+        publishes = (OrderIntent,)
+
+    class Watching:
+        publishes = (Bar,)
+
+    assert lanes.is_prompt(Unsaid(), LANE, (Quote,))  # type: ignore[arg-type]
+    assert not lanes.is_prompt(Watching(), LANE, (Quote,))  # type: ignore[arg-type]
+
+
+class Named(str):
+    """Stands for a socket that speaks."""
+
+    def close(self, _linger_ms: int) -> None:
+        pass
+
+
+def test_a_bar_does_not_leave_before_its_ticks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second socket of the ticks waits a moment; a bar made of them ends the moment."""
+    said: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(the_bus, "_send", lambda socket, frame, _: said.append((socket, frame)))
+    monkeypatch.setattr(Bus, "_bound", lambda _, lane, path: Named(path.name))
+
+    async def speak() -> None:
+        speaker = Bus(tmp_path, frame_limit=1 << 20)
+        speaker.bind("feed")
+        speaker.bind(LANE)
+        speaker.listen(lambda _: None, lambda _: None, lambda: None)
+        speaker.publish(LANE, b"tick", urgent=True)
+        assert len(said) == 1
+        speaker.publish("feed", b"bar")
+        speaker.close()
+
+    asyncio.run(speak())
+    assert [frame for socket, frame in said if "later" in socket] == [b"tick", b"bar"]
+
+
+class Pipe:
+    """A socket that holds these frames."""
+
+    def __init__(self, *frames: bytes) -> None:
+        self.frames = list(frames)
+
+    def recv(self, _flags: int) -> bytes:
+        if not self.frames:
+            raise zmq.Again
+        return self.frames.pop(0)
+
+
+def test_the_first_frame_is_worked_off_before_the_next_is_asked_for(tmp_path: Path) -> None:
+    """And what it began (an order's request) has its turn of the loop before the rest is read."""
+    story: list[str] = []
+
+    def begin(frame: bytes) -> None:
+        story.append(frame.decode())
+        asyncio.get_running_loop().call_soon(story.append, f"what {frame.decode()} began")
+
+    async def hear() -> None:
+        hearer = Bus(tmp_path, frame_limit=1 << 20)
+        hearer.listen(begin, begin, lambda: story.append("worked off"))
+        pipe = Pipe(b"1", b"2", b"3")
+        hearer._first(pipe, ticks=False)
+        hearer._first(Pipe(), ticks=False)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        hearer.close()
+
+    asyncio.run(hear())
+    assert story == [
+        "1", "worked off", "what 1 began", "2", "3", "worked off", "what 2 began", "what 3 began",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

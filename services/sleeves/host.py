@@ -72,6 +72,7 @@ GOVERNOR = "risk_governor"
 SILENCE: tuple[Event, ...] = ()
 ANNOUNCE_REAL_NS = 5 * SECOND
 OFF_UNTIL = "until a new day, other code, or a restart of its process"
+ON_TICKS = ("on_quote", "on_trade", "on_depth")
 BOOKS_MAX = 4  # contracts of one sleeve: this month's, the next, and room to spare
 
 
@@ -109,6 +110,9 @@ class SleeveHost:
         self.market = Market(self.mind, self.weather, section.root)
         self.memory = self.desk.memory
         self.watches_targets = targets.watched(name, settings)
+        self.acts_on_ticks = self.watches_targets or any(
+            getattr(kind, handler) is not getattr(Sleeve, handler) for handler in ON_TICKS
+        )
         self._handlers = self._table()
         self._finer = {
             OrderState.REJECTED: self.sleeve.on_order_rejected,

@@ -76,18 +76,26 @@ class Bus:
             _send(socket, frame, _NOBLOCK)
         held = self._held[lane]
         held += frames
-        if not urgent or len(held) > HELD_MAX or self._loop is None:
+        if not urgent or self._loop is None:
+            for other in self._held:
+                if other != lane:
+                    self._tell(other)  # a bar does not leave before the ticks that it is made of
+            self._tell(lane)
+        elif len(held) > HELD_MAX:
             self._tell(lane)
         elif self._telling is None:
-            self._telling = self._loop.call_later(LATER_S, self._tell_all)
+            self._telling = self._loop.call_later(LATER_S, self._tell_due)
 
     def _tell(self, lane: str) -> None:
         held, self._held[lane] = self._held[lane], []
         for frame in held:
             _send(self._later[lane], frame, _NOBLOCK)
 
-    def _tell_all(self) -> None:
+    def _tell_due(self) -> None:
         self._telling = None
+        self._tell_all()
+
+    def _tell_all(self) -> None:
         for lane in self._held:
             self._tell(lane)
 
@@ -126,7 +134,7 @@ class Bus:
         for ticks, socket in self._subs.items():
             if not paced:
                 descriptor = socket.getsockopt(zmq.FD)
-                self._loop.add_reader(descriptor, self._readable, socket, ticks)
+                self._loop.add_reader(descriptor, self._first, socket, ticks)
         self._look_again()
 
     def drain(self) -> None:
@@ -134,6 +142,19 @@ class Bus:
         if self._loop is not None:
             for ticks, socket in self._subs.items():
                 self._readable(socket, ticks)
+
+    def _first(self, socket: Any, ticks: bool) -> None:
+        """What woke us is worked off, and what it began has its turn, before we ask for more: to be
+        told that there is nothing costs more than to receive something.
+        """
+        assert self._loop is not None, "only a listening bus is read"
+        try:
+            frame = socket.recv(_NOBLOCK)
+        except zmq.Again:
+            return
+        (self._on_tick if ticks else self._on_frame)(frame)
+        self._on_drained()
+        self._loop.call_soon(self._readable, socket, ticks)
 
     def _readable(self, socket: Any, ticks: bool) -> None:
         receive, take, again = socket.recv, self._on_tick if ticks else self._on_frame, _NOBLOCK

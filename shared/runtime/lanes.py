@@ -101,7 +101,9 @@ def roots_of(core: object) -> tuple[str, ...]:
 
 def is_prompt(core: Core, lane: str, kinds: Iterable[type[Event]]) -> bool:
     """Whether this core must hear `lane` before those who only follow what happens."""
-    return not (WISHES.isdisjoint(core.publishes) if is_ticks(lane) else URGENT.isdisjoint(kinds))
+    if is_ticks(lane):
+        return getattr(core, "acts_on_ticks", True) and not WISHES.isdisjoint(core.publishes)
+    return not URGENT.isdisjoint(kinds)
 
 
 def follows_sessions(core: Core) -> bool:
