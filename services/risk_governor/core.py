@@ -104,8 +104,9 @@ _TO_SLEEVE = (OrderIntent, ModifyIntent, CancelIntent, SleeveStatus)
 _TO_ROUTER = (
     OrderUpdate, Fill, PositionUpdate, AccountUpdate, Reconciled, FlattenProgress, VenueStatus,
 )  # fmt: skip
-_COUNTED_BY_HANDLER = frozenset({OrderIntent, ModifyIntent, CancelIntent, Pulse})
-"""Kinds whose handlers forget themselves what they changed; after all others it is done here."""
+_COUNTED_BY_HANDLER = frozenset({ModifyIntent, Pulse})
+"""Kinds whose handlers forget themselves what they changed, as those of orders and cancels; after
+all others it is done here."""
 
 
 class Governor:
@@ -127,7 +128,6 @@ class Governor:
             ROUTER: _TO_ROUTER,
         }
         self._handlers: dict[type[Event], Callable[[Nanos, Any], None]] = {
-            OrderIntent: lambda now, event: intents.on_order(self.mind, now, event),
             ModifyIntent: lambda now, event: intents.on_modify(self.mind, now, event),
             CancelIntent: lambda now, event: intents.on_cancel(self.mind, now, event),
             SleeveStatus: lambda now, event: authority.on_status(self.mind, now, event),
@@ -159,13 +159,16 @@ class Governor:
     def on(self, now_ns: Nanos, event: Event) -> Iterable[Event]:
         if type(event) is Quote:
             return self._on_quote(now_ns, event)
+        if type(event) is OrderIntent:
+            intents.on_order(self.mind, now_ns, event)
+            return self._taken()  # an answer moves no level
         handler = self._handlers.get(type(event))
         if handler is None:
             return NOTHING
         kind = type(event)
-        if kind is OrderIntent or kind is CancelIntent:
+        if kind is CancelIntent:
             handler(now_ns, event)
-            return self._taken()  # an answer moves no level
+            return self._taken()
         if kind in _COUNTED_BY_HANDLER:
             handler(now_ns, event)
         else:

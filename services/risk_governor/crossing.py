@@ -30,6 +30,8 @@ MARGIN_NS: Nanos = SECOND // 2  # a wait ends so long before the wish does: two 
 
 def holds_back(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> bool:
     """Keep an entry that would be approved now, if waiting could serve it. Returns whether."""
+    if intent.contract not in mind.state.shared:
+        return False
     wait_ns = int(mind.settings.sharing_rules.cross_wait_s * SECOND)
     until_ns = min(now_ns + wait_ns, intent.expires_ns - MARGIN_NS)
     if not wait_ns or intent.purpose is not ENTRY or until_ns <= now_ns:

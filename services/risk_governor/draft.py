@@ -63,18 +63,19 @@ class Draft:
         self.conduct = conduct_of(mind, wish.sleeve)
         self.account: Account | None = None  # told by `equity_is_known`, and ...
         self.walls: Walls | None = None  # ... the lines that it stands before
-        self.others: Others = others_of(mind, found, own)
+        self.others: Others = mind.others.get(contract) or others_of(mind, found, own)
         self.resize(size)
 
     def resize(self, size: Lots) -> None:
         """Think of another size; what the account would be with it follows."""
-        own, side = self.own, self.side
+        own, others = self.own, self.others
         self.size = size
-        self.long, self.short = long, short = own.sides(side, size)
+        self.long, self.short, self.risk = long, short, risk = own.joined(
+            self.side, size, self.each
+        )
         self.worst: Lots = long if long > short else short
-        self.risk: Micros = own.risk(side, size, self.each)
-        self.open_risk: Micros = self.others.risk + self.risk
-        self.worst_loss: Micros = self.open_risk + self.others.beyond + self.worst * own.rates.tick
+        self.open_risk: Micros = others.risk + risk
+        self.worst_loss: Micros = others.risk + risk + others.beyond + self.worst * own.rates.tick
 
     def working(self) -> Lots:
         """Contracts of every order that may still trade, but stops: of all sleeves and purposes."""

@@ -16,7 +16,7 @@ from services.risk_governor.members import ENTRY, LIMIT, SUSPENDED, UNKNOWN
 from services.risk_governor.rates import UNQUOTED, Rates
 from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
 from shared.domain.ledger import HUMAN, Desk
-from shared.domain.rules.sizing import exposure
+from shared.domain.rules.sizing import exposure, held_cost
 from shared.units import Lots, Micros, Ticks
 
 Costs = list[tuple[Micros, Lots]]  # (loss of one contract at its stop, contracts)
@@ -83,29 +83,30 @@ class Exposure:
             self.sells += lots
             self.sold.append((cost, lots))
 
-    def sides(self, side: int = 0, lots: Lots = 0) -> tuple[Lots, Lots]:
-        """(long, short) at worst, with an order of `lots` more on `side`."""
-        if side > 0:
-            return exposure(self.position, self.buys + lots, self.sells)
-        return exposure(self.position, self.buys, self.sells + (lots if side else 0))
+    def sides(self) -> tuple[Lots, Lots]:
+        """(long, short) at worst."""
+        return exposure(self.position, self.buys, self.sells)
 
-    def risk(self, side: int, lots: Lots, cost: Micros) -> Micros:
-        """Loss of the worse side with every stop filled, with an order more; micro-dollars.
-
-        An order that adds to what is held adds its cost; one against it first closes.
-        """
-        long, short = self.long_risk, self.short_risk
+    def joined(self, side: int, lots: Lots, cost: Micros) -> tuple[Lots, Lots, Micros]:
+        """(long, short, what the worse side loses with every stop filled) with an order more; each
+        contract of it loses `cost`, if it adds to what is held: one against it first closes."""
+        position, long, short = self.position, self.long, self.short
+        long_risk, short_risk = self.long_risk, self.short_risk
         if side > 0:
-            if self.position >= 0:
-                long += cost * lots
+            long = position + self.buys + lots
+            long = long if long > 0 else 0
+            if position >= 0:
+                long_risk += cost * lots
             else:
-                long = _orders_risk(self.position, [*self.bought, (cost, lots)])
+                long_risk = _orders_risk(position, [*self.bought, (cost, lots)])
         elif side < 0:
-            if self.position <= 0:
-                short += cost * lots
+            short = self.sells + lots - position
+            short = short if short > 0 else 0
+            if position <= 0:
+                short_risk += cost * lots
             else:
-                short = _orders_risk(-self.position, [*self.sold, (cost, lots)])
-        return long if long > short else short
+                short_risk = _orders_risk(-position, [*self.sold, (cost, lots)])
+        return long, short, long_risk if long_risk > short_risk else short_risk
 
     def gap_of(self, lots: Lots) -> Micros:
         """What the declared gap costs, all of `lots` held against it."""
@@ -124,14 +125,14 @@ class SharedExposure(Exposure):
         super().__init__(contract, rates)
         self.parts: list[tuple[Lots, Ticks | None]] = []
 
-    def sides(self, side: int = 0, lots: Lots = 0) -> tuple[Lots, Lots]:
+    def sides(self) -> tuple[Lots, Lots]:
         long = self.buys + sum(held for held, _ in self.parts if held > 0)
-        short = self.sells - sum(held for held, _ in self.parts if held < 0)
-        return (long + lots, short) if side > 0 else (long, short + lots if side else short)
+        return long, self.sells - sum(held for held, _ in self.parts if held < 0)
 
-    def risk(self, side: int, lots: Lots, cost: Micros) -> Micros:
-        long = self.long_risk + (cost * lots if side > 0 else 0)
-        return max(long, self.short_risk + (cost * lots if side < 0 else 0))
+    def joined(self, side: int, lots: Lots, cost: Micros) -> tuple[Lots, Lots, Micros]:
+        buys, sells = (lots if side > 0 else 0), (lots if side < 0 else 0)
+        long, short = self.long_risk + cost * buys, self.short_risk + cost * sells
+        return self.long + buys, self.short + sells, max(long, short)
 
     def split(self, mark: Mark) -> None:
         """What each side risks, its orders and its books, every one to its own stop."""
@@ -291,19 +292,22 @@ def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
 def value(mind: Mind, one: Exposure) -> None:
     """Everything about a contract that hangs on its quote."""
     mark, rates, lots = mind.state.marks.get(one.contract, UNQUOTED), one.rates, one.position
-    usable, net = mark.usable(), one.paid
+    usable, worst, net = mark.usable(), one.worst, one.paid
     one.bid, one.ask = (mark.bid, mark.ask) if usable else (0, 0)
     one.settle = mark.settle
-    one.gap = rates.gap(mark)
-    one.gap_loss = one.gap_of(one.worst)
+    one.gap = gap = rates.gap(mark)
+    one.gap_loss = gap * worst if gap < FAR else FAR
     long, short = one.long_orders, one.short_orders
     if lots:
-        price = mark_of(mark, lots)
-        net += lots * price * rates.tick_micros
+        price, each = mark_of(mark, lots), rates.tick_micros
+        net += lots * price * each
         held = one.bare * rates.bare
         for stop, part in one.covered:
-            distance = price - stop if lots > 0 else stop - price
-            held += part * (rates.held(distance) if usable else rates.bare)
+            if usable:
+                distance = price - stop if lots > 0 else stop - price
+                held += part * held_cost(distance, rates.slippage, each, rates.fee)
+            else:
+                held += part * rates.bare
         one.held = held
         if lots > 0:
             long += held
@@ -316,8 +320,8 @@ def value(mind: Mind, one: Exposure) -> None:
             one.net -= unknown_loss(order, order.leaves(), mark, one.kind)
     if isinstance(one, SharedExposure):
         one.split(mark)
-    if one.worst:
         long, short = one.long_risk, one.short_risk
+    if worst:
         one.at_risk = FAR if one.kind is STRANGE else long if long > short else short
 
 

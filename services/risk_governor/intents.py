@@ -53,6 +53,7 @@ TAG_LENGTH_MAX: Final = 60  # the venue appends to it
 TAG_MORE: Final = 5  # a tag is at most so much longer than its intent's id
 PRICES: Final = ("limit_price", "stop_price", "stop_loss_ticks", "take_profit_ticks")
 WISHES: Final = (ENTRY, QUOTE, EXIT)
+ANSWERED: Final = -1  # less than every number of a wish
 
 
 # -- identity --------------------------------------------------------------------------------------
@@ -81,45 +82,47 @@ def misshapen(intent: OrderIntent, number: int) -> str:
     return ""
 
 
-def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> bool:
-    """Whether a wish is to be judged; otherwise it has been answered here."""
-    number = number_of(intent)
+def identified(mind: Mind, now_ns: Nanos, intent: Intent) -> int:
+    """The number in the id of a wish that is to be judged; -1 when it has been answered here."""
+    state, number = mind.state, number_of(intent)
     wrong = "" if number >= 0 else f"intent id {intent.intent_id!r}"
     if not wrong and isinstance(intent, OrderIntent):
         wrong = misshapen(intent, number)
     if wrong:
         say_veto(mind, intent, (VetoRule.MALFORMED, 0, 0, wrong))
-        return False
+        return ANSWERED
     if intent.shadow:  # also of one that owns by now: it was decided before that was known
         say_veto(mind, intent, (VetoRule.SHADOW, 0, 0, "decides beside the owner"))
-        return False
-    sleeve = mind.state.sleeves.get(intent.sleeve)
+        return ANSWERED
+    sleeve = state.sleeves.get(intent.sleeve)
     if sleeve is None or sleeve.incarnation != intent.incarnation:
         granted = -1 if sleeve is None else sleeve.incarnation
         say_veto(mind, intent, (VetoRule.AUTHORITY, granted, intent.incarnation, ""))
-        return False
+        return ANSWERED
     if number in sleeve.answers:
         mind.out.append(sleeve.answers[number])
-        return False
+        return ANSWERED
     if number <= sleeve.forgotten:
         say_veto(mind, intent, (VetoRule.DUPLICATE, sleeve.forgotten, number, ""))
-        return False
-    for held in mind.state.waiting.values():
-        if held.intent_id == intent.intent_id:
-            return False  # it will be answered, once
-    if intent.intent_id in mind.state.held_back:
-        return False
+        return ANSWERED
+    if state.waiting or state.held_back:
+        if intent.intent_id in state.held_back:
+            return ANSWERED  # it will be, once
+        for held in state.waiting.values():
+            if held.intent_id == intent.intent_id:
+                return ANSWERED
     if not isinstance(intent, CancelIntent) and now_ns > intent.expires_ns:
         veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, ""))
-        return False
-    return True
+        return ANSWERED
+    return number
 
 
 # -- orders ----------------------------------------------------------------------------------------
 
 
 def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
-    if not identified(mind, now_ns, intent):
+    number = identified(mind, now_ns, intent)
+    if number == ANSWERED:
         return
     if mind.sharing or mind.state.shared:
         refusal = sharing.form_refused(mind, intent)
@@ -131,11 +134,14 @@ def on_order(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
     if intent.purpose is EXIT:
         ask_exit(mind, now_ns, intent)
     else:
-        judge(mind, now_ns, intent, may_wait=True)
+        judge(mind, now_ns, intent, number=number, may_wait=True)
 
 
-def judge(mind: Mind, now_ns: Nanos, intent: OrderIntent, *, may_wait: bool) -> None:
-    """Answer a wish that may open risk, or let it wait for somebody to be crossed with."""
+def judge(
+    mind: Mind, now_ns: Nanos, intent: OrderIntent, *, number: int, may_wait: bool
+) -> None:  # fmt: skip
+    """Answer a wish that may open risk, or let it wait for somebody to be crossed with. `number`:
+    in its id."""
     room = room_of(mind, intent)
     if intent.size <= room:
         leave(mind, now_ns, intent, intent.size)
@@ -150,7 +156,7 @@ def judge(mind: Mind, now_ns: Nanos, intent: OrderIntent, *, may_wait: bool) -> 
         refusal = first_refusal(mind, draft, SIZE_CHECKS)
         if refusal is None:
             if not (may_wait and crossing.holds_back(mind, now_ns, intent)):
-                approve(mind, now_ns, intent, intent.size, reducing=False)
+                approve(mind, now_ns, intent, intent.size, reducing=False, number=number)
             return
         most = min(intent.size - 1, mind.limits.given.order_size)
         largest = max(room, largest_size(mind, draft, SIZE_CHECKS, most))
@@ -187,7 +193,7 @@ def _end_wait(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
         why = "it waited to be crossed"
         veto(mind, intent, (VetoRule.EXPIRED, intent.expires_ns, now_ns, why))
     else:
-        judge(mind, now_ns, intent, may_wait=False)
+        judge(mind, now_ns, intent, number=number_of(intent), may_wait=False)
 
 
 def _outdate(mind: Mind, now_ns: Nanos, intent: OrderIntent) -> None:
@@ -248,7 +254,7 @@ def refuse_exit(mind: Mind, intent: OrderIntent, why: str) -> None:
 
 
 def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
-    if not identified(mind, now_ns, intent):
+    if identified(mind, now_ns, intent) == ANSWERED:
         return
     order = mind.state.orders.get(intent.target)
     if order is None or order.done or order.sleeve != intent.sleeve:
@@ -327,7 +333,7 @@ def _modify_refusal(
 
 
 def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
-    if not identified(mind, now_ns, intent):
+    if identified(mind, now_ns, intent) == ANSWERED:
         return
     held = mind.state.held_back.get(intent.target)
     if held is not None and held[0].sleeve == intent.sleeve:
