@@ -71,7 +71,9 @@ RULES: Final = (
     "test_rules_lives", "test_rules_edges", "test_rules_packs", "test_governor_gap",
     "test_governor_checks", "test_governor_layers", "test_governor_bad_input",
 )  # fmt: skip
-ALL: Final = tuple(dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons")))
+ALL: Final = tuple(
+    dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons", "test_governor_unasked"))
+)
 GUARDS: Final = {
     "check": (*GOVERNOR, "test_governor_kept"), "latch": LATCHES,
     "line": LATCHES, "rule": RULES, "act": ALL,
@@ -96,6 +98,7 @@ ALIKE: Final[dict[str, str]] = {
     "latch difference: cleared by the next day": "a day begins only where nothing differs",
     "check day_has_quotes_left: `count + draft.working() > limit` as"
     " `count + draft.working() >= limit`": "it only says whether to look closer",
+    "act on_part: `lots > 0` as `lots >= 0`": _EQUAL,
     "account.needed_profit: `best <= 0` as `best < 0`": _LATER,
     "caps.weight: `lots >= 0` as `lots > 0`": _EQUAL,
     "consistency.share_percent: `best > 0` as `best >= 0`": _EQUAL,

@@ -37,13 +37,16 @@ def on_birth(mind: Mind, now_ns: Nanos, sleeve: str) -> None:
 
 
 def on_part(mind: Mind, now_ns: Nanos, fill: Fill, part: tuple[str, Lots]) -> None:
-    """One owner's part of a fill was booked: its counts, its trade, its pace."""
+    """One owner's part of a fill was booked: its counts, its trade, its pace. Of a hand, and of a
+    sleeve that is gone, the contracts count alone: the firm counts the account's."""
     owner, lots = part
-    if fill.voided or owner not in mind.settings.sleeves:
+    if fill.voided:
         return
     conduct, contract = conduct_of(mind, owner), fill.contract
-    held = mind.state.ledger.held(owner, contract)
     conduct.traded += lots if lots > 0 else -lots
+    if owner not in mind.settings.sleeves:
+        return
+    held = mind.state.ledger.held(owner, contract)
     worth, before = worth_of(mind, owner, contract), held - lots
     if before * held <= 0 and before:
         conduct.closed(contract, fill.venue_ns, worth)
