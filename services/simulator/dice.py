@@ -50,6 +50,17 @@ class Dice(Struct):
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & MASK
         return state ^ (state >> 31)
 
+    def draw(self, count: int) -> list[int]:
+        """So many times `bits`, faster."""
+        state, drawn = self.state, []
+        for _ in range(count):
+            state = (state + GOLDEN) & MASK
+            value = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+            value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+            drawn.append(value ^ (value >> 31))
+        self.state = state
+        return drawn
+
     def below(self, limit: int) -> int:
         """0 <= result < limit. The bias of the remainder is below limit / 2**64."""
         return self.bits() % limit

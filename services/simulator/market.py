@@ -8,7 +8,8 @@ same market. What that costs in realism is confessed in `matching.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -51,36 +52,41 @@ class Book(Struct):
         bids = [(1, self.bid - depth, size) for depth, size in enumerate(self.bids)]
         return bids + [(-1, self.ask + depth, size) for depth, size in enumerate(self.asks)]
 
-    def move(self, bid: Ticks, ask: Ticks, fresh: Sequence[Lots]) -> Changes:
+    def move(self, bid: Ticks, ask: Ticks, fresh: Iterable[Lots]) -> Changes:
         """Re-centre on new best prices, keeping what is still in view; new levels take their sizes
-        from `fresh` (2 x LEVELS of them), in order. Returns the levels that changed.
+        from `fresh` (at most 2 x LEVELS of them), in order. Returns the levels that changed: what
+        is gone, bids first, then what is new.
         """
         changed: Changes = {}
+        up = bid - self.bid if self.bids else LEVELS
+        down = self.ask - ask if self.asks else LEVELS
+        for depth in _leaving(up) if self.bids else ():
+            changed[1, self.bid - depth] = 0
+        for depth in _leaving(down) if self.asks else ():
+            changed[-1, self.ask + depth] = 0
         supply = iter(fresh)
-        if self.bid:
-            for side, price, _ in self.rows():
-                changed[side, price] = 0
-        old_bid, old_bids, old_ask, old_asks = self.bid, self.bids, self.ask, self.asks
-        self.bids, self.asks = [], []
-        for price in range(bid, bid - LEVELS, -1):
-            kept = old_bids and 0 <= old_bid - price < LEVELS
-            size = old_bids[old_bid - price] if kept else next(supply)
-            self._tell(changed, (1, price), size, bool(kept))
-            self.bids.append(size)
-        for price in range(ask, ask + LEVELS):
-            kept = old_asks and 0 <= price - old_ask < LEVELS
-            size = old_asks[price - old_ask] if kept else next(supply)
-            self._tell(changed, (-1, price), size, bool(kept))
-            self.asks.append(size)
+        self.bids, coming = _shifted(self.bids, up, supply)
+        for depth in coming:
+            changed[1, bid - depth] = self.bids[depth]
+        self.asks, coming = _shifted(self.asks, down, supply)
+        for depth in coming:
+            changed[-1, ask + depth] = self.asks[depth]
         self.bid, self.ask = bid, ask
         return changed
 
-    @staticmethod
-    def _tell(changed: Changes, level: tuple[int, Ticks], size: Lots, kept: bool) -> None:
-        if kept:
-            del changed[level]
-        else:
-            changed[level] = size
+
+def _leaving(shift: int) -> range:
+    """The depths whose levels fall out of view when the best price moves so far ahead."""
+    return range(max(0, LEVELS - shift), LEVELS) if shift >= 0 else range(min(-shift, LEVELS))
+
+
+def _shifted(sizes: list[Lots], shift: int, supply: Iterator[Lots]) -> tuple[list[Lots], range]:
+    """A side whose best price moved so far ahead, and the depths that are new there."""
+    if shift >= 0:
+        new = min(shift, LEVELS)
+        return [*islice(supply, new), *sizes[: LEVELS - new]], range(new)
+    kept = sizes[-shift:]
+    return [*kept, *islice(supply, LEVELS - len(kept))], range(len(kept), LEVELS)
 
 
 class Update(Struct, gc=False):

@@ -83,9 +83,12 @@ def breathe(character: Character, line: Line, draw: int, changed: Changes) -> No
     book = line.book
     if not book.bid:
         return
+    usual = character.size
     for side, sizes, bits in ((1, book.bids, draw), (-1, book.asks, draw >> 32)):
-        depth = min(bits & 7, bits >> 3 & 7)
-        size = 1 + character.size // 2 + (bits >> 8) % (character.size + 1)
+        depth, other = bits & 7, bits >> 3 & 7
+        if other < depth:
+            depth = other
+        size = 1 + usual // 2 + (bits >> 8) % (usual + 1)
         if depth == 0:
             lean = (line.fair * 2 - (book.bid + book.ask) * MILLI) * side
             size = max(1, size * (2 * MILLI + lean) // (2 * MILLI))
@@ -109,10 +112,10 @@ def move(character: Character, line: Line, draw: int, told: list[Print], *, wild
         return {}
     if book.bid:
         _run_over(book, bid, ask, told)
-    fresh = [
+    fresh = (
         1 + character.size // 2 + (draw * (7 + 2 * place)) % (character.size + 1)
         for place in range(2 * LEVELS)
-    ]
+    )
     return book.move(bid, ask, fresh)
 
 

@@ -49,6 +49,7 @@ from services.simulator.weather import (
     BEYOND,
     GAP_JUMPS,
     MILLI,
+    MOODS,
     SETTINGS,
     Weather,
     news,
@@ -63,6 +64,7 @@ STEPS_PER_S: Final = SECOND // STEP_NS
 OFFSET_NS: Final = 2 * MILLISECOND  # the four step one after the other
 SPAN_NS: Final = 8 * MILLISECOND  # within which they all have taken a step
 NEXT_NS: Final = MILLISECOND // 2  # the others follow, closer together
+DRAWS: Final = 3  # of a product's step: where price drifts, what prints, which size breathes
 
 
 _LEADS_FIRST: Final = sorted(PRODUCTS, key=lambda root: root in FAMILIES)
@@ -210,10 +212,11 @@ class Synthetic:
                 continue
             if now >= state.weather.until_ns:
                 self._turn(now, "index", self._index)
-            common = bell(state.dice.bits())
-            out += [
-                self._step(trait, now + trait.offset, common, state.dice) for trait in self._four
-            ]
+            first, *draws = state.dice.draw(1 + DRAWS * len(self._four))
+            common = bell(first)
+            for at, trait in enumerate(self._four):
+                drawn = draws[DRAWS * at : DRAWS * (at + 1)]
+                out.append(self._step(trait, now + trait.offset, common, drawn))
             if self._others:
                 self._step_others(now, common, out)
             state.next_ns = now + STEP_NS
@@ -238,7 +241,7 @@ class Synthetic:
                 if trait.line.book.bid:
                     out.append(withdrawn(trait.character.root, at_ns, trait.line.book))
                 continue
-            out.append(self._step(trait, at_ns, commons[trait.group], dice))
+            out.append(self._step(trait, at_ns, commons[trait.group], dice.draw(DRAWS)))
 
     def _reopen(self) -> None:
         """Between two sessions: the last price is the settlement, and limits hang on it."""
@@ -282,26 +285,29 @@ class Synthetic:
         book.bids, book.asks = [], []
         line.told_ns = 0  # the whole book is told with the next step
 
-    def _step(self, trait: Trait, now: Nanos, common: int, dice: Dice) -> Update:
+    def _step(self, trait: Trait, now: Nanos, common: int, drawn: list[int]) -> Update:
         nature, line, weather = trait.character, trait.line, trait.climate.weather
-        book = line.book
-        self._drift(trait, now, common, dice.bits())
-        chance = dice.bits()
-        busyness = weather.busyness()
+        book, mood = line.book, MOODS[weather.regime]
+        draw, chance, breath = drawn
+        self._drift(trait, now, common, draw)
+        busyness = mood.busyness
         if line.dice is not None or weather.setting == "day":
             opens_ns = self._hours.day(now).opens_ns
             busyness = busyness * nature.pace * tide(now - opens_ns) // 65_536
         changed: Changes = {}
         prints = flow.prints(line, chance, busyness, changed)
-        flow.breathe(nature, line, dice.bits(), changed)
-        wild = weather.regime in ("spike", "flash")
-        moved = flow.move(nature, line, chance >> 40, prints, wild=wild)
-        changed.update(moved)
+        flow.breathe(nature, line, breath, changed)
+        moved = flow.move(nature, line, chance >> 40, prints, wild=mood.wild)
+        if moved:
+            changed.update(moved)
         bids, asks = flow.within(line, changed)
         full = now - line.told_ns >= REFRESH_NS
         if full:
             line.told_ns = now
-        rows = book.rows() if full else [(*level, size) for level, size in changed.items()]
+        rows = (
+            book.rows() if full
+            else [(side, price, size) for (side, price), size in changed.items()]
+        )  # fmt: skip
         quote = bool(moved or prints) or now - line.quoted_ns >= BEAT_NS
         if quote:
             line.quoted_ns = now
@@ -340,8 +346,9 @@ class Synthetic:
                 target = edge
             else:
                 target = weather.target(nature, line.anchor, now)
-            shock = (3 * common + 2 * bell(draw)) * nature.noise * weather.loudness() // 7_373
-            fair = line.fair + (target - line.fair) * weather.pull() // 256 + shock
+            mood = MOODS[weather.regime]
+            shock = (3 * common + 2 * bell(draw)) * nature.noise * mood.loudness // 7_373
+            fair = line.fair + (target - line.fair) * mood.pull // 256 + shock
         if line.high:
             fair = max((line.low - 1) * MILLI, min(fair, line.high * MILLI + MILLI - 1))
         line.fair = fair

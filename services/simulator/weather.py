@@ -50,9 +50,30 @@ FLASH_JUMPS: Final = 8
 GAP_JUMPS: Final = 4
 BEYOND: Final = 4 * MILLI  # a limit is aimed at from beyond, else it would never be reached
 
-_PULL: Final = {"calm": 1, "chop": 10, "trend": 6, "spike": 12, "flash": 14, "limit": 6}
-_LOUDNESS: Final = {"spike": 5, "flash": 6}
-_BUSYNESS: Final = {"chop": 34, "trend": 48, "spike": 90, "flash": 140, "limit": 60}
+
+
+class Mood(Struct, frozen=True):
+    """What a regime is like. `pull`: share of the distance to the target that is covered in one
+    step, in 1/256. `loudness`: noise in halves of the calm noise. `busyness`: chance of a print per
+    step and product, in 1/256, before clustering. `wild`: spreads widen.
+    """
+
+    pull: int = 1
+    loudness: int = 2
+    busyness: int = 26
+    wild: bool = False
+
+
+MOODS: Final = {
+    "calm": Mood(),
+    "chop": Mood(pull=10, busyness=34),
+    "trend": Mood(pull=6, busyness=48),
+    "spike": Mood(pull=12, loudness=5, busyness=90, wild=True),
+    "gap": Mood(),
+    "flash": Mood(pull=14, loudness=6, busyness=140, wild=True),
+    "dead": Mood(),
+    "limit": Mood(pull=6, busyness=60),
+}
 
 # Chance of a print by half hours from 17:00 CT, in 1/256: night, London, the open at 8:30, lunch,
 # the close at 15:00.
@@ -124,6 +145,8 @@ class Weather(Struct):
 
     def target(self, character: Character, anchor: int, now_ns: Nanos) -> int:
         """Where price is pulled to, given the slow level `anchor`, in 1/1024 tick."""
+        if self.regime == "calm":
+            return anchor
         since = now_ns - self.since_ns
         if self.regime == "chop":
             leg = since // CHOP_LEG_NS % 4
@@ -135,18 +158,6 @@ class Weather(Struct):
         if self.regime == "flash" and since < FLASH_FALLS_NS:
             return anchor + self.sign * character.jump * FLASH_JUMPS * MILLI
         return anchor
-
-    def pull(self) -> int:
-        """Share of the distance to the target that is covered in one step, in 1/256."""
-        return _PULL.get(self.regime, 1)
-
-    def loudness(self) -> int:
-        """Noise in halves of the calm noise."""
-        return _LOUDNESS.get(self.regime, 2)
-
-    def busyness(self) -> int:
-        """Chance of a print per step and product, in 1/256, before clustering."""
-        return _BUSYNESS.get(self.regime, 26)
 
 
 def settle(weather: Weather, character: Character, anchor: int, steps_per_s: int) -> int:
