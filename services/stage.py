@@ -180,9 +180,9 @@ class VenueStage:
     # -- the simulator's words ---------------------------------------------------------------------
 
     def _from_venue(self, words: Sequence[Word], now_ns: Nanos) -> None:
-        market: list[sim.MarketPush] = []
+        market: list[sim.Moved] = []
         for word in words:
-            if isinstance(word, sim.MarketPush):
+            if isinstance(word, sim.Moved):
                 market.append(word)
             elif isinstance(word, sim.UserPush):
                 self.router.pushed(word, now_ns)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from services.market_data_gateway import words
 from services.market_data_gateway.asking import answer
 from services.market_data_gateway.ticks import TickFilter
-from services.simulator.words import MarketPush, QuotePush
+from services.simulator.tape import Teller
+from services.simulator.words import Moved, QuotePush
 from services.stage_client import StageClient
 from shared.core import Word
 from shared.events import Event
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.stage import VenueStage
 
 ACTOR = "market_data_gateway"
+WIRE_EVERY = 8  # moments of which one goes the whole way through texts and decimals
 
 
 class GatewaySide:
@@ -40,6 +42,8 @@ class GatewaySide:
         self.questions: deque[words.Find | words.Fetch] = deque()
         self.busy = False
         self.rejects = 0
+        self.moments = 0  # of the market, heard
+        self.teller = Teller()
 
     def started(self, epoch: int, now_ns: Nanos) -> None:
         self.life, self.busy = epoch, False
@@ -82,7 +86,7 @@ class GatewaySide:
         self.busy = False
         self._ask()
 
-    def pushed(self, pushes: Sequence[MarketPush], now_ns: Nanos) -> None:
+    def pushed(self, moves: Sequence[Moved], now_ns: Nanos) -> None:
         """What the market did in one moment: one frame, through the filter to the tick lane."""
         if not 0 <= self.up_ns <= now_ns:
             return
@@ -90,20 +94,39 @@ class GatewaySide:
         if now_ns < self.mute_ns:
             return
         self.pipe_ns = max(self.pipe_ns, now_ns + self.stage.delay())
+        self.moments += 1
+        take = self._take if self.moments % WIRE_EVERY else self._take_wire
         ticks: list[Event] = []
-        for push in pushes:
-            if push.contract in self.subscribed:
-                rows: Sequence[Part] = (
-                    (push.payload,) if isinstance(push, QuotePush) else push.payload
-                )
-                found, rejects = self.filter.take_decoded(
-                    push.target, push.contract, rows, self.pipe_ns
-                )
-                ticks += found
-                self.rejects += len(rejects)
+        for move in moves:
+            if move.contract in self.subscribed:
+                ticks += take(move)
         if ticks:
             errand = Errand(ACTOR, tuple(ticks), self.pipe_ns - now_ns, self.life)
             self.stage.world.send(errand)
+
+    def _take(self, move: Moved) -> list[Event]:
+        """What a step of the market gives, in whole numbers all the way."""
+        touch = None
+        if move.day is not None:
+            touch = (
+                None if move.empty_bids else move.bid,
+                None if move.empty_asks else move.ask,
+            )
+        found, rejects = self.filter.take_move(move, touch, self.pipe_ns)
+        self.rejects += len(rejects)
+        return found
+
+    def _take_wire(self, move: Moved) -> list[Event]:
+        """The same by way of what the hub would send: decimals, texts, records."""
+        ticks: list[Event] = []
+        for push in self.teller.pushes(move):
+            rows: Sequence[Part] = (push.payload,) if isinstance(push, QuotePush) else push.payload
+            found, rejects = self.filter.take_decoded(
+                push.target, push.contract, rows, self.pipe_ns
+            )
+            ticks += found
+            self.rejects += len(rejects)
+        return ticks
 
     def clog(self, until_ns: Nanos) -> None:
         """What the hub brings waits, in its order."""

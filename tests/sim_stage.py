@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from services.simulator.core import Simulator
+from services.simulator.tape import Teller
 from services.simulator.words import (
     Answer,
     Call,
     Fault,
     FaultKind,
+    Moved,
     Step,
     Truth,
     TruthReport,
@@ -53,7 +55,8 @@ class Bench:
         self.now = self.core.market_ns
         self.calls = 0
         self.said: list[Word] = []
-        self.market: deque[Word] = deque(maxlen=20_000)
+        self.market: deque[Word] = deque(maxlen=20_000)  # as the hub tells it
+        self.teller = Teller()
 
     def tell(self, word: Word) -> list[Word]:
         told = list(self.core.on(self.now, word))
@@ -61,7 +64,8 @@ class Bench:
             if isinstance(one, Answer | Unanswered | UserPush):
                 self.said.append(one)
             else:
-                self.market.append(one)  # type: ignore[arg-type]
+                assert isinstance(one, Moved)
+                self.market += self.teller.pushes(one)
         return told  # type: ignore[return-value]
 
     def run(self, seconds: float) -> list[Word]:

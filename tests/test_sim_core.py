@@ -16,6 +16,7 @@ from services.simulator.words import (
     Answer,
     Call,
     DepthPush,
+    Moved,
     QuotePush,
     Step,
     TapePush,
@@ -193,8 +194,8 @@ def test_every_word_can_be_journalled(bench: Bench) -> None:
     for kind in (*INPUTS[1:], *OUTPUTS):
         kinds = kinds | kind
     decoder = msgspec.msgpack.Decoder(kinds)
-    said = [*bench.said, *bench.market]
-    assert {type(word) for word in said} >= {Answer, UserPush, QuotePush, TapePush, DepthPush}
+    said = [*bench.said, *bench.run(10)]
+    assert {type(word) for word in said} >= {Answer, UserPush, Moved}
     for word in said:
         assert decoder.decode(msgspec.msgpack.encode(word)) == word
     asked = Call(call_id=1, request=venue.AccountSearch(), user="me")

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from services.simulator.core import Simulator
-from services.simulator.words import Answer, DepthPush, QuotePush, Step, TapePush, UserPush
+from services.simulator.words import Answer, Moved, Step, UserPush
 from shared.core import Word
 from shared.units import SECOND
 from shared.venue import words as venue
@@ -39,7 +39,7 @@ def test_books_balance_and_no_restart_is_seen(acts: list[Any], data: st.DataObje
     assert before + play(second, story[cut:]) == said
     assert second.snapshot() == whole.snapshot()
     decoder = msgspec.msgpack.Decoder(
-        Answer | UserPush | QuotePush | TapePush | DepthPush  # type: ignore[operator]
+        Answer | UserPush | Moved  # type: ignore[operator]
     )
     assert_books_balance(decoder.decode(said[-1]).response)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.events import Depth, Event, Quote, Trade
+from shared.events import Depth, Event, Quote, Side, Trade
 from shared.sections import MarketDataGateway
 from shared.units import DAY, MILLISECOND, SECOND, Nanos, Ticks
 from shared.venue import market, words
@@ -100,7 +100,7 @@ class TickFilter:
             found = self._read(target, contract, args, recv_ns)
         except (ValueError, TypeError, OverflowError) as error:
             return [], [Reject(target, contract, f"{error}"[:200])]
-        return self._believed(target, contract, found)
+        return self._believed(target, found)
 
     def take_decoded(
         self, target: str, contract: str, rows: Sequence[Any], recv_ns: Nanos
@@ -121,19 +121,59 @@ class TickFilter:
                 found = [book.top(self._depth_levels, recv_ns)] if changed else []
         except ValueError as error:
             return [], [Reject(target, contract, f"{error}"[:200])]
-        return self._believed(target, contract, found)
+        return self._believed(target, found)
+
+    def take_move(
+        self, move: market.Move, touch: tuple[Ticks | None, Ticks | None] | None, recv_ns: Nanos
+    ) -> tuple[list[Event], list[Reject]]:
+        """The same for one step of a market in whole numbers: what the events that tell it would
+        give, one after the other. `touch`: the best prices, where a quote is told.
+        """
+        contract = move.contract
+        book = self._books.get(contract)
+        if book is None:
+            return [], [Reject("", "", f"not one of our contracts: {contract!r:.60}")]
+        venue_ns = move.at_ns - move.at_ns % MILLISECOND  # as exact as the hub's texts
+        ticks, rejects = self._believed(
+            words.TAPE,
+            [
+                Trade(
+                    contract=contract,
+                    price=price,
+                    size=size,
+                    venue_ns=venue_ns,
+                    recv_ns=recv_ns,
+                    aggressor=Side.BUY if aggressor > 0 else Side.SELL,
+                )
+                for price, size, aggressor in move.prints
+            ],
+        )
+        if move.rows:
+            book.fold_move(move, venue_ns)
+            self._add(words.DEPTH, book.top(self._depth_levels, recv_ns), ticks, rejects)
+        if touch is not None:
+            times_ns = (venue_ns, recv_ns)
+            quote = self._merger.fold_ticks(contract, *touch, times_ns=times_ns, book=book)
+            if quote is not None:
+                self._add(words.QUOTE, quote, ticks, rejects)
+        return ticks, rejects
+
+    def _add(
+        self, target: str, tick: Quote | Trade | Depth, ticks: list[Event], rejects: list[Reject]
+    ) -> None:
+        why = self._doubt(tick)
+        if why:
+            rejects.append(Reject(target, tick.contract, why))
+        else:
+            ticks.append(tick)
 
     def _believed(
-        self, target: str, contract: str, found: list[Quote] | list[Trade] | list[Depth]
+        self, target: str, found: list[Quote] | list[Trade] | list[Depth]
     ) -> tuple[list[Event], list[Reject]]:
         rejects: list[Reject] = []
         ticks: list[Event] = []
         for tick in found:
-            why = self._doubt(tick)
-            if why:
-                rejects.append(Reject(target, contract, why))
-            else:
-                ticks.append(tick)
+            self._add(target, tick, ticks, rejects)
         return ticks, rejects
 
     def _read(

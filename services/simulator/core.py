@@ -11,6 +11,7 @@ Killed here, nothing is lost but answers on their way: their callers time out an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -20,8 +21,6 @@ from services.simulator.bailiff import settle
 from services.simulator.market import Update
 from services.simulator.queries import truth
 from services.simulator.recorded_load import recordings
-from services.simulator.render import Stamp
-from services.simulator.tape import Teller
 from services.simulator.weather import SETTINGS
 from services.simulator.words import (
     INPUTS,
@@ -33,6 +32,7 @@ from services.simulator.words import (
     FaultReport,
     Faults,
     FirmOrder,
+    Moved,
     PullCall,
     SetWeather,
     SkipReport,
@@ -67,7 +67,6 @@ class Simulator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._recordings = recordings(settings)
-        self._stamp = Stamp()
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             Call: self._call,
             PullCall: self._pull,
@@ -90,7 +89,7 @@ class Simulator:
             venue.PositionClose: machines.desk.close,
             venue.PositionPartialClose: machines.desk.partial_close,
         }
-        self._tellers: dict[str, Teller] = {}
+        self._fronts: dict[str, str] = {}  # product -> the contract that is quoted
         self._label = ""
 
     # -- the contract of a core --------------------------------------------------------------------
@@ -145,21 +144,36 @@ class Simulator:
         state.market_ns = until
 
     def _on_update(self, update: Update) -> None:
-        state = self._machines.state
-        root = update.root
-        day = self._turn_day(update.at_ns)
-        if self._exchange.halted(update.at_ns):
+        state, root, at_ns = self._machines.state, update.root, update.at_ns
+        faults = state.exchange.faults
+        day = self._turn_day(at_ns)
+        if at_ns < faults.halted_until_ns:
             return  # updates are whole, so the first one after a halt finds the market elsewhere
         self._exchange.on_update(update)
-        self._machines.bailiff.look(update.at_ns)
-        stats, series = state.days[root], state.series[root]
+        self._machines.bailiff.look(at_ns)
+        stats = state.days[root]
         if stats.day != day.day:
             stats.turn(day.day)
-        for told in update.prints:
-            series.add(update.at_ns, told)
-            stats.add(told[0], told[1])
-        if not update.silent and update.at_ns >= state.exchange.faults.frozen_until_ns:
-            self._tellers[root].tell(update, stats, self._said)
+        if update.prints:
+            series = state.series[root]
+            for print_ in update.prints:
+                series.add(at_ns, print_)
+                stats.add(print_[0], print_[1])
+        told = update.quote or update.prints or update.rows
+        if told and not update.silent and at_ns >= faults.frozen_until_ns:
+            moved = Moved(
+                contract=self._fronts[root],
+                at_ns=at_ns,
+                prints=tuple(update.prints),
+                rows=tuple(update.rows),
+                full=update.full,
+                bid=update.bid,
+                ask=update.ask,
+                empty_bids=not update.bids,
+                empty_asks=not update.asks,
+                day=copy(stats) if update.quote else None,
+            )
+            self._said.append(moved)
 
     def _turn_day(self, now_ns: Nanos) -> TradingDay:
         """The trading day at `now_ns`. A new one ends the firm's day and may have new front months;
@@ -168,9 +182,8 @@ class Simulator:
         day = self._machines.hours.day(now_ns)
         if day.day != self._label:
             self._label = day.day
-            self._tellers = {
-                root: Teller(listing.front(PRODUCTS[root], day.day), self._stamp)
-                for root in self._machines.state.series
+            self._fronts = {
+                root: listing.front(PRODUCTS[root], day.day) for root in self._machines.state.series
             }
             if day.day != self._machines.state.day:
                 ended, self._machines.state.day = self._machines.state.day, day.day

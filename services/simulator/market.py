@@ -89,6 +89,34 @@ def _shifted(sizes: list[Lots], shift: int, supply: Iterator[Lots]) -> tuple[lis
     return [*kept, *islice(supply, LEVELS - len(kept))], range(len(kept), LEVELS)
 
 
+class DayStats(Struct):
+    """One product's trading day so far; `previous` is the last price of the day before."""
+
+    day: str = ""
+    previous: Ticks = 0
+    open: Ticks = 0
+    high: Ticks = 0
+    low: Ticks = 0
+    last: Ticks = 0
+    volume: Lots = 0
+
+    def turn(self, day: str) -> None:
+        self.day = day
+        self.previous = self.last or self.previous
+        self.open = self.high = self.low = 0
+        self.volume = 0
+
+    def add(self, price: Ticks, size: Lots) -> None:
+        if not self.volume:
+            self.open = self.high = self.low = price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.last = price
+        self.volume += size
+
+
 class Update(Struct, gc=False):
     """One step of one product's market. `rows` are the changed levels, `full` says all of them.
 

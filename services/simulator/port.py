@@ -30,10 +30,12 @@ from services.simulator.port_rest import ANSWER_PATIENCE_S, Rest
 from services.simulator.port_schedule import BadSchedule, read
 from services.simulator.port_shape import shape_of
 from services.simulator.port_tokens import Mint, load_key
+from services.simulator.tape import Teller
 from services.simulator.words import (
     Answer,
     Call,
     DepthPush,
+    Moved,
     QuotePush,
     Step,
     TapePush,
@@ -108,6 +110,7 @@ class SimulatorPort:
         wire = self._settings.wire
         self._faults = WireFaults()
         self._shape = shape_of(wire)
+        self._teller = Teller()
         self._hubs = Hubs(self._faults, wire, self._shape, self._snapshot)
         self._log = Log(wire.request_log)
         self._waiting: dict[int, asyncio.Future[_Reply]] = {}
@@ -287,6 +290,9 @@ class SimulatorPort:
     def handle(self, word: Word) -> None:
         """Carry out what the core said."""
         match word:
+            case Moved():
+                for push in self._teller.pushes(word):
+                    self.handle(push)
             case QuotePush():
                 self._hubs.quote(word.contract, word.payload)
             case DepthPush():

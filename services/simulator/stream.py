@@ -9,18 +9,18 @@ from __future__ import annotations
 from msgspec import Struct
 
 from services.simulator.dice import Delay, Dice
-from services.simulator.words import DepthPush, QuotePush, TapePush, UserPush
+from services.simulator.words import Moved, UserPush
 from shared.core import Word
 from shared.units import Nanos
 
-PUSHES = (UserPush, QuotePush, TapePush, DepthPush)
+PUSHES = (UserPush, Moved)
 
 
 class Held(Struct):
     """An event and when it is due."""
 
     due_ns: Nanos
-    word: UserPush | QuotePush | TapePush | DepthPush
+    word: UserPush | Moved
 
 
 class StreamState(Struct):

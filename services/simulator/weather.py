@@ -51,7 +51,6 @@ GAP_JUMPS: Final = 4
 BEYOND: Final = 4 * MILLI  # a limit is aimed at from beyond, else it would never be reached
 
 
-
 class Mood(Struct, frozen=True):
     """What a regime is like. `pull`: share of the distance to the target that is covered in one
     step, in 1/256. `loudness`: noise in halves of the calm noise. `busyness`: chance of a print per

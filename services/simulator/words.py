@@ -18,9 +18,10 @@ from typing import ClassVar, Final
 from msgspec import Struct
 
 from services.simulator.firm import Standing
+from services.simulator.market import DayStats, Print, Row
 from services.simulator.pull_words import PullRequest, ReplayResponse
 from shared.core import Word
-from shared.units import Lots, Micros, Nanos
+from shared.units import Lots, Micros, Nanos, Ticks
 from shared.venue import words as venue
 from shared.venue.answers import AnyResponse
 
@@ -238,11 +239,31 @@ class UserPush(Word, frozen=True, kw_only=True):
     payload: venue.UserPayload
 
 
+class Moved(Word, frozen=True, kw_only=True, gc=False):
+    """What one step of a market told, in whole numbers: prints first, then the levels that changed
+    (`full`: all of them), then the quote. The port writes it as the market hub does (`tape.py`).
+
+    `bid` and `ask` say where the best prices are, or would be where `empty_bids`, `empty_asks`.
+    `day`: the statistics a quote carries; None where no quote is due.
+    """
+
+    derived: ClassVar[bool] = True
+    contract: str
+    at_ns: Nanos
+    prints: tuple[Print, ...] = ()
+    rows: tuple[Row, ...] = ()
+    full: bool = False
+    bid: Ticks
+    ask: Ticks
+    empty_bids: bool = False
+    empty_asks: bool = False
+    day: DayStats | None = None
+
+
 class QuotePush(Word, frozen=True, kw_only=True):
     """Best prices changed or were confirmed. Every push is full: sparse sending is the port's."""
 
     target: ClassVar[str] = venue.QUOTE
-    derived: ClassVar[bool] = True
     contract: str
     payload: venue.QuotePayload
 
@@ -251,7 +272,6 @@ class TapePush(Word, frozen=True, kw_only=True):
     """Prints, oldest first."""
 
     target: ClassVar[str] = venue.TAPE
-    derived: ClassVar[bool] = True
     contract: str
     payload: tuple[venue.TapePayload, ...]
 
@@ -260,12 +280,12 @@ class DepthPush(Word, frozen=True, kw_only=True):
     """Levels that changed; volume 0 removes one."""
 
     target: ClassVar[str] = venue.DEPTH
-    derived: ClassVar[bool] = True
     contract: str
     payload: tuple[venue.DepthPayload, ...]
 
 
 MarketPush = QuotePush | TapePush | DepthPush
+"""What the port makes of `Moved`."""
 
 INPUTS: Final = (Call, PullCall, Step, Truth, Fault, FirmOrder, SetWeather, SkipTo)
-OUTPUTS: Final = (Answer, Unanswered, UserPush, QuotePush, TapePush, DepthPush)
+OUTPUTS: Final = (Answer, Unanswered, UserPush, Moved)

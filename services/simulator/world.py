@@ -20,14 +20,13 @@ from services.simulator.dice import Delay, Dice, seed_of
 from services.simulator.exchange import Exchange
 from services.simulator.exchange_state import ExchangeState
 from services.simulator.history import Series
-from services.simulator.market import Hours
+from services.simulator.market import DayStats, Hours
 from services.simulator.market_feeds import Markets, MarketState, begin_markets
 from services.simulator.matching import BookState
 from services.simulator.pull_replay import Pulls, PullsState
 from services.simulator.queries import Queries
 from services.simulator.recorded_load import Recording
 from services.simulator.stream import Stream, StreamState
-from services.simulator.tape import DayStats
 from services.simulator.words import Faults
 from shared.domain.sessions import calendar
 from shared.sections import Simulator as SimulatorSettings

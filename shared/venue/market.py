@@ -12,8 +12,8 @@ record is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -75,6 +75,27 @@ def _converted(row: dict[str, Any], kind: type[P], contract: str) -> P:
         raise ValueError(f"{contract} {kind.__name__}: {error}") from None
 
 
+class Move(Protocol):
+    """What a market told at one instant, in whole numbers: who makes his own market (the World's)
+    need not write it as text to have it read again. Sides are 1 (bids, a buying aggressor), -1.
+    """
+
+    @property
+    def contract(self) -> str: ...
+    @property
+    def at_ns(self) -> Nanos: ...
+    @property
+    def prints(self) -> Sequence[tuple[Ticks, Lots, int]]: ...
+    @property
+    def rows(self) -> Sequence[tuple[int, Ticks, Lots]]: ...
+    @property
+    def full(self) -> bool: ...
+    @property
+    def bid(self) -> Ticks: ...
+    @property
+    def ask(self) -> Ticks: ...
+
+
 class _Touch(Struct):
     """Merged best prices of one contract; None where a side is unknown or empty."""
 
@@ -133,6 +154,32 @@ class QuoteMerger:
             )
         said = payload.timestamp or payload.last_updated
         venue_ns = time_ns(said, f"{contract} quote timestamp") if said else recv_ns
+        return self._shown(contract, touch, (venue_ns, recv_ns), book)
+
+    def fold_ticks(
+        self,
+        contract: str,
+        bid: Ticks | None,
+        ask: Ticks | None,
+        *,
+        times_ns: tuple[Nanos, Nanos],
+        book: DepthBook | None,
+    ) -> Quote | None:
+        """The same in ticks; a side that is None has not changed. `times_ns`: the venue's, ours."""
+        touch = self._touches.get(contract) or self._touches.setdefault(contract, _Touch())
+        if bid is not None:
+            touch.bid = bid
+        if ask is not None:
+            touch.ask = ask
+        return self._shown(contract, touch, times_ns, book)
+
+    def _shown(
+        self,
+        contract: str,
+        touch: _Touch,
+        times_ns: tuple[Nanos, Nanos],
+        book: DepthBook | None,
+    ) -> Quote | None:
         if touch.bid is None or touch.ask is None or touch.bid >= touch.ask:
             self.held += 1
             return None
@@ -140,8 +187,8 @@ class QuoteMerger:
             contract=contract,
             bid=touch.bid,
             ask=touch.ask,
-            venue_ns=venue_ns,
-            recv_ns=recv_ns,
+            venue_ns=times_ns[0],
+            recv_ns=times_ns[1],
             bid_size=book.size_at(Side.BUY, touch.bid) if book else 0,
             ask_size=book.size_at(Side.SELL, touch.ask) if book else 0,
         )
@@ -223,10 +270,22 @@ class DepthBook:
             raise
         return changed
 
+    def fold_move(self, move: Move, venue_ns: Nanos) -> None:
+        """The same for levels in ticks; those at `bid` and `ask` are the best."""
+        self.venue_ns = venue_ns
+        if move.full:
+            self.reset()
+        bid, ask = move.bid, move.ask
+        for side, price, size in move.rows:
+            self._set(side, price, size, best=price == (bid if side > 0 else ask))
+
     def _one(self, payload: DepthPayload, sign: int) -> None:
         """A level of the bids (`sign` 1) or asks. Prints, highs and lows are other events' news."""
         price = self._prices.get(payload.price) or self._price(payload.price)
         size = lots_of(payload.volume, self._volume)
+        self._set(sign, price, size, best=payload.type in _BEST)
+
+    def _set(self, sign: int, price: Ticks, size: Lots, *, best: bool) -> None:
         bids, asks = self._bids, self._asks
         if sign == 1:
             if not size:
@@ -234,7 +293,7 @@ class DepthBook:
                 return
             if asks and min(asks) <= price:
                 _drop(asks, [level for level in asks if level <= price])
-            if payload.type in _BEST and bids and max(bids) > price:
+            if best and bids and max(bids) > price:
                 _drop(bids, [level for level in bids if level > price])
             bids[price] = size
             if len(bids) > LEVELS_MAX:
@@ -245,7 +304,7 @@ class DepthBook:
             return
         if bids and max(bids) >= price:
             _drop(bids, [level for level in bids if level >= price])
-        if payload.type in _BEST and asks and min(asks) < price:
+        if best and asks and min(asks) < price:
             _drop(asks, [level for level in asks if level < price])
         asks[price] = size
         if len(asks) > LEVELS_MAX:
