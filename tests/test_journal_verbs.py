@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from shared.runtime import archive, history, journal, paths, records, wire
 from shared.runtime.journal import Journal
 from shared.runtime.ports import Host
 from shared.runtime.records import Start
-from tests.support.bench import SETTINGS, Bench, settle
+from tests.support.bench import SETTINGS, Bench, bench_in, settle
 from tests.support.toys import CONTRACT, intent, veto
 
 DAY = "2026-11-18"
@@ -224,11 +223,7 @@ def test_times(text: str, same: str) -> None:
 # -- one actor's memory ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    shutil.rmtree(made.run)
+bench = pytest.fixture(bench_in)
 
 
 def test_the_memory_of_an_actor_at_an_instant(bench: Bench, tsq: Tsq) -> None:

@@ -1,89 +1,27 @@
-"""One actor's lives: what it remembers, what it refuses, and how it ends."""
+"""One actor's lives: what it remembers over a death, other code, damage and the turn of a day."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import shutil
 import signal
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import msgspec
 import pytest
 
-from shared.core import Word
-from shared.events import Bar, Event, Phase, SessionPhase, Started, Stopping
-from shared.runtime import disk, history, journal, lanes, paths, records, wire
-from shared.runtime.exits import Exit, Fatal
-from shared.runtime.lock import Lock
+from shared.events import Event, Started
+from shared.runtime import disk, journal, paths, records
+from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
-from shared.runtime.pulse import _Watched
-from shared.runtime.recovery import Recovered, Recovery
-from shared.runtime.replay import cat, replay, verify
+from shared.runtime.replay import replay, verify
 from shared.runtime.rerun import Divergence
-from tests.support import toys
 from tests.support.bench import SETTINGS, Bench, poking, settle
 from tests.support.processes import DAY
+from tests.support.tellers import Days, Teller, recover, telling_bench
 from tests.support.toys import Done, Loner, Poke, Rescue
 
-PINS = {"settings": SETTINGS.fingerprint()}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    shutil.rmtree(made.run)
-
-
-class Teller(toys.Toy):
-    """Remembers every Started it was told."""
-
-    words = (Poke, Done)
-    told: list[Started] = []
-
-    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-        if isinstance(event, Started):
-            type(self).told.append(event)
-        if isinstance(event, Poke):
-            self.state.count += event.n
-            return (Done(n=self.state.count),)
-        return ()
-
-    def recall(self, now_ns: int, said: Event) -> None:
-        assert isinstance(said, Done)
-        self.state.total = said.n
-
-
-class Days(toys.Toy):
-    """Turns the trading day at each tenth poke."""
-
-    publishes = (Bar, SessionPhase)
-    words = (Poke,)
-
-    def on(self, now_ns: int, event: Event) -> Iterator[Event]:
-        if isinstance(event, Poke):
-            self.state.count += 1
-            yield toys.bar(event.n)
-            if event.n % 10 == 0:
-                yield phase(f"2026-11-{18 + event.n // 10}")
-
-
-def phase(day: str) -> SessionPhase:
-    return SessionPhase(trading_day=day, phase=Phase.OPEN, flat_by_ns=0, reopens_ns=0)
-
-
-def recover(bench: Bench, name: str, core: type[toys.Toy], code: str = "") -> Recovered:
-    return Recovery(
-        bench.var, name, core, code=code or lanes.code_hash(core()), settings=PINS["settings"]
-    ).run()
-
-
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    Teller.told = []
+bench = pytest.fixture(telling_bench)
 
 
 # -- lives -----------------------------------------------------------------------------------------
@@ -259,12 +197,14 @@ def test_a_core_that_is_not_deterministic_is_named(bench: Bench) -> None:
 
 
 def test_silence_where_the_journal_speaks_is_a_divergence_too(bench: Bench) -> None:
-    bench.live("t", Teller, poking(1, kill=True))
-
     class Mute(Teller):
-        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-            return ()
+        mute = False
 
+        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
+            return () if self.mute else super().on(now_ns, event)
+
+    bench.live("t", Mute, poking(1, kill=True))
+    Mute.mute = True
     report = replay(bench.var, "t", build=lambda *_: Mute())
     assert report.difference is not None
     assert report.difference.got == "nothing"
@@ -354,313 +294,3 @@ def test_without_sessions_the_day_turns_by_the_clock(bench: Bench) -> None:
     assert bench.kinds("l")[-1] == "continued"
     assert bench.kinds("l", "2026-11-19")[:2] == ["start", "snapshot"]
     assert replay(bench.var, "l", build=lambda *_: Loner()).equal
-
-
-# -- the disk --------------------------------------------------------------------------------------
-
-
-class FullDisk:
-    """From now on no journal can be written."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.patch = monkeypatch
-        self.real = os.write
-
-    def strike(self) -> None:
-        def write(handle: int, content: bytes) -> int:
-            where = os.readlink(f"/proc/self/fd/{handle}")
-            if where.endswith(".journal"):
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return self.real(handle, content)
-
-        self.patch.setattr(os, "write", write)
-
-    def lift(self) -> None:
-        self.patch.setattr(os, "write", self.real)
-
-
-def full_disk_script(disk: FullDisk, bench: Bench) -> object:
-    async def script(host: Host) -> None:
-        host.inject(Poke(n=1))
-        await settle()
-        paths.ballast_path(bench.var).unlink()
-        disk.strike()
-        host.inject(Poke(n=2))
-        await settle()
-        await asyncio.sleep(5)
-
-    return script
-
-
-def test_a_full_disk_stops_everything_but_reducing(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = full_disk_script(FullDisk(monkeypatch), bench)
-    assert bench.live("l", Loner, script) is Exit.DISK  # type: ignore[arg-type]
-    assert bench.port.handled == [Done(n=1), Rescue(n=1), Rescue(n=2)]
-    monkeypatch.undo()
-    assert replay(bench.var, "l", build=lambda *_: Loner()).equal
-
-
-def test_it_stays_until_its_core_lets_it_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Holding(Loner):
-        asked = 0
-
-        def may_stop(self) -> bool:
-            type(self).asked += 1
-            return type(self).asked >= 3
-
-    script = full_disk_script(FullDisk(monkeypatch), bench)
-    assert bench.live("l", Holding, script) is Exit.DISK  # type: ignore[arg-type]
-    assert Holding.asked >= 3
-
-
-class Holder(toys.Toy):
-    """Holds something that it may not leave; says of each poke what it is and that it was."""
-
-    publishes = (Bar,)
-    words = (Poke, Done, Rescue)
-
-    def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-        if isinstance(event, Poke):
-            self.state.count += event.n
-            return (toys.bar(event.n), Done(n=event.n), Rescue(n=event.n))
-        return ()
-
-    def may_stop(self) -> bool:
-        return False
-
-
-def test_when_the_disk_is_back_it_records_what_it_knows_and_says_what_nobody_heard(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = FullDisk(monkeypatch)
-
-    async def script(host: Host) -> None:
-        host.inject(Poke(n=1))
-        await settle()
-        paths.ballast_path(bench.var).unlink()
-        full.strike()
-        for n in (2, 3):
-            host.inject(Poke(n=n))
-            await settle()
-        await asyncio.sleep(0.6)
-        full.lift()
-        await asyncio.sleep(5)
-
-    assert bench.live("h", Holder, script) is Exit.DISK
-    assert bench.port.handled == [Done(n=1), *(Rescue(n=n) for n in (1, 2, 3))]
-    assert [bar.open for bar in bars_said(bench)] == [1]
-    bench.live("h", Holder, poking(4))
-    assert [bar.open for bar in bars_said(bench)] == [1, 2, 3, 4]
-    assert bench.port.handled == [Done(n=4), Rescue(n=4)], "no act is done again"
-    assert bench.actor is not None
-    assert bench.actor.core.state.count == 10  # type: ignore[attr-defined]
-    assert verify(bench.path("h")).trouble == ""
-    assert replay(bench.var, "h", build=lambda *_: Holder()).equal
-
-
-def test_a_disk_that_is_all_but_full_is_not_gone_back_to(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It would be full again with the first record: whoever holds something goes on reducing."""
-    full = FullDisk(monkeypatch)
-
-    async def script(host: Host) -> None:
-        paths.ballast_path(bench.var).unlink()
-        full.strike()
-        host.inject(Poke(n=1))
-        await settle()
-        monkeypatch.setattr(disk, "free_bytes", lambda _path: 1 << 20)
-        full.lift()
-        await asyncio.sleep(0.8)
-        host.fail("killed by the test.", Exit.CRASHED)
-
-    assert bench.live("h", Holder, script) is Exit.CRASHED
-    assert bench.kinds("h").count("start") == 1
-
-
-def bars_said(bench: Bench) -> list[Bar]:
-    said = [wire.head(f.record[2:]) for f in bench.frames("h") if f.record[1] == records.SAID]
-    return [msgspec.msgpack.decode(one.event, type=Bar) for one in said]
-
-
-def test_who_cannot_reduce_ends_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = full_disk_script(FullDisk(monkeypatch), bench)
-    assert bench.live("t", Teller, script) is Exit.DISK  # type: ignore[arg-type]
-    assert bench.port.handled == [Done(n=1)]
-
-
-def test_halts_wait_for_the_disk_and_nothing_else_does(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[int] = []
-    real = os.fdatasync
-
-    def sync(handle: int) -> None:
-        synced.append(handle)
-        real(handle)
-
-    waits: list[int] = []
-
-    async def script(host: Host) -> None:
-        assert bench.actor is not None
-        bench.actor.recorder.sync_soon = lambda: None  # type: ignore[method-assign]
-        monkeypatch.setattr(os, "fdatasync", sync)
-        for _ in range(2):
-            before = len(synced)
-            host.inject(Poke(n=1))
-            await settle()
-            waits.append(len(synced) - before)
-        signal.raise_signal(signal.SIGTERM)
-
-    bench.live("h", toys.Halter, script)
-    bench.live("t", Teller, script)
-    assert waits == [1, 1, 0, 0]
-
-
-# -- laws of ours ----------------------------------------------------------------------------------
-
-
-def test_a_core_may_only_say_what_it_declared(bench: Bench) -> None:
-    class Blurting(Teller):
-        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-            return (toys.bar(1),) if isinstance(event, Poke) else ()
-
-    assert bench.live("t", Blurting, poking(1)) is Exit.CRASHED
-    assert bench.kinds("t").count("said") == 0
-
-
-def test_a_core_that_raises_ends_the_process(bench: Bench) -> None:
-    class Raising(Teller):
-        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-            assert not isinstance(event, Poke), "an invariant"
-            return ()
-
-    assert bench.live("t", Raising, poking(1)) is Exit.CRASHED
-    assert bench.port.handled == []
-
-
-def test_a_port_that_raises_or_leaves_ends_the_process(bench: Bench) -> None:
-    async def broken(host: Host) -> None:
-        await asyncio.sleep(0)
-        raise OSError("no route")
-
-    assert bench.live("t", Teller, broken) is Exit.PORT_FAILED
-
-    async def busy(host: Host) -> None:
-        raise Fatal("port 8787 is taken", Exit.BUSY_PORT)
-
-    assert bench.live("t", Teller, busy) is Exit.BUSY_PORT
-
-
-def test_a_port_may_be_slow_to_stop_and_goes_on_working_meanwhile(bench: Bench) -> None:
-    class Closing(Teller):
-        def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-            if isinstance(event, Stopping):
-                return (Done(n=-1),)
-            return super().on(now_ns, event)
-
-    class SlowPort:
-        handled: list[Word] = []
-
-        async def run(self, host: Host) -> None:
-            self.host = host
-            signal.raise_signal(signal.SIGTERM)
-            await asyncio.Event().wait()
-
-        def handle(self, word: Word) -> None:
-            self.handled.append(word)
-
-        async def stop(self) -> None:
-            self.host.inject(Poke(n=5))
-            await asyncio.sleep(0.05)
-            signal.raise_signal(signal.SIGTERM)
-            await asyncio.sleep(0.05)
-            self.host.inject(Poke(n=6))
-
-    port = SlowPort()
-
-    async def life() -> Exit:
-        from shared.runtime.actor import Actor
-
-        actor = Actor(
-            "t",
-            SETTINGS,
-            lambda _settings: (Closing(), port),
-            var=bench.var,
-            run=bench.run,
-            day_of=lambda _now: DAY,
-        )
-        return await actor.run()
-
-    assert asyncio.run(life()) is Exit.CLEAN
-    assert port.handled == [Done(n=-1), Done(n=5), Done(n=11)]
-
-
-def test_one_copy_by_lock(bench: Bench) -> None:
-    lock = Lock(bench.run, "t")
-    with pytest.raises(Fatal, match=f"already running .pid {os.getpid()}.") as caught:
-        Lock(bench.run, "t")
-    assert caught.value.code is Exit.LOCKED
-    lock.release()
-    Lock(bench.run, "t").release()
-
-
-def test_records_for_people(bench: Bench) -> None:
-    bench.live("d", Days, poking(1))
-    lines = list(cat(bench.path("d")))
-    assert lines[0].kind == "start"
-    said = next(line for line in lines if line.kind == "said")
-    assert said.content["source"] == "d"
-    assert said.content["event"]["t"] == "Bar"
-    found = verify(bench.path("d"))
-    assert (found.records["said"], found.first_seq, found.last_seq, found.trouble) == (1, 1, 1, "")
-
-
-def test_the_hash_of_a_session_is_found_again_by_replaying_it(bench: Bench) -> None:
-    bench.live("d", Days, poking(1, 2, kill=True))
-    bench.live("d", Days, poking(3))
-    bench.live("t", Teller, poking(1, 2))
-    recorded = history.session(bench.root, DAY)
-    again = {
-        "d": replay(bench.var, "d", build=lambda *_: Days()).decision_hash,
-        "t": replay(bench.var, "t", build=lambda *_: Teller()).decision_hash,
-    }
-    assert recorded.actors == again
-    assert recorded.decision_hash == history.joined(again)
-    assert (recorded.decisions, recorded.missing) == (5, "")
-    bench.live("t", Teller, poking(1))
-    later = history.session(bench.root, DAY)
-    assert later.actors["d"] == recorded.actors["d"]
-    assert later.decision_hash != recorded.decision_hash
-
-
-def test_the_hash_hangs_on_the_order(bench: Bench) -> None:
-    found = []
-    for pokes in ((1, 2), (2, 1)):
-        shutil.rmtree(bench.root, ignore_errors=True)
-        bench.live("d", Days, poking(*pokes))
-        found.append(history.session(bench.root, DAY).decision_hash)
-    assert found[0] != found[1]
-
-
-def test_replay_of_nobody(bench: Bench) -> None:
-    with pytest.raises(FileNotFoundError, match="no journal of ghost"):
-        replay(bench.var, "ghost", build=lambda *_: Teller())
-
-
-class Wary(Teller):
-    """Its patience is part of what it remembers."""
-
-    @property
-    def watches(self) -> dict[str, float]:  # type: ignore[override]
-        return {"feed": 4.0 - min(self.state.count, 3)}
-
-
-def test_patience_is_asked_once_the_memory_is_back(bench: Bench) -> None:
-    bench.live("t", Wary, poking(1, 2))
-    assert bench.actor is not None
-    bench.live("t", Wary, poking())
-    [watched] = bench.actor.watches._peers.values()
-    assert watched.limit == _Watched(1.0, on_bus=False).limit != _Watched(4.0, on_bus=False).limit

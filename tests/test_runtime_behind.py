@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,9 +17,10 @@ from shared.runtime.ports import Host
 from shared.runtime.replay import replay
 from shared.settings import Settings
 from tests.support import toys
-from tests.support.bench import SETTINGS, Bench, Script, poking, settle
+from tests.support.bench import SETTINGS, Bench, Script, bench_in, poking, settle
+from tests.support.hearing import Speaker, next_day
+from tests.support.processes import DAY
 from tests.support.toys import Poke, bar
-from tests.test_runtime_hearing import DAY, Speaker, next_day
 
 
 class Hearer(toys.Toy):
@@ -39,9 +39,7 @@ class Hearer(toys.Toy):
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     Hearer.told = []
-    made = Bench(tmp_path)
-    yield made
-    shutil.rmtree(made.run)
+    yield from bench_in(tmp_path)
 
 
 @pytest.fixture

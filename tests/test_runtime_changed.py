@@ -7,7 +7,6 @@ heard behind it and never answered is answered by the next life, in the order he
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,10 +21,11 @@ from shared.runtime.records import EFFECT
 from shared.runtime.recovery import Recovered, Recovery
 from shared.settings import Settings
 from tests.support import toys
-from tests.support.bench import SETTINGS, Bench, poking, settle
+from tests.support.bench import SETTINGS, Bench, bench_in, poking, settle
+from tests.support.hearing import Speaker
+from tests.support.processes import DAY
 from tests.support.toys import Done, Loner, Poke, Rescue, bar
 from tests.test_runtime_behind import hears
-from tests.test_runtime_hearing import DAY, Speaker
 
 OTHER = msgspec.structs.replace(
     SETTINGS, runtime=msgspec.structs.replace(SETTINGS.runtime, inbox_limit=77_777)
@@ -56,9 +56,7 @@ class Answerer(toys.Toy):
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     Answerer.begun = []
-    made = Bench(tmp_path)
-    yield made
-    shutil.rmtree(made.run)
+    yield from bench_in(tmp_path)
 
 
 @pytest.fixture

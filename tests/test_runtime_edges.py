@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
@@ -16,9 +14,10 @@ from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
 from shared.runtime.replay import replay, verify
 from tests.support import toys
-from tests.support.bench import Bench, Script, poking, settle
+from tests.support.bench import Bench, Script, bench_in, poking, settle
+from tests.support.hearing import Speaker, next_day
+from tests.support.processes import DAY
 from tests.support.toys import Done, Poke, bar
-from tests.test_runtime_hearing import DAY, Speaker, next_day
 
 NEXT = "2026-11-19"
 BARS = 6
@@ -40,11 +39,7 @@ class Hearer(toys.Toy):
         return ()
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    shutil.rmtree(made.run)
+bench = pytest.fixture(bench_in)
 
 
 def phase() -> SessionPhase:

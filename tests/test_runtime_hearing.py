@@ -3,108 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec import Raw
 
-from shared.events import TICKS, Bar, Event, Gap, Heartbeat, Quote, Trade
-from shared.runtime import hearing, journal, records, wire
+from shared.events import Bar, Trade
+from shared.runtime import journal, records, wire
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.hearing import Hearing
-from shared.runtime.journal import Corrupt, Journal
-from shared.runtime.records import Mark, Place, Start
+from shared.runtime.journal import Corrupt
+from shared.runtime.records import Mark, Place
+from tests.support.hearing import Listener, Speaker, with_root
+from tests.support.processes import DAY
 from tests.support.toys import bar, intent, quote
-
-DAY = "2026-11-18"
-HEARD = {"feed": {"Bar": Bar}, "feed.ticks": {"Quote": Quote}}
-
-
-class Speaker:
-    """Writes a journal and returns the frames that would be on the wire."""
-
-    def __init__(self, root: Path, lane: str = "feed", epoch: int = 100) -> None:
-        self.root = root
-        self.lane = lane
-        self.epoch = epoch
-        self.seq = 0
-        self.prevs: dict[str, int] = {}
-        self.schema = wire.FORMS
-        self.day = DAY
-        self.file = Journal(root / DAY / f"{lane}.journal", 1 << 20)
-        self.begin()
-
-    def begin(self, **changes: int) -> None:
-        start = Start(
-            actor="feed",
-            lane=self.lane,
-            epoch=self.epoch,
-            day=self.day,
-            now_ns=0,
-            seq=self.seq,
-            schema=self.schema,
-            code="c",
-            settings="s",
-            values=Raw(b"\x80"),
-        )
-        self.file.append(records.pack(records.START, start))
-
-    def restart(self) -> None:
-        self.epoch += 1
-        self.begin()
-
-    def say(self, event: Event, *, record: bool = True) -> bytes:
-        self.seq += 1
-        kind = type(event).__name__
-        ticks = type(event) in TICKS
-        topic = wire.tick_topic(kind, event.contract) if ticks else kind  # type: ignore[attr-defined]
-        body = wire.body(
-            (self.lane, self.epoch, self.seq, self.prevs.get(topic, 0), self.seq, "", event)
-        )
-        self.prevs[topic] = self.seq
-        if record:
-            self.file.append(records.PREFIX[records.SAID] + body)
-        return wire.bundle(topic, [body]) if ticks else wire.frame(type(event), body)
-
-    def write_late(self, frame: bytes) -> None:
-        self.file.append(records.PREFIX[records.SAID] + frame.partition(b"\0")[2])
-
-    def beat(self, **changes: object) -> bytes:
-        beat = Heartbeat(
-            actor="feed",
-            epoch=self.epoch,
-            beat=1,
-            schema=wire.FINGERPRINT,
-            seq={self.lane: self.seq},
-            places={self.lane: (self.day, 100, self.file.size)},
-        )
-        beat = msgspec.structs.replace(beat, **changes)
-        return wire.frame(Heartbeat, wire.body((self.lane, self.epoch, 0, 0, 0, "", beat)))
-
-
-class Listener:
-    """A Hearing that keeps what it was told."""
-
-    def __init__(self, root: Path, marks: dict[str, Mark] | None = None) -> None:
-        self.told: list[tuple[int, int]] = []
-        self.events: list[Event] = []
-        self.gaps: list[Gap] = []
-        self.hearing = Hearing(root, HEARD, marks or {}, flush=self.flush, gap=self.gaps.append)
-
-    def flush(self) -> None:
-        for _, epoch, seq, _, event in self.hearing.batch:
-            self.told.append((epoch, seq))
-            if event is not None:
-                self.events.append(event)
-        self.hearing.batch.clear()
-
-    def take(self, *frames: bytes) -> None:
-        self.hearing.take(frames)
-        self.flush()
 
 
 def test_in_order_frames_are_taken_from_the_wire(tmp_path: Path) -> None:
@@ -260,180 +174,6 @@ def test_a_mark_never_runs_ahead_of_what_was_taken(tmp_path: Path) -> None:
     assert heard == {"feed": 2_000, "other": 2_000}
 
 
-# -- a piece a turn --------------------------------------------------------------------------------
-
-
-def test_a_turn_reads_a_piece_and_the_next_ones_the_rest(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    said = 2 * hearing.TURN_EVENTS + 10
-    frames = [speaker.say(bar(n)) for n in range(1, said + 1)]
-    listener.take(frames[-1])
-    turns = 1
-    while listener.hearing.missing():
-        assert len(listener.told) == turns * hearing.TURN_EVENTS
-        assert listener.hearing.waiting() == said - len(listener.told)
-        assert listener.hearing.unread()
-        listener.hearing.look_again()
-        listener.flush()
-        turns += 1
-    assert listener.told == [(100, n) for n in range(1, said + 1)]
-    assert turns == 3
-    assert not listener.hearing.unread()
-
-
-def test_frames_between_two_turns_read_nothing_and_overtake_nothing(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    frames = [speaker.say(bar(n)) for n in range(1, 2 * hearing.TURN_EVENTS + 1)]
-    listener.take(frames[-1], *frames[-5:], speaker.beat())
-    assert len(listener.told) == hearing.TURN_EVENTS
-    listener.take(frames[hearing.TURN_EVENTS])
-    assert listener.told[-1] == (100, hearing.TURN_EVENTS + 1), "the next one may come by wire"
-    listener.hearing.look_again()
-    listener.flush()
-    assert listener.told == [(100, n) for n in range(1, len(frames) + 1)]
-
-
-def test_much_that_is_no_event_ends_a_turn_too(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    filler = records.PREFIX[records.HEARD] + msgspec.msgpack.encode((0, [1] * 100_000))
-    while speaker.file.size < 2 * hearing.TURN_BYTES:
-        speaker.file.append(filler)
-    listener.take(speaker.say(bar(1)))
-    assert listener.events == []
-    assert listener.hearing.unread()
-    place = listener.hearing.ears["feed"].mark.place
-    assert hearing.TURN_BYTES <= place.offset < speaker.file.size
-    while listener.hearing.missing():
-        listener.hearing.look_again()
-    listener.flush()
-    assert listener.events == [bar(1)]
-
-
-def test_a_speaker_who_outruns_us_at_the_start_does_not_hold_us_there(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    for n in range(hearing.TURN_EVENTS + 1):
-        speaker.say(bar(n))
-    for _ in listener.hearing.catch_up_all():
-        for n in range(hearing.TURN_EVENTS + 1):
-            speaker.say(bar(n))
-        assert speaker.seq < 10 * hearing.TURN_EVENTS, "it would never end"
-    assert hearing.TURN_EVENTS < len(listener.told) < speaker.seq
-    listener.take(speaker.beat())
-    while listener.hearing.missing():
-        listener.hearing.look_again()
-        listener.flush()
-    assert listener.told == [(100, n) for n in range(1, speaker.seq + 1)]
-
-
-def test_whoever_ends_between_two_pieces_remembers_what_it_was_told(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    for n in range(1, 3 * hearing.TURN_EVENTS):
-        speaker.say(bar(n))
-    for _ in listener.hearing.catch_up_all():
-        assert listener.hearing.ears["feed"].mark.seq == len(listener.told)
-
-
-def test_ten_times_the_usual_in_one_burst(tmp_path: Path) -> None:
-    """Half of the frames are lost, as when a queue overflows; the rest comes in one drain."""
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    frames = [speaker.say(bar(n)) for n in range(1, 5 * hearing.TURN_EVENTS)]
-    for at in range(0, len(frames), 512):
-        listener.take(*frames[at : at + 512 : 2])
-        listener.hearing.look_again()
-        listener.flush()
-    listener.take(speaker.beat())
-    while listener.hearing.missing():
-        listener.hearing.look_again()
-    listener.flush()
-    assert listener.told == [(100, n) for n in range(1, len(frames) + 1)]
-
-
-# -- what is no more, or not whole -----------------------------------------------------------------
-
-
-def next_day(speaker: Speaker, day: str) -> None:
-    """As the owner does at the edge of a trading day."""
-    speaker.file.append(records.pack(records.CONTINUED, day))
-    speaker.file.close()
-    speaker.day = day
-    speaker.file = Journal(speaker.root / day / f"{speaker.lane}.journal", 1 << 20)
-    speaker.begin()
-
-
-def test_days_removed_before_they_were_heard_are_told_and_skipped(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    listener.take(speaker.say(bar(1)), speaker.beat())
-    marks = listener.hearing.marks()
-    speaker.say(bar(2))
-    next_day(speaker, "2026-11-19")
-    speaker.say(bar(3))
-    next_day(speaker, "2026-11-20")
-    speaker.say(bar(4))
-    for day in (DAY, "2026-11-19"):
-        (tmp_path / day / "feed.journal").unlink()
-    late = Listener(tmp_path, marks)
-    assert late.hearing.lost() == ["feed"]
-    deque(late.hearing.catch_up_all(), 0)
-    assert late.told == [(100, 4)]
-    assert late.hearing.lost() == []
-    late.take(speaker.say(bar(5)))
-    assert late.told == [(100, 4), (100, 5)]
-
-
-def test_a_day_that_was_set_aside_is_no_end_of_the_way(tmp_path: Path) -> None:
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    listener.take(speaker.say(bar(1)))
-    next_day(speaker, "2026-11-19")
-    listener.take(speaker.say(bar(2)))
-    next_day(speaker, "2026-11-20")
-    journal.quarantine(tmp_path / "2026-11-19" / "feed.journal")
-    speaker.restart()
-    listener.take(speaker.say(bar(3)), speaker.beat())
-    assert listener.told[-1] == (101, 3)
-    assert not listener.hearing.missing()
-
-
-@given(st.data())
-@settings(max_examples=60)
-def test_a_reader_beside_a_writer_sees_whole_frames_only(data: st.DataObject) -> None:
-    """The file grows by any number of bytes at a time, as a reader may find a write half done."""
-
-    def run(root: Path) -> None:
-        speaker = Speaker(root / "made")
-        for n in range(1, 6):
-            speaker.say(bar(n))
-        speaker.file.close()
-        content = speaker.file.path.read_bytes()
-        torn = root / "read" / DAY / "feed.journal"
-        torn.parent.mkdir(parents=True)
-        cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=8)))
-        listener = Listener(root / "read")
-        listener.take(speaker.beat())
-        for cut in (*cuts, len(content)):
-            torn.write_bytes(content[:cut])
-            listener.hearing.look_again()
-            listener.flush()
-            assert listener.told == [(100, n) for n in range(1, len(listener.told) + 1)]
-        assert len(listener.told) == 5
-
-    with_root(run)
-
-
-def test_a_speaker_killed_between_its_record_and_its_word(tmp_path: Path) -> None:
-    """And one killed in the middle of a record: the next life cuts it off and uses its number."""
-    speaker, listener = Speaker(tmp_path), Listener(tmp_path)
-    listener.take(speaker.say(bar(1)))
-    speaker.say(bar(2))
-    speaker.file.close()
-    with speaker.file.path.open("ab") as file:
-        file.write(journal.seal(b"\x92\x03" + b"x" * 100)[:50])
-    listener.hearing.catch_up(listener.hearing.ears["feed"])
-    speaker.file = Journal(speaker.file.path, 1 << 20)
-    speaker.restart()
-    listener.take(speaker.say(bar(3)), speaker.beat())
-    assert listener.told == [(100, 1), (100, 2), (101, 3)]
-
-
 # -- garbage ---------------------------------------------------------------------------------------
 
 
@@ -560,6 +300,7 @@ def test_the_first_tick_ever_is_no_gap_and_a_new_life_is_one(tmp_path: Path) -> 
 
 # -- any accident ----------------------------------------------------------------------------------
 
+
 fates = st.lists(st.sampled_from(["ok", "lost", "twice", "late", "restart", "beat"]), max_size=40)
 
 
@@ -567,13 +308,6 @@ fates = st.lists(st.sampled_from(["ok", "lost", "twice", "late", "restart", "bea
 @settings(max_examples=150, deadline=None)
 def test_no_accident_on_the_wire_loses_doubles_or_reorders(story: list[str]) -> None:
     with_root(lambda root: tell(root, story))
-
-
-def with_root(run: Callable[[Path], None]) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder))
 
 
 def tell(root: Path, story: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Journals: torn tails at every byte, damage in the middle, full disks, days that turn."""
+"""Journals: torn tails at every byte, damage in the middle, full disks, the end of a long file."""
 
 from __future__ import annotations
 
@@ -7,55 +7,16 @@ import os
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from shared.runtime import archive, disk, journal, paths, records
+from shared.runtime import disk, journal, records
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.journal import Corrupt, Cursor, Journal, JournalUnwritable
+from shared.runtime.journal import Corrupt, Journal, JournalUnwritable
 from shared.runtime.recorder import Pins, Recorder
-from shared.runtime.records import Place, Start
-
-LIMIT = 1 << 16
-
-
-def record(n: int, size: int = 20) -> bytes:
-    return records.pack(records.INPUT, (n, "x" * size))
-
-
-def start(epoch: int = 1, *, day: str = "2026-11-18", seq: int = 0) -> bytes:
-    return records.pack(
-        records.START,
-        Start(
-            actor="a",
-            lane="a",
-            epoch=epoch,
-            day=day,
-            now_ns=1,
-            seq=seq,
-            schema={},
-            code="c",
-            settings="s",
-            values=Raw(msgspec.msgpack.encode({})),
-        ),
-    )
-
-
-def written(path: Path, *recorded: bytes) -> list[int]:
-    """Write records; returns the offsets at which each ends."""
-    file, ends = Journal(path, LIMIT), []
-    for one in recorded:
-        file.append(one)
-        ends.append(file.size)
-    file.close()
-    return ends
-
-
-def contents(path: Path, offset: int = 0) -> list[bytes]:
-    return [found.record for found in journal.frames(path, offset)]
+from tests.support.journals import LIMIT, contents, record, written
 
 
 def test_what_was_written_is_read_in_order_with_offsets(tmp_path: Path) -> None:
@@ -258,122 +219,6 @@ def test_free_bytes_of_a_place_that_cannot_be_asked_are_none(tmp_path: Path) -> 
 # -- days and cursors ------------------------------------------------------------------------------
 
 
-def day(root: Path, name: str, *recorded: bytes) -> Path:
-    path = root / name / "a.journal"
-    written(path, *recorded)
-    return path
-
-
-def read(cursor: Cursor) -> list[bytes]:
-    return [found.record for found in cursor.read()]
-
-
-def continued(name: str) -> bytes:
-    return records.pack(records.CONTINUED, name)
-
-
-def test_a_cursor_follows_days_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    first = day(tmp_path, "2026-11-18", start(), record(1))
-    cursor = Cursor(tmp_path, "a", Place("2026-11-18"))
-    assert read(cursor) == [start(), record(1)]
-    assert read(cursor) == []
-    written(first, record(2), continued("2026-11-19"))
-    assert read(cursor) == [record(2), continued("2026-11-19")]
-    assert read(cursor) == [continued("2026-11-19")], "the next day has not begun: look again"
-    day(tmp_path, "2026-11-19", start(2, day="2026-11-19"), record(3))
-    assert read(cursor)[1:] == [start(2, day="2026-11-19"), record(3)]
-    assert cursor.place.day == "2026-11-19"
-    assert read(cursor) == []
-
-
-def test_a_new_listener_begins_with_the_present_day(tmp_path: Path) -> None:
-    day(tmp_path, "2026-11-18", start(), record(1), continued("2026-11-19"))
-    day(tmp_path, "2026-11-19", start(2), record(2))
-    assert read(Cursor(tmp_path, "a", Place())) == [start(2), record(2)]
-    assert read(Cursor(tmp_path, "b", Place())) == []
-    assert read(Cursor(tmp_path / "none", "a", Place())) == []
-
-
-def test_a_file_begun_anew_is_read_from_its_top(tmp_path: Path) -> None:
-    path = day(tmp_path, "2026-11-18", start(5), record(1), record(2))
-    cursor = Cursor(tmp_path, "a", Place())
-    read(cursor)
-    assert cursor.place.birth == 5
-    journal.quarantine(path)
-    assert read(cursor) == []
-    day(tmp_path, "2026-11-18", start(9), record(7, 500))
-    assert read(cursor) == [start(9), record(7, 500)]
-
-
-def test_a_half_written_record_is_waited_for(tmp_path: Path) -> None:
-    path = day(tmp_path, "2026-11-18", start(), record(1))
-    cursor = Cursor(tmp_path, "a", Place())
-    read(cursor)
-    whole = journal.seal(record(2))
-    for cut in (3, 9, len(whole) - 1):
-        with path.open("ab") as file:
-            file.write(whole[:cut])
-        assert read(cursor) == []
-        os.truncate(path, path.stat().st_size - cut)
-    with path.open("ab") as file:
-        file.write(whole)
-    assert read(cursor) == [record(2)]
-
-
-def test_old_days_are_packed_and_still_read(tmp_path: Path) -> None:
-    names = [f"2026-11-{n}" for n in (16, 17, 18, 19)]
-    for name, following in zip(names, [*names[1:], ""], strict=True):
-        last = continued(following) if following else record(9)
-        day(tmp_path, name, start(int(name[-2:])), record(1), last)
-    before = read(Cursor(tmp_path, "a", Place(names[0])))
-    packed = archive.compress(tmp_path, "a")
-    assert [path.parent.name for path in packed] == names[:2]
-    assert journal.days(tmp_path, "a") == names
-    assert not (tmp_path / names[0] / "a.journal").exists()
-    assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
-    assert archive.compress(tmp_path, "a") == []
-    archive.unpack(packed[0])
-    assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
-
-
-def old_days(root: Path, count: int) -> list[str]:
-    names = [f"2026-10-{n:02}" for n in range(1, count + 1)]
-    for number, name in enumerate(names, 1):
-        day(root, name, start(number), record(number))
-        (root / name / "a.snap").write_bytes(b"memory")
-    return names
-
-
-def test_days_beyond_the_kept_ones_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    names = old_days(tmp_path, 9)
-    other = tmp_path / names[0] / "b.journal"
-    other.write_bytes(b"")
-    damaged = tmp_path / names[1] / "a.journal.corrupt-1"
-    damaged.write_bytes(b"to be looked at")
-    archive.compress(tmp_path, "a")
-    gone = archive.forget(tmp_path, "a", 6)
-    assert [path.parent.name for path in gone] == names[:3]
-    assert journal.days(tmp_path, "a") == names[3:]
-    assert other.exists()
-    assert damaged.exists()
-    assert not (tmp_path / names[2]).exists(), "an empty day goes"
-    assert archive.forget(tmp_path, "a", 6) == []
-
-
-@pytest.mark.parametrize("keep_days", [5, 8])
-def test_an_actor_keeps_as_many_days_as_the_settings_say(tmp_path: Path, keep_days: int) -> None:
-    root = paths.journal_root(tmp_path)
-    names = old_days(root, 9)
-    pins = Pins(actor="a", code="", settings="", values=Raw(b"\x80"), lanes=())
-    recorder = Recorder(tmp_path, pins, frame_limit=1000, keep_days=keep_days, relays=False)
-    recorder.open(names[-1], 9)
-    for helper in threading.enumerate():
-        if helper.name == "journal-pack":
-            helper.join()
-    recorder.close()
-    assert journal.days(root, "a") == names[-keep_days:]
-
-
 def test_one_helper_forces_a_whole_life_to_the_disk_and_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,26 +258,6 @@ def test_records_say_their_kind() -> None:
     for junk in (b"", b"\x92", b"\x93\x01\x01", b"\x92\x63\x01"):
         with pytest.raises(ValueError, match="no kind of ours"):
             records.kind_of(junk)
-
-
-@pytest.mark.parametrize("offset", [0, 500])
-@pytest.mark.parametrize("damage", ["short", "changed", "no gzip"])
-def test_a_damaged_packed_day_is_corrupt_and_named(
-    tmp_path: Path, damage: str, offset: int
-) -> None:
-    for day in ("2026-11-17", "2026-11-18", "2026-11-19"):
-        file = Journal(tmp_path / day / "a.journal", LIMIT)
-        for n in range(100):
-            file.append(record(n))
-        file.close()
-    (packed,) = archive.compress(tmp_path, "a")
-    whole = packed.read_bytes()
-    middle = len(whole) // 2
-    changed = whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle:])
-    content = {"short": whole[:middle], "changed": changed, "no gzip": b"x" * middle}
-    packed.write_bytes(content[damage])
-    with pytest.raises(Corrupt, match=r"a\.journal\.gz.*unpacked"):
-        list(journal.frames(packed, offset))
 
 
 def long_journal(path: Path) -> list[int]:

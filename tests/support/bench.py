@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from shared.core import Word
@@ -130,3 +131,10 @@ def poking(*numbers: int, kill: bool = False) -> Script:
             signal.raise_signal(signal.SIGTERM)
 
     return script
+
+
+def bench_in(tmp_path: Path) -> Iterator[Bench]:
+    """The fixture of most tests: a bench that leaves no sockets behind."""
+    made = Bench(tmp_path)
+    yield made
+    shutil.rmtree(made.run)
