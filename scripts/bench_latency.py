@@ -4,11 +4,12 @@ A private copy of the cast trades the simulated market. An order's story is read
 (quote, intent, approval) and ends with a stamp as the router's request leaves. Only orders whose
 intent was the answer to a quote count. Beside them, at the same time and on the same cores, runs a
 bare chain of as many hops: pyzmq and msgspec, quotes at a like rate and one in twenty passed on,
-and at its end the same kind of last metre, an aiohttp request on a connection kept open to a server
-of its own, with the same instant taken in the same place. Its time without that metre, up to the
-receipt at the last hop, is printed too; what the target means is the whole. For the second half of
-the time the chain has company: five more hear what its source and its last but one say, and one of
-them all of it, as sleeves and exporter do with us. They cost it what hearers who only decode cost.
+and at its end the same kind of last metre, a request by aiohttp's client on a connection kept open
+to a server of its own; the instant is that of its bytes being handed to the kernel, as with us. Its
+time without that metre, up to the receipt at the last hop, is printed too; what the target means is
+the whole. For the second half of the time the chain has company: five more hear what its source and
+its last but one say, and one of them all of it, as sleeves and exporter do with us. They cost it
+what hearers who only decode cost.
 
 The maker answers a quote by two orders, and the second waits for the first: so the first orders of
 their quotes are shown by themselves too.

@@ -12,10 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from aiohttp import ClientResponse
-from aiohttp.connector import Connection
-
-from shared.venue.client_http import GatedRequest
+from shared.venue.client_http import Answer, Gate, Way
 
 STAMPS: Final = "TSQ_BENCH_STAMPS"
 _TAG: Final = re.compile(rb'"customTag":\s*"([^"]+)"')
@@ -24,16 +21,21 @@ _TAG: Final = re.compile(rb'"customTag":\s*"([^"]+)"')
 def stamp_orders(path: Path) -> None:
     """From now on every order that this process sends leaves a line in `path`."""
     stamps = path.open("ab", buffering=0)
-    send = GatedRequest.send
+    post = Way.post
 
-    async def stamped(self: GatedRequest, conn: Connection) -> ClientResponse:
-        now_ns = time.monotonic_ns()
-        found = _TAG.search(getattr(self.body, "_value", b"") or b"")
-        if found:
-            stamps.write(b"%d %s\n" % (now_ns, found.group(1)))
-        return await send(self, conn)
+    async def stamped(self: Way, path: str, body: bytes, token: str, gate: Gate) -> Answer:
+        found, ask = _TAG.search(body), gate.before_send
 
-    GatedRequest.send = stamped  # type: ignore[method-assign]
+        def last_look() -> str | None:
+            why = ask() if ask is not None else None
+            if found is not None and not why:
+                stamps.write(b"%d %s\n" % (time.monotonic_ns(), found.group(1)))
+            return why
+
+        gate.before_send = last_look
+        return await post(self, path, body, token, gate)
+
+    Way.post = stamped  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

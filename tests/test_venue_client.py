@@ -197,6 +197,7 @@ def test_a_connection_refused_after_login_was_never_sent():
         async with venue() as (_, here):
             await here.token()
             here._base = here._base.with_port(1)
+            await here.drop()
             return await here.place(ORDER)
 
     assert isinstance(asyncio.run(run()), NotSent)
@@ -241,10 +242,8 @@ def test_before_send_is_asked_after_waiting_for_a_connection():
 
             there.answer = slow
             await here.token()
-            busy = [
-                asyncio.create_task(here.place(ORDER)) for _ in range(client_module.CONNECTIONS)
-            ]
-            await until(lambda: len(there.seen) == client_module.CONNECTIONS)
+            busy = [asyncio.create_task(here.place(ORDER)) for _ in range(client_http.CONNECTIONS)]
+            await until(lambda: len(there.seen) == client_http.CONNECTIONS)
             late = asyncio.create_task(
                 here.place(ORDER, before_send=lambda: asked.append(free.is_set()) or "late")
             )
@@ -254,7 +253,7 @@ def test_before_send_is_asked_after_waiting_for_a_connection():
             assert await late == NotSent("late")
             assert asked == [True]
             await asyncio.gather(*busy)
-            assert len(there.seen) == client_module.CONNECTIONS
+            assert len(there.seen) == client_http.CONNECTIONS
 
     asyncio.run(run())
 

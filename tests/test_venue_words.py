@@ -47,6 +47,27 @@ def test_rest_rows_write_nulls_and_leave_out_what_is_unset():
     assert set(plain) == {"success", "errorCode", "errorMessage", "orders"}
 
 
+@pytest.mark.parametrize(
+    "text", ["t", '"', '","kind":"x","', '"kind":', 'a,"kind":1}', "\\", "\u2028,\n"]
+)
+def test_cutting_the_tag_off_the_text_is_cutting_it_out_of_the_mapping(text: str) -> None:
+    """Whatever the texts inside say: a request becomes the same body as by way of mappings."""
+    bracket = words.BracketModel(ticks=-20, type=4)
+    for body in (
+        words.PlaceOrder(
+            account_id=1, contract_id=text, type=2, side=0, size=2, custom_tag=text,
+            take_profit_bracket=bracket,
+        ),
+        words.OrderQuery(filter=words.QueryFilter(account_id=1, statuses=(1, 6))),
+        words.LoginKey(user_name=text, api_key=text),
+        words.Logout(),
+        words.Ping(),
+        answers.OrdersResponse(success=True, orders=(ORDER, ORDER), error_message=text),
+        answers.PlaceResponse(success=False, order_id=1, error_message=text),
+    ):  # fmt: skip
+        assert words.to_json(body) == msgspec.json.encode(words.to_plain(body)), body
+
+
 def test_hub_payloads_leave_out_nulls():
     plain = words.to_hub(ORDER)
     assert None not in plain.values()

@@ -24,15 +24,13 @@ from shared.units import Nanos
 from shared.venue import answers, words
 from shared.venue.answers import ENDPOINT_OF, Response
 from shared.venue.client_http import (
-    GATE,
+    Answer,
     BeforeSend,
     Gate,
-    GatedRequest,
     Held,
-    bounded,
+    Way,
     named,
     problem,
-    retry_after,
     safe_url,
 )
 from shared.venue.client_login import LoginFailed, LoginRefused, TokenKeeper
@@ -41,7 +39,6 @@ from shared.venue.quota import Quota
 
 READ_ATTEMPTS: Final = 3
 RETRY_FIRST_S: Final = 0.2
-CONNECTIONS: Final = 8
 URGENT: Final = (Reserve.SAFETY, Reserve.EXIT, Reserve.SENTINEL)
 SAFETY_QUIET_S: Final = 1.0  # a close does not wait a minute because a venue asked for quiet
 
@@ -74,7 +71,7 @@ class VenueClient:
         self._quota = quota or Quota()
         self._keeper = TokenKeeper(self._login_once, renew_share)
         self._quiet_until = self._safety_quiet_until = 0.0
-        self._session: aiohttp.ClientSession | None = None
+        self._way: Way | None = None
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -91,14 +88,13 @@ class VenueClient:
 
     async def close(self) -> None:
         await self._keeper.close()
-        if self._session is not None:
-            await self._session.close()
+        await self.drop()
 
     async def drop(self) -> None:
         """After a clock jump: every connection is doubted, the next request opens a new one."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        way, self._way = self._way, None
+        if way is not None:
+            await way.close()
 
     # -- endpoints: reads --------------------------------------------------------------------------
 
@@ -211,10 +207,7 @@ class VenueClient:
     async def ping(self) -> bool:
         """Whether the venue answers at all; needs no token and uses no budget."""
         try:
-            async with self._opened().get(
-                self._base / "api/Status/ping", allow_redirects=False
-            ) as response:
-                return response.status == 200
+            return await self._opened().ping("/api/Status/ping")
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
@@ -280,37 +273,19 @@ class VenueClient:
         self, request: words.Body, kind: type[R], gate: Gate, token: str
     ) -> _Attempt[R]:
         endpoint = ENDPOINT_OF[type(request)]
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        passing = GATE.set(gate)
         try:
-            async with self._opened().post(
-                self._base / endpoint.path.removeprefix("/"),
-                data=words.to_json(request),
-                headers=headers,
-                allow_redirects=False,
-            ) as answer:
-                body = await bounded(answer)
-                return self._judge(answer, body, endpoint, kind)
+            answer = await self._opened().post(endpoint.path, words.to_json(request), token, gate)
         except Held as held:
             return _Attempt(NotSent(str(held)), again=False)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             why = f"{endpoint.path}: {named(error)}"
             return _Attempt(Unknown(why) if gate.leaving else NotSent(why), again=True)
-        finally:
-            GATE.reset(passing)
+        return self._judge(answer, endpoint, kind)
 
-    def _judge(
-        self,
-        answer: aiohttp.ClientResponse,
-        body: bytes,
-        endpoint: answers.Endpoint,
-        kind: type[R],
-    ) -> _Attempt[R]:
-        status, where = answer.status, f"{endpoint.path}: HTTP {answer.status}"
+    def _judge(self, answer: Answer, endpoint: answers.Endpoint, kind: type[R]) -> _Attempt[R]:
+        status, body, where = answer.status, answer.body, f"{endpoint.path}: HTTP {answer.status}"
         if status == 429:
-            now, asked = time.monotonic(), retry_after(answer)
+            now, asked = time.monotonic(), answer.quiet_s
             self._quiet_until = now + asked
             self._safety_quiet_until = now + min(asked, SAFETY_QUIET_S)
         if status == 400 and (said := problem(body)) is not None:
@@ -327,15 +302,7 @@ class VenueClient:
         outcome = judged(endpoint, response)
         return _Attempt(outcome, status=status, again=isinstance(outcome, Unknown))
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._timeout_s, sock_connect=min(3.0, self._timeout_s)
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                request_class=GatedRequest,
-                auto_decompress=True,
-            )
-        return self._session
+    def _opened(self) -> Way:
+        if self._way is None:
+            self._way = Way(self._base, self._timeout_s)
+        return self._way
