@@ -130,3 +130,10 @@ class Watch:
 
     def texts(self) -> str:
         return "\n".join(reason.text for reason in verdict(self.board).reasons)
+
+
+def watching() -> Watch:
+    """The fixture of most tests: a board whose processes have begun."""
+    found = Watch()
+    found.start()
+    return found

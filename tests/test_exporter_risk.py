@@ -25,7 +25,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import MINUTE, SECOND, USD
-from tests.exporter_stage import MNQ, NOW, Watch
+from tests.exporter_stage import MNQ, NOW, Watch, watching
 
 CAP = RiskLatch(
     key="session_cap", cause="session net -201 reached -200", level=RiskLevel.FLATTENING,
@@ -43,11 +43,7 @@ HALT = RiskLatch(
 )  # fmt: skip
 
 
-@pytest.fixture
-def watch() -> Watch:
-    found = Watch()
-    found.start()
-    return found
+watch = pytest.fixture(watching)
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import USD
-from tests.exporter_stage import MNQ, NOW, Watch
+from tests.exporter_stage import MNQ, NOW, Watch, watching
 
 LABELS = ("sleeve", "contract", "actor", "reason")
 
@@ -121,11 +121,7 @@ def samples(watch: Watch) -> dict[tuple[str, ...], float]:
     return found
 
 
-@pytest.fixture
-def watch() -> Watch:
-    found = Watch()
-    found.start()
-    return found
+watch = pytest.fixture(watching)
 
 
 def test_names_have_one_prefix_base_units_and_few_labels(watch: Watch) -> None:

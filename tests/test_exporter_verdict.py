@@ -22,14 +22,9 @@ from shared.events import (
 )
 from shared.settings import load
 from shared.units import SECOND, USD
-from tests.exporter_stage import NOW, Watch
+from tests.exporter_stage import NOW, Watch, watching
 
-
-@pytest.fixture
-def watch() -> Watch:
-    found = Watch()
-    found.start()
-    return found
+watch = pytest.fixture(watching)
 
 
 # -- the verdict -------------------------------------------------------------------------------

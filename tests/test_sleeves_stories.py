@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from shared.events import (
-    Depth,
-    Gap,
-    OrderState,
-    OrderType,
-    Phase,
-    Purpose,
-    RiskLevel,
-    Side,
-    VetoRule,
-)
+from shared.events import Depth, Phase
 from shared.settings import SettingsError
 from shared.units import SECOND
-from tests.sleeves_stage import Resting, Stage, settings_for
+from tests.sleeves_stage import Stage, follower, hedger, maker, reverter, settings_for
 
 # -- market maker ----------------------------------------------------------------------------------
-
-
-def maker(**params) -> Stage:
-    stage = Stage("market_maker", settings_for("market_maker", **params)).open()
-    stage.seconds(*[24_500, 24_501] * 10)
-    return stage
 
 
 def test_maker_quotes_both_sides_is_hit_holds_and_works_out():
@@ -162,12 +146,6 @@ def test_maker_pulls_at_the_end_of_the_session(phase):
 # -- mean reversion --------------------------------------------------------------------------------
 
 
-def reverter(**params) -> Stage:
-    stage = Stage("mean_reversion", settings_for("mean_reversion", **params)).open()
-    stage.seconds(*[27_600, 27_601, 27_599] * 8)
-    return stage
-
-
 def test_reversion_fades_a_stalled_stretch_and_leaves_at_the_mean():
     stage = reverter()
     stage.seconds(27_606, 27_612, 27_615)
@@ -225,13 +203,6 @@ def test_reversion_ignores_a_stretch_that_would_not_pay_and_rests_after_a_trade(
 # -- trend -----------------------------------------------------------------------------------------
 
 
-def follower(**params) -> Stage:
-    stage = Stage("trend", settings_for("trend", **params)).open()
-    stage.history(101_600, 14)
-    stage.seconds(*[101_600, 101_604, 101_598] * 7)
-    return stage
-
-
 def test_trend_buys_the_break_trails_and_is_stopped_out_with_a_profit():
     stage = follower()
     stage.second(101_610)
@@ -277,12 +248,6 @@ def test_trend_refuses_parameters_that_contradict():
 
 
 # -- tail hedge ------------------------------------------------------------------------------------
-
-
-def hedger(**params) -> Stage:
-    stage = Stage("tail_hedge", settings_for("tail_hedge", **params)).open()
-    stage.seconds(*[48_200, 48_202, 48_199] * 7)
-    return stage
 
 
 def test_hedge_waits_on_both_sides_and_follows_the_market_slowly():
@@ -349,75 +314,3 @@ def test_hedge_rests_after_an_alarm():
     assert stage.story() == []
     stage.seconds(*[48_180, 48_181] * 4)
     assert len(stage.story()) == 2
-
-
-# -- common manners --------------------------------------------------------------------------------
-
-ALL = {"market_maker": maker, "mean_reversion": reverter, "trend": follower, "tail_hedge": hedger}
-BREAKS = {
-    "market_maker": (24_500, 24_501),
-    "mean_reversion": (27_606, 27_612, 27_615, 27_615),
-    "trend": (101_610, 101_625),
-    "tail_hedge": (48_200,),
-}
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_nobody_enters_twice_while_an_answer_is_missing(name):
-    stage = Stage(name, settings_for(name)).open()
-    stage.mute = True
-    stage.history(101_600, 14)
-    prices = {"market_maker": [24_500, 24_501, 24_500], "mean_reversion": [27_600, 27_601, 27_599]}
-    stage.seconds(*prices.get(name, [101_600, 101_604, 101_598]) * 9, *BREAKS[name] * 3)
-    asked = stage.intents()
-    sides = [word.side for word in asked]
-    assert sides.count(Side.BUY) <= 1
-    assert sides.count(Side.SELL) <= 1
-    assert asked, "it did ask once"
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_everybody_pulls_what_rests_when_data_was_missed(name):
-    stage = ALL[name]()
-    resting = [
-        one for one in stage.orders.values() if one.purpose in (Purpose.ENTRY, Purpose.QUOTE)
-    ]
-    stage.story()
-    stage.tell(Gap(contract="", start_ns=stage.now_ns - SECOND, end_ns=stage.now_ns))
-    assert len(stage.story()) == len(resting)
-    assert not stage.orders
-
-
-@pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("level", [RiskLevel.REDUCE_ONLY, RiskLevel.FLATTENING, RiskLevel.HALTED])
-def test_nobody_opens_anything_unless_risk_is_active(name, level):
-    stage = ALL[name]()
-    stage.tell(stage.risk(level))
-    assert not stage.orders
-    stage.story()
-    stage.seconds(*BREAKS[name] * 2)
-    assert stage.story() == []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_veto_is_waited_out_longer_each_time(name):
-    stage = Stage(name, settings_for(name), veto=VetoRule.OPEN_RISK).open()
-    stage.history(101_600, 14)
-    calm = {"market_maker": [24_500, 24_501], "mean_reversion": [27_600, 27_601, 27_599]}
-    stage.seconds(*calm.get(name, [48_200, 48_202, 48_199]) * 20)
-    vetoed = [line for line in stage.story() if "vetoes" in line]
-    assert len(vetoed) <= 12, "seconds passed: 40 to 60"
-    assert not stage.host.memory.orders
-
-
-def test_an_entry_of_unknown_outcome_is_never_doubled():
-    stage = reverter()
-    stage.mute = True
-    stage.seconds(*BREAKS["mean_reversion"])
-    (asked,) = stage.intents()
-    stage.mute = False
-    order = Resting(asked.intent_id, Side.SELL, 1, OrderType.MARKET, Purpose.ENTRY)
-    stage.update(order, OrderState.UNKNOWN)
-    for _ in range(20):
-        stage.seconds(*BREAKS["mean_reversion"])
-    assert len(stage.intents()) == 1
