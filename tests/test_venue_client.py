@@ -1,100 +1,28 @@
 """The REST client against a real local server: every way a request can end, told apart.
 
-The server here is a few lines under the test's control, because the interesting endings (a break
-after the deed, rubbish, a hang) are not what a decent server does.
+The server is under the test's control, because the interesting endings (a break after the deed,
+rubbish, a hang) are not what a decent server does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import socket
-import time
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
-from shared.settings import Credentials
 from shared.venue import client as client_module
-from shared.venue import client_http, client_login, words
+from shared.venue import client_http, words
 from shared.venue.client import VenueClient
-from shared.venue.client_login import LoginFailed, LoginRefused, TokenKeeper, life_s
 from shared.venue.outcome import Answered, NotSent, Reserve, Unknown
 from shared.venue.quota import Quota
+from tests.client_stage import ORDER, PLACED, SECRET, status, told, venue
 from tests.venue_stage import until
 
 pytestmark = pytest.mark.slow
-SECRET = Credentials("trader", "k3y-never-shown")
-ORDER = words.PlaceOrder(account_id=1, contract_id="C", type=2, side=0, size=1, custom_tag="t")
-PLACED = {"orderId": 5, "success": True, "errorCode": 0, "errorMessage": None}
-
-
-def jwt(life=3600.0, issued=None):
-    issued = time.time() if issued is None else issued
-    claims = json.dumps({"exp": issued + life, "iat": issued}).encode()
-    return f"h.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.s"
-
-
-class Venue:
-    """`answer` is called for every request but logins; `seen` are (path, token, body)."""
-
-    def __init__(self):
-        self.seen = []
-        self.logins = 0
-        self.life = 3600.0
-        self.login_answer = None
-        self.answer = lambda request: web.json_response(PLACED)
-
-    async def handle(self, request):
-        body = await request.read()
-        if request.path == "/api/Auth/loginKey":
-            self.logins += 1
-            if self.login_answer is not None:
-                return await _settled(self.login_answer(request))
-            return web.json_response({"token": f"{jwt(self.life)}{self.logins}", "success": True,
-                                      "errorCode": 0, "errorMessage": None})  # fmt: skip
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.seen.append((request.path, token, body))
-        return await _settled(self.answer(request))
-
-
-async def _settled(answer):
-    return await answer if asyncio.iscoroutine(answer) else answer
-
-
-@asynccontextmanager
-async def venue(**options):
-    there = Venue()
-    runner = web.AppRunner(web.Application(), access_log=None, shutdown_timeout=0.1)
-    runner.app.router.add_route("*", "/{path:.*}", there.handle)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    here = VenueClient(url, SECRET, options.pop("timeout_s", 10.0), **options)
-    try:
-        yield there, here
-    finally:
-        await here.close()
-        await runner.cleanup()
-
-
-def told(answer, act=True, **options):
-    """What the client makes of one kind of answer, and how often the venue was asked."""
-
-    async def run():
-        async with venue(**options) as (there, here):
-            there.answer = answer
-            outcome = await (here.place(ORDER) if act else here.positions(1))
-            return outcome, there.seen
-
-    return asyncio.run(run())
-
-
-def status(code, **headers):
-    return lambda request: web.Response(status=code, text="x", headers=headers)
 
 
 def test_an_answer_is_an_answer():
@@ -341,156 +269,3 @@ def test_a_spent_budget_sends_nothing():
     outcome, seen = told(status(200), quota=Quota({}))
     assert outcome == NotSent("request budget TRADING is spent")
     assert seen == []
-
-
-# -- tokens ----------------------------------------------------------------------------------------
-
-
-def test_all_who_ask_wait_for_one_login():
-    async def run():
-        async with venue() as (there, here):
-            tokens = await asyncio.gather(*(here.token() for _ in range(20)))
-            assert len(set(tokens)) == 1
-            assert there.logins == 1
-
-    asyncio.run(run())
-
-
-def test_a_half_used_token_is_renewed_behind_our_back():
-    async def run():
-        async with venue(renew_share=0.0001) as (_, here):
-            first = await here.token()
-            await asyncio.sleep(0.4)
-            assert await here.token() == first  # nobody waits while it is still valid
-            async with asyncio.timeout(60):
-                while await here.token() == first:  # noqa: ASYNC110  there is no event for it
-                    await asyncio.sleep(0.01)
-
-    asyncio.run(run())
-
-
-def test_a_failing_renewal_keeps_the_valid_token():
-    async def run():
-        async with venue(renew_share=0.0001) as (there, here):
-            first = await here.token()
-            there.login_answer = status(503)
-            await asyncio.sleep(0.4)
-            assert await here.token() == first
-            await until(lambda: there.logins == 2)
-            for _ in range(10):
-                assert await here.token() == first
-                await asyncio.sleep(0.01)
-            assert there.logins == 2  # one renewal, then a pause
-
-    asyncio.run(run())
-
-
-def test_an_expired_token_is_never_handed_out():
-    async def run():
-        async with venue() as (there, here):
-            there.life = 0.2
-            first = await here.token()
-            await asyncio.sleep(0.3)
-            assert await here.token() != first
-
-    asyncio.run(run())
-
-
-def test_refused_credentials_say_so_without_saying_them():
-    async def run():
-        async with venue() as (there, here):
-            refusal = {"token": None, "success": False, "errorCode": 3, "errorMessage": None}
-            there.login_answer = lambda request: web.json_response(refusal)
-            with pytest.raises(LoginRefused, match="INVALID_CREDENTIALS") as caught:
-                await here.token()
-            assert "k3y" not in str(caught.value)
-            outcome = await here.place(ORDER)
-            assert isinstance(outcome, NotSent)
-            assert "k3y" not in outcome.why
-            assert there.seen == []
-
-    asyncio.run(run())
-
-
-def test_a_failing_login_backs_off():
-    async def run():
-        async with venue() as (there, here):
-            there.login_answer = status(500)
-            for _ in range(5):
-                with pytest.raises(LoginFailed):
-                    await here.token()
-            assert there.logins == 1
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.!!.c", f"a.{'e30'}.c"])
-def test_an_unreadable_token_lives_an_hour(token):
-    assert life_s(token, 0.0) == client_login.LIFE_WHEN_UNREADABLE_S
-
-
-def test_a_token_is_renewed_before_half_its_life_and_not_by_everybody_at_once():
-    async def login():
-        raise AssertionError("nobody logs in here")
-
-    at_s = []
-    for _ in range(40):
-        keeper, began = TokenKeeper(login, 0.5), time.monotonic()
-        keeper._accept(jwt(10_000.0))
-        at_s.append(keeper._renew_at - began)
-    assert 4_500 <= min(at_s) <= max(at_s) < 5_001
-    assert max(at_s) - min(at_s) > 50, "forty processes of one start come minutes apart"
-
-
-def test_a_token_lives_as_long_as_it_says():
-    assert life_s(jwt(86_400.0), 0.0) == pytest.approx(86_400.0)
-
-
-def test_a_login_cancelled_by_one_asker_serves_the_others():
-    async def run():
-        release = asyncio.Event()
-
-        async def login():
-            await release.wait()
-            return Unknown("down")
-
-        keeper = TokenKeeper(login, 0.5)
-        one, other = asyncio.create_task(keeper.token()), asyncio.create_task(keeper.token())
-        await asyncio.sleep(0)
-        one.cancel()
-        release.set()
-        with pytest.raises(LoginFailed):
-            await other
-        assert keeper.logins == 1
-
-    asyncio.run(run())
-
-
-# -- addresses -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url", ["http://api.topstepx.com", "ftp://x", "https://u:p@h", "", "127.0.0.1:80", "http://"]
-)
-def test_unsafe_addresses_are_refused(url):
-    with pytest.raises(ValueError, match="address"):
-        VenueClient(url, SECRET, 1.0)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://api.topstepx.com", "http://127.0.0.1:1", "http://[::1]:1"]
-)
-def test_safe_addresses_are_taken(url):
-    VenueClient(url, SECRET, 1.0)
-
-
-def test_a_dropped_connection_is_opened_anew():
-    async def run():
-        async with venue() as (there, here):
-            assert await here.ping()
-            await here.drop()
-            assert isinstance(await here.place(ORDER), Answered)
-            there.answer = status(500)
-            assert not await here.ping()
-
-    asyncio.run(run())

@@ -12,8 +12,6 @@ import importlib.metadata
 import inspect
 import json
 import logging
-import threading
-from contextlib import asynccontextmanager
 
 import pytest
 from signalrcore.hub.base_hub_connection import BaseHubConnection
@@ -21,22 +19,18 @@ from signalrcore.protocol.base_hub_protocol import BaseHubProtocol
 from signalrcore.transport.base_transport import BaseTransport
 from signalrcore.transport.sockets.base_socket_client import BaseSocketClient
 from signalrcore.transport.websockets import websocket_transport
-from signalrcore.transport.websockets.websocket_client import THREAD_NAME, WebSocketClient
+from signalrcore.transport.websockets.websocket_client import WebSocketClient
 from signalrcore.transport.websockets.websocket_transport import WebsocketTransport
 
 from shared.venue import signalr_attempt
-from shared.venue.signalr import HubSession, HubState
-from shared.venue.signalr_attempt import Attempt, HubLimits, InvocationFailed
+from shared.venue.signalr import HubState
+from shared.venue.signalr_attempt import HubLimits
 from shared.venue.signalr_socket import SafeSocket
+from tests.signalr_stage import SUBSCRIPTIONS, Ear, again, play, session, threads
 from tests.venue_hub import END, hub
 from tests.venue_stage import until
 
-FAST = HubLimits(
-    connect_s=1.0, invoke_s=1.0, ping_every_s=0.1, silence_s=1.5, backoff_first_s=0.02,
-    backoff_max_s=0.1,
-)  # fmt: skip
 PATIENT = HubLimits(connect_s=2.0, invoke_s=2.0, silence_s=5.0, backoff_first_s=0.02)
-SUBSCRIPTIONS = [("SubscribeContractQuotes", ("MNQ",)), ("SubscribeContractTrades", ("MNQ",))]
 METHODS = [method for method, _ in SUBSCRIPTIONS]
 
 PINNED = {
@@ -77,73 +71,6 @@ def test_signalrcore_never_logs_below_warning():
 
 
 # -- stage -----------------------------------------------------------------------------------------
-
-
-class Ear:
-    """Hears everything a session says."""
-
-    def __init__(self):
-        self.events, self.states, self.batches, self.tokens = [], [], [], []
-
-    def on_events(self, batch):
-        self.batches.append(len(batch))
-        self.events += batch
-
-    def on_state(self, state, reason):
-        self.states.append((state, reason))
-
-    async def token(self):
-        self.tokens.append(f"tok{len(self.tokens) + 1}")
-        return self.tokens[-1]
-
-    @property
-    def ups(self):
-        return sum(state is HubState.UP for state, _ in self.states)
-
-    @property
-    def reasons(self):
-        return " | ".join(reason for state, reason in self.states if state is HubState.DOWN)
-
-
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-
-
-@asynccontextmanager
-async def session(url, limits=FAST, ear=None, targets=("GatewayQuote", "Bad")):
-    ear = ear or Ear()
-    here = HubSession(
-        url, ear.token, targets, SUBSCRIPTIONS, on_events=ear.on_events, on_state=ear.on_state,
-        limits=limits,
-    )  # fmt: skip
-    task = asyncio.create_task(here.run())
-    try:
-        yield here, ear, task
-    finally:
-        await here.close()
-        await asyncio.wait({task}, timeout=60)
-        assert task.done()
-        assert threads() == []
-
-
-def play(scene, limits=FAST):
-    """Run `scene(hub, session, ear)` once UP; afterwards it must be UP again and hear events."""
-
-    async def run():
-        async with hub() as there, session(there.url, limits) as (here, ear, _):
-            await until(lambda: here.up)
-            await scene(there, here, ear)
-            await until(lambda: here.up and there.sockets)
-            before = len(ear.events)
-            await there.event("GatewayQuote", "MNQ", {"seq": 1})
-            await until(lambda: len(ear.events) > before)
-            return there, ear
-
-    return asyncio.run(run())
-
-
-async def again(ear, ups=2):
-    await until(lambda: ear.ups >= ups)
 
 
 pytestmark = pytest.mark.slow
@@ -402,122 +329,5 @@ def test_a_failing_token_provider_is_trouble_of_theirs():
         async with hub() as there, session(there.url, ear=ear) as (here, _, _task):
             await until(lambda: here.up)
             assert "no token: login is down" in ear.reasons
-
-    asyncio.run(run())
-
-
-# -- suspicion -------------------------------------------------------------------------------------
-
-
-def test_suspect_reconnects_once_however_often_it_is_said():
-    async def scene(there, here, ear):
-        for _ in range(10):
-            here.suspect("market silent")
-        await again(ear)
-        await asyncio.sleep(0.2)
-        assert ear.ups == 2
-        assert len(there.tokens) == 2
-
-    assert "suspected: market silent" in play(scene)[1].reasons
-
-
-def test_suspect_cuts_the_waiting_short():
-    slow = HubLimits(connect_s=0.4, invoke_s=0.4, backoff_first_s=0.02, backoff_max_s=3600.0)
-
-    async def scene(there, here, ear):
-        await there.stop()
-        await until(lambda: here.attempts >= 8)  # the next pause would be seconds long
-        await there.start()
-        here.suspect("the network is back")
-        await again(ear)
-
-    play(scene, slow)
-
-
-def test_suspect_while_connecting():
-    async def scene(there, here, ear):
-        there.hang_handshake = True
-        there.fin()
-        await until(lambda: len(there.handshakes) >= 2)
-        there.hang_handshake = False
-        here.suspect("too slow")
-        await again(ear)
-
-    play(scene)
-
-
-# -- subscriptions while running -------------------------------------------------------------------
-
-
-def test_subscriptions_can_come_and_go():
-    async def scene(there, here, ear):
-        await here.subscribe("SubscribeContractMarketDepth", "MNQ")
-        await here.subscribe("SubscribeContractMarketDepth", "MES")
-        undo = "UnsubscribeContractMarketDepth"
-        await here.unsubscribe("SubscribeContractMarketDepth", undo, "MES")
-        assert there.invoked[-1] == (undo, ["MES"])
-        there.invoked.clear()
-        there.fin()
-        await again(ear)
-        assert there.invoked[-1] == ("SubscribeContractMarketDepth", ["MNQ"])
-        assert len(there.invoked) == 3
-
-    play(scene)
-
-
-def test_a_subscription_refused_while_up_is_no_quiet_loss():
-    async def scene(there, here, ear):
-        there.failing = {"SubscribeContractMarketDepth"}
-        await here.subscribe("SubscribeContractMarketDepth", "MNQ")
-        there.failing = set()
-        await again(ear)
-        assert there.invoked[-1] == ("SubscribeContractMarketDepth", ["MNQ"])
-
-    play(scene)
-
-
-# -- one attempt -----------------------------------------------------------------------------------
-
-
-def test_an_invocation_without_completion_leaves_nothing_behind():
-    async def run():
-        async with hub() as there:
-            there.silent, there.failing = {"NoReply"}, {"Boom"}
-            attempt = Attempt(there.url, frozenset(), lambda batch: None, FAST)
-            await attempt.open()
-            with pytest.raises(TimeoutError):
-                await attempt.invoke("NoReply", [])
-            with pytest.raises(InvocationFailed, match="boom"):
-                await attempt.invoke("Boom", [])
-            assert await attempt.invoke("Fine", [1]) == 0
-            assert attempt._calls == {}
-            await attempt.bury()
-            with pytest.raises(ConnectionError):
-                await attempt.invoke("Fine", [])
-
-    asyncio.run(run())
-
-
-def test_nobody_there():
-    async def run():
-        attempt = Attempt("ws://127.0.0.1:1/hub", frozenset(), lambda batch: None, FAST)
-        with pytest.raises(ConnectionError, match="ConnectionRefused"):
-            await attempt.open()
-        await attempt.bury()
-
-    asyncio.run(run())
-
-
-def test_a_hundred_reconnects_leave_no_thread():
-    limits = HubLimits(connect_s=2.0, invoke_s=2.0, backoff_first_s=0.0, backoff_max_s=0.0)
-
-    async def run():
-        async with hub() as there, session(there.url, limits) as (here, ear, _):
-            for number in range(1, 101):
-                await again(ear, number)
-                here.suspect("again")
-            await again(ear, 101)
-            assert len(threads()) == 1
-            assert len(there.sockets) == 1
 
     asyncio.run(run())

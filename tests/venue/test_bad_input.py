@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from services.simulator import port
 from services.simulator.port_requests import ROUTES
-from tests.venue.stage import BINARY, END, HELLO, Hub, Refused, Socket, Trader, Venue, wait_for
+from tests.venue.sockets import BINARY, END, HELLO, Hub, Refused, Socket
+from tests.venue.stage import Trader, Venue, wait_for
 from tests.venue.stage import settings as venue_settings
 
 ROUGH = settings(

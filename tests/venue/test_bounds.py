@@ -17,7 +17,8 @@ import pytest
 
 from services.simulator.words import QuotePush
 from shared.venue.words import QuotePayload
-from tests.venue.stage import HELLO, Hub, Socket, Trader, Venue, hub, settings, wait_for
+from tests.venue.sockets import HELLO, Hub, Socket, hub
+from tests.venue.stage import Trader, Venue, settings, wait_for
 
 CONTRACT = "CON.F.US.EP.Z26"  # not quoted here, so that only poured events are heard
 END = b"\x1e"

@@ -11,7 +11,8 @@ import pytest
 
 from services.simulator import port_rest
 from services.simulator.port_schedule import BadSchedule, Plan, Source, drawn, read
-from tests.venue.stage import LONG_AGO, Refused, Trader, Venue, settings, wait_for
+from tests.venue.sockets import Refused
+from tests.venue.stage import LONG_AGO, Trader, Venue, settings, wait_for
 
 START_NS = 1_795_016_100_000_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.venue.stage import BINARY, CLOSE, END
+from tests.venue.sockets import BINARY, CLOSE, END
 
 msgspec = pytest.importorskip("msgspec")
 HELLO = '{"protocol":"messagepack","version":1}' + END

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.venue.stage import BINARY, CLOSE, END, HELLO, PING, PONG, Hub, Refused, Socket, wait_for
+from tests.venue.sockets import BINARY, CLOSE, END, HELLO, PING, PONG, Hub, Refused, Socket
+from tests.venue.stage import wait_for
 
 GARBAGE = {"type": 7, "error": "Connection closed with an error."}
 NO_METHOD = (

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.venue.stage import HELLO, Refused, Socket, Trader, Venue, settings, wait_for
+from tests.venue.sockets import HELLO, Refused, Socket
+from tests.venue.stage import Trader, Venue, settings, wait_for
 from tests.venue.test_hub_events import has_account, listening
 from tests.venue.test_login import claims
 from tests.venue.test_orders import CLASSIC_15
