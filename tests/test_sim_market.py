@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.simulator.dice import Dice, bell, mix, seed_of
 from services.simulator.history import (
+    LAYERS,
     SECONDS_KEPT,
     Past,
     Series,
@@ -20,6 +21,7 @@ from services.simulator.history import (
     synthetic_minute,
 )
 from services.simulator.market import LEVELS, Hours, Update
+from services.simulator.market_characters import FAMILIES, character
 from services.simulator.market_synthetic import STEP_NS, Synthetic, SyntheticState
 from services.simulator.weather import CHARACTERS, REGIMES
 from shared import settings as settings_module
@@ -240,6 +242,22 @@ def test_past_can_be_asked_in_any_order() -> None:
     minute = START // MINUTE - 77
     assert synthetic_minute(7, "MES", minute) == synthetic_minute(7, "MES", minute)
     assert synthetic_minute(7, "MES", minute) != synthetic_minute(8, "MES", minute)
+
+
+@given(st.integers(-200, 200_000), st.sampled_from(["MES", "ES", "CL"]))
+def test_the_past_is_layers_between_knots(since: int, root: str) -> None:
+    """As reckoned for one minute alone, without its neighbours."""
+    minute, total = START // MINUTE - since, 0
+    for number, (period, height) in enumerate(LAYERS):
+        knot, along = divmod(minute, period)
+        before, after = (
+            mix(seed_of(7, FAMILIES.get(root, root), number) ^ place) % 2_049 - 1_024
+            for place in (knot, knot + 1)
+        )
+        total += height * (before * (period - along) + after * along) // period
+    nature = character(root)
+    price = nature.home + total * nature.noise // (230 * 1_024)
+    assert synthetic_close(7, root, minute) == price
 
 
 def test_past_seconds_rebuild_their_minutes() -> None:

@@ -8,6 +8,7 @@ stands in `directions`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -55,9 +56,16 @@ def _with(part: Any, prefix: str, values: Values) -> Any:
     own = {
         name: values[prefix + name] for name in part.__struct_fields__ if prefix + name in values
     }
-    kinds = {field.name: field.type for field in structs.fields(part)}
+    section: type[msgspec.Struct] = type(part)
+    kinds = _kinds(section)
     typed = {name: msgspec.convert(value, kinds[name]) for name, value in own.items()}
     return structs.replace(part, **typed)
+
+
+@lru_cache
+def _kinds(section: type[msgspec.Struct]) -> dict[str, Any]:
+    """The types of a section's values, by name."""
+    return {field.name: field.type for field in structs.fields(section)}
 
 
 class Limits:

@@ -31,6 +31,7 @@ BARS_CACHED: Final = 20_000  # clients ask for the same days again and again
 PAST_SECONDS: Final = 2 * HOUR  # one-second bars from before the start reach back so far
 
 RawBar = RecordedBar  # open_ns, open, high, low, close, volume
+BLOCK: Final = 64  # minutes reckoned at once
 LAYERS: Final = ((1, 2), (7, 5), (45, 10), (360, 40), (1_900, 90))  # minutes, ticks
 
 
@@ -45,8 +46,10 @@ class Forming(Struct):
     volume: Lots = 0
 
     def add(self, price: Ticks, size: Lots) -> None:
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
         self.close = price
         self.volume += size
 
@@ -97,17 +100,32 @@ def _knot(seed: int, family: str, number: int, place: int) -> int:
     return mix(seed_of(seed, family, number) ^ place) % 2_049 - 1_024
 
 
-@lru_cache(maxsize=BARS_CACHED)
+@lru_cache(maxsize=BARS_CACHED // BLOCK)
+def _heights(seed: int, family: str, block: int) -> tuple[int, ...]:
+    """The sum of all layers at the minutes of a block; who asks for one asks for its neighbours."""
+    totals = [0] * BLOCK
+    for number, (period, height) in enumerate(LAYERS):
+        at = 0
+        while at < BLOCK:
+            knot, along = divmod(block * BLOCK + at, period)
+            before = _knot(seed, family, number, knot)
+            if period == 1:
+                totals[at] += height * before
+                at += 1
+                continue
+            slope = height * (_knot(seed, family, number, knot + 1) - before)
+            start = height * before * period
+            for step in range(along, min(period, along + BLOCK - at)):
+                totals[at] += (start + slope * step) // period
+                at += 1
+    return tuple(totals)
+
+
 def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     """Price at the end of a minute (counted since 1970) before the start."""
     nature = character(root)
     family = FAMILIES.get(root, root)  # one past for all who share a price
-    total = 0
-    for number, (period, height) in enumerate(LAYERS):
-        knot, along = divmod(minute, period)
-        before = _knot(seed, family, number, knot)
-        after = _knot(seed, family, number, knot + 1) if along else 0
-        total += height * (before * (period - along) + after * along) // period
+    total = _heights(seed, family, minute // BLOCK)[minute % BLOCK]
     return nature.home + total * nature.noise // (230 * 1_024)
 
 

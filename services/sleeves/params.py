@@ -17,6 +17,7 @@ every sleeve to it: a tunable parameter changes neither the warm-up nor an empty
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,9 @@ from msgspec import NODEFAULT, Meta, Struct
 
 TUNABLE: Final = "tunable"
 """The key in `Meta(extra=...)` that marks a parameter which may change while trading."""
+
+
+KINDS_KEPT: Final = 256  # kinds of `Params` whose description is remembered
 
 
 class ParamError(ValueError):
@@ -81,6 +85,7 @@ _TYPES: Final[dict[type[msgspec.inspect.Type], str]] = {
 }
 
 
+@lru_cache(KINDS_KEPT)
 def parameters(kind: type[Struct]) -> tuple[Parameter, ...]:
     """Everything known of each field of a `Params`, in their order."""
     info = msgspec.inspect.type_info(kind)

@@ -6,6 +6,7 @@ null and lists may be missing, because the real venue has sent both: `rows` read
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
@@ -151,9 +152,15 @@ ENDPOINT_OF: Final[dict[type[words.Body], Endpoint]] = {entry.request: entry for
 _LISTS: Final = frozenset({"accounts", "contracts", "bars", "orders", "positions", "trades"})
 
 
+@lru_cache
+def _lists(kind: type[Response]) -> tuple[str, ...]:
+    """What an answer of this kind lists: nothing, or one thing."""
+    return tuple(name for name in kind.__struct_fields__ if name in _LISTS)
+
+
 def listless(response: Response) -> bool:
     """Whether an answer that should list something does not: then nothing is known, not nothing."""
-    listed = _LISTS.intersection(response.__struct_fields__)
+    listed = _lists(type(response))
     return bool(listed) and all(getattr(response, name) is None for name in listed)
 
 

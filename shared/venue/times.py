@@ -34,6 +34,15 @@ def days_since_1970(year: int, month: int, day: int) -> int:
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
 
 
+@lru_cache(KNOWN_MAX)
+def _date_text(days: int) -> str:
+    """Raises ValueError for a day the venue cannot mean."""
+    year, month, day = date_of(days)
+    if year not in YEARS:
+        raise ValueError("outside 1970 to 2261")
+    return f"{year:04d}-{month:02d}-{day:02d}"
+
+
 def date_of(days: int) -> tuple[int, int, int]:
     """(year, month, day) of a day count since 1970."""
     shifted = days + 719_468
@@ -103,9 +112,10 @@ def time_text(instant: Nanos, digits: int = 6) -> str:
     """
     seconds, rest = divmod(instant, SECOND)
     days, of_day = divmod(seconds, 86_400)
-    year, month, day = date_of(days)
-    if year not in YEARS:
-        raise ValueError(f"instant was {instant}, outside 1970 to 2261")
+    try:
+        date = _date_text(days)
+    except ValueError as error:
+        raise ValueError(f"instant was {instant}, {error}") from None
     fraction = f"{rest:09d}"[:digits].rstrip("0")
     clock = f"{of_day // 3_600:02d}:{of_day // 60 % 60:02d}:{of_day % 60:02d}"
-    return f"{year:04d}-{month:02d}-{day:02d}T{clock}{'.' if fraction else ''}{fraction}+00:00"
+    return f"{date}T{clock}{'.' if fraction else ''}{fraction}+00:00"
