@@ -13,8 +13,20 @@ import msgspec
 import pytest
 
 from shared.core import Word
-from shared.events import ClockJump, Event, Flatten, Gap, Pulse, Quote, Scope, Started
+from shared.events import (
+    ClockJump,
+    Event,
+    Flatten,
+    Gap,
+    PeerBack,
+    PeerSilent,
+    Pulse,
+    Quote,
+    Scope,
+    Started,
+)
 from shared.lab.accidents import Accidents
+from shared.lab.player import SILENT
 from shared.lab.world import Diverged, Errand, World
 from shared.units import MILLISECOND, SECOND
 
@@ -291,9 +303,9 @@ def test_a_frozen_actor_hears_later_what_it_missed_and_is_missed_meanwhile() -> 
     assert len(keeper.core.book.heard) == teller.core.count  # type: ignore[attr-defined]
     teller.thaw_ns = 9 * SECOND
     it.run(8 * SECOND)
-    assert keeper.silent == {"teller"}
+    assert keeper.lives == {"teller": SILENT}
     it.run(10 * SECOND)
-    assert not keeper.silent
+    assert keeper.lives == {"teller": 1}
 
 
 def test_a_sleep_is_told_to_everybody_at_waking() -> None:
@@ -360,17 +372,27 @@ def test_a_core_that_rolls_dice_is_caught() -> None:
         it.run(9 * SECOND)
 
 
-def test_a_dead_teller_is_missed_and_welcomed_back() -> None:
+@pytest.mark.parametrize(
+    ("down_ns", "heard_of"),
+    [
+        (SECOND // 2, ["PeerBack 1", "PeerBack 2"]),
+        (3 * SECOND, ["PeerBack 1", "PeerSilent", "PeerBack 2"]),
+    ],
+)
+def test_a_dead_teller_is_missed_and_each_life_welcomed(down_ns: int, heard_of: list[str]) -> None:
+    """Also a life that came back before anybody missed the one before: it must be counted."""
     heard: list[str] = []
 
     class Watcher(Keeper):
         def on(self, now_ns: int, event: Event) -> Iterable[Event]:
-            if type(event).__name__.startswith("Peer"):
-                heard.append(type(event).__name__)
+            if isinstance(event, PeerSilent):
+                heard.append("PeerSilent")
+            elif isinstance(event, PeerBack):
+                heard.append(f"PeerBack {event.epoch}")
             return super().on(now_ns, event)
 
     it = world(0, cores={"teller": Teller, "keeper": Watcher})
     it.run(3 * SECOND)
-    it.kill("teller", 3 * SECOND)
+    it.kill("teller", down_ns)
     it.run(9 * SECOND)
-    assert heard == ["PeerSilent", "PeerBack"]
+    assert heard == heard_of

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.core import Choosy, Core
-from shared.events import TICKS, Event, Started
-from shared.units import Nanos
+from shared.events import TICKS, Event, PeerBack, PeerSilent, Started
+from shared.units import SECOND, Nanos
 
 SNAPSHOT_EVERY = 400  # inputs; the tape since then is what recovery re-runs
 SNAPSHOT_ACTING = 40  # the same for whoever acts: some of its memories hold an act under way
+SILENT = -1  # in place of the epoch of a peer that has not been seen for too long
 PROVE_EVERY = 8  # stretches between two snapshots
 
 Kinds = frozenset[type[Event]]
@@ -55,8 +56,8 @@ class Player:
         self.ticks: dict[str, dict[type[Event], int]] = {}  # the same for each kind of tick
         self.pipes: dict[str, Nanos] = {}  # lane -> when what was sent before has come out
         self.joined_ns: dict[str, Nanos] = {}  # lane -> since when its frames reach us
-        self.silent: set[str] = set()
         self.beat_ns: dict[str, int] = {}
+        self.lives: dict[str, int] = {}  # watched peer -> epoch last seen, or SILENT
         self.base = self.core.snapshot()
         self.base_heard: dict[str, int] = {}
         self.tape: list[tuple[Nanos, Event, tuple[Event, ...]]] = []
@@ -93,6 +94,19 @@ class Player:
         self.heard[lane] = seq
 
     # -- what a death leaves -----------------------------------------------------------------------
+
+    def watch(self, peer: str, seen: int, now_ns: Nanos, patience_s: float) -> Event | None:
+        """A look at a watched peer: `seen` is the epoch it lives in, or SILENT. The first sign of
+        anybody and each new life is told, and a silence that outlasts our patience.
+        """
+        last = self.lives[peer]
+        if seen != SILENT:
+            self.beat_ns[peer], self.lives[peer] = now_ns, seen
+            return None if seen == last else PeerBack(actor=peer, epoch=seen)
+        if last == SILENT or now_ns - self.beat_ns[peer] <= patience_s * SECOND:
+            return None
+        self.lives[peer] = SILENT
+        return PeerSilent(actor=peer)
 
     def lose_record(self, said: tuple[Event, ...]) -> bool:
         """Die between hearing and recording: what was just `said` is on nobody's record. Returns

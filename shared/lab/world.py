@@ -23,10 +23,10 @@ import msgspec
 from msgspec import Struct
 
 from shared.core import Core, Word
-from shared.events import TICKS, ClockJump, Event, PeerBack, PeerSilent, Pulse, Started
+from shared.events import TICKS, ClockJump, Event, Pulse, Started
 from shared.lab.accidents import Accidents
 from shared.lab.bus import Bus
-from shared.lab.player import Diverged, Player
+from shared.lab.player import SILENT, Diverged, Player
 from shared.units import SECOND, Nanos
 
 PULSE_NS = SECOND // 4
@@ -183,6 +183,7 @@ class World:
         player.up, player.epoch, player.thaw_ns, player.untold = True, player.epoch + 1, 0, False
         player.back_ns = 0 if fresh else self.now_ns
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
+        player.lives = dict.fromkeys(player.core.watches, 0)
         self.bus.join(player)
         self.stage.started(player.name, player.epoch, self.now_ns)
         self._speak(player, unsaid)
@@ -230,17 +231,10 @@ class World:
                 self.bus.catch_up(player, speaker)
         for peer, limit_s in player.core.watches.items():
             other = self.players.get(peer)
-            if other is None:
-                continue
-            late_ns = self.now_ns - player.beat_ns[peer]
-            if other.up and other.thaw_ns <= self.now_ns:
-                player.beat_ns[peer] = self.now_ns
-                if peer in player.silent:
-                    player.silent.discard(peer)
-                    self.tell(player, PeerBack(actor=peer, epoch=other.epoch))
-            elif peer not in player.silent and late_ns > limit_s * SECOND:
-                player.silent.add(peer)
-                self.tell(player, PeerSilent(actor=peer))
+            if other is not None:
+                seen = other.epoch if other.up and other.thaw_ns <= self.now_ns else SILENT
+                if sign := player.watch(peer, seen, self.now_ns, limit_s):
+                    self.tell(player, sign)
         self._end_without_disk(player)
 
     def _end_without_disk(self, player: Player) -> None:
