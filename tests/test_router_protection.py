@@ -162,3 +162,34 @@ def test_legs_suspended_are_not_mistaken_for_missing(bench: Bench) -> None:
     assert bench.state(f"{entry.intent_id}-SL") is S.SUSPENDED
     assert {o.status for o in bench.resting()} == {Status.OPEN, Status.SUSPENDED}
     bench.check_agreed()
+
+
+def spare(bench: Bench) -> int:
+    """By how many contracts the stops that work at the venue cover more than the position."""
+    stops = [row for row in bench.resting() if row.stop_price and row.status is Status.OPEN]
+    return sum(row.size - row.filled for row in stops) - bench.venue.lots[MNQ]
+
+
+@pytest.mark.parametrize("refused", [0, 1_000])
+def test_after_a_partial_exit_the_stop_is_armed_anew_before_the_old_one_goes(
+    bench: Bench, refused: int
+) -> None:
+    """Also where the venue changes no leg, so that another stop must stand in for it."""
+    bench.enter(size=3)
+    bench.run(1)
+    assert spare(bench) == 0
+    bench.venue.refuse_changes = refused
+    hub, seen = bench.venue.hub, []
+
+    def watched(word: object) -> None:
+        seen.append(spare(bench))
+        hub(word)
+
+    bench.venue.hub = watched
+    bench.exit(Side.SELL, 1)
+    bench.run(5)
+    assert bench.lots(MNQ) == 2
+    assert min(seen) == 0, "at no instant less than the position"
+    assert max(seen) > 0, "the old one stood for a moment"
+    assert spare(bench) == 0
+    bench.check_agreed()
