@@ -368,6 +368,7 @@ class FirmDay:
             self._judge_approval(said)
 
     def _judge_approval(self, said: OrderApproved) -> None:
+        assert said.cross is None, "nobody shares a contract here, so nothing trades inside"
         key = said.sleeve, said.contract
         held = self._held.get(key, 0)
         room = abs(held) - self._in_flight(*key) if held * said.side < 0 else 0

@@ -9,8 +9,10 @@ import pytest
 from loguru import logger
 
 from shared.events import (
+    Cross,
     Fill,
     OrderApproved,
+    OrderType,
     OrderVetoed,
     PositionUpdate,
     Purpose,
@@ -74,6 +76,19 @@ def test_a_veto_says_limit_actual_and_what_would_pass(lines: list[str]) -> None:
     )
     Narrator((OrderVetoed,)).tell(veto)
     assert lines == ["greedy.1.1 vetoed: SIZE, limit 3, actual 5; 3 would pass"]
+
+
+def test_an_approval_says_when_it_trades_inside(lines: list[str]) -> None:
+    cross = Cross(price=101_602, intent_id="fast.1.1", sleeve="fast", incarnation=1, tag="t1.f.1.1")
+    approval = OrderApproved(
+        intent_id="slow.1.1", sleeve="slow", incarnation=1, contract=MNQ, side=Side.SELL, size=1,
+        type=OrderType.MARKET, purpose=Purpose.EXIT, tag="t1.s.1.1", halt_no=1, deadline_real_ns=9,
+    )  # fmt: skip
+    told = msgspec.structs.replace(approval, cross=cross)
+    for word in (approval, told):
+        Narrator((OrderApproved,)).tell(word)
+    order = "slow.1.1 approved: SELL 1 CON.F.US.MNQ.Z26 MARKET (EXIT) as t1.s.1.1"
+    assert lines == [order, f"{order}, inside with fast at 25400.50"]
 
 
 def test_repeated_states_are_told_when_they_change(lines: list[str]) -> None:

@@ -69,7 +69,10 @@ def _intent(it: OrderIntent) -> Line:
 
 def _approved(it: OrderApproved) -> Line:
     order = f"{it.side.name} {it.size} {it.contract} {it.type.value}{_prices(it, it.contract)}"
-    return "INFO", f"{it.intent_id} approved: {order} ({it.purpose.value}) as {it.tag}"
+    inside = ""
+    if it.cross is not None:
+        inside = f", inside with {it.cross.sleeve} at {_price(it.cross.price, it.contract)}"
+    return "INFO", f"{it.intent_id} approved: {order} ({it.purpose.value}) as {it.tag}{inside}"
 
 
 def _vetoed(it: OrderVetoed) -> Line:
