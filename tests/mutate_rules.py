@@ -60,7 +60,7 @@ COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotati
 GOVERNOR: Final = (
     "test_governor_checks", "test_governor_pretrade", "test_governor_gap", "test_governor_firm",
     "test_governor_layers", "test_governor_allocation", "test_governor_edges",
-    "test_governor_funds", "test_governor_changes", "test_sharing",
+    "test_governor_funds", "test_governor_changes", "test_governor_hours", "test_sharing",
 )  # fmt: skip
 LATCHES: Final = (
     "test_governor_latches", "test_governor_levels", "test_governor_layers", "test_governor_day",
@@ -72,7 +72,15 @@ RULES: Final = (
     "test_governor_checks", "test_governor_layers", "test_governor_bad_input",
 )  # fmt: skip
 ALL: Final = tuple(
-    dict.fromkeys((*LATCHES, *GOVERNOR, "test_governor_reasons", "test_governor_unasked"))
+    dict.fromkeys(
+        (
+            *LATCHES,
+            *GOVERNOR,
+            "test_governor_reasons",
+            "test_governor_unasked",
+            "test_governor_hours",
+        )
+    )
 )
 GUARDS: Final = {
     "check": (*GOVERNOR, "test_governor_kept"), "latch": LATCHES,
@@ -121,7 +129,8 @@ ALIKE: Final[dict[str, str]] = {
 ACTS: Final = (
     levels.judge_account, levels._trip, levels._judge_sleeves, levels.on_progress, levels._flatten,
     levels.why_withdraw, levels.withdraw, levels.cancel, watch.withdraw_silent, watch.countdown,
-    watch.watch_feed, watch.watch_protection, watch.watch_zone, watch.watch_disk,
+    watch.watch_feed, watch.watch_protection, watch.watch_zone, watch.watch_hours, watch._ended,
+    watch.watch_disk,
     watch.watch_difference, day.on_clock, day.trade_ended, habits.on_birth, habits.on_part,
 )  # fmt: skip
 """What the governor does unasked."""

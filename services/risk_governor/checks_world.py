@@ -6,6 +6,7 @@ from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.equity import account_of, walls
 from services.risk_governor.members import ACTIVE, OPEN, READY, REDUCE_ONLY, UP
 from services.risk_governor.state import FAR, GATEWAY, ROUTER, SENTINEL, Mind
+from shared.domain.sessions import HOURS_BEFORE_17, TradingDay
 from shared.events import VenueState, VetoRule
 from shared.units import SECOND
 
@@ -29,7 +30,8 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
         return VetoRule.SESSION, 0, 0, "time lies outside the calendar"
     open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
     if open_now and state.gate_phase is OPEN and state.gate_day == today.day:
-        return None
+        group = draft.kind.group
+        return _group_is_open(mind, draft, today) if group in HOURS_BEFORE_17 else None
     phase = mind.phase(draft.now_ns)
     if phase is not OPEN:
         past = draft.now_ns - today.no_entries_ns
@@ -37,6 +39,13 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
     if mind.state.gate_day != today.day:
         return VetoRule.SESSION, 0, 0, f"gateway has not announced {today.day}"
     return None
+
+
+def _group_is_open(mind: Mind, draft: Draft, today: TradingDay) -> Refusal | None:
+    """Of products whose day ends before that of all others."""
+    group, ahead = draft.kind.group, mind.limits.session.no_entries_before_s * SECOND
+    past = draft.now_ns - (today.flat_by_of(group) - ahead)
+    return (VetoRule.SESSION, 0, past, f"{group} close early") if past >= 0 else None
 
 
 def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:

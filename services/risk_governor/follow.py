@@ -216,7 +216,7 @@ def on_position(mind: Mind, now_ns: Nanos, update: PositionUpdate) -> None:
     _watch_protection(mind, update.contract, protected=update.protected)
 
 
-def _ours(mind: Mind, contract: str) -> Lots:
+def held_by_sleeves(mind: Mind, contract: str) -> Lots:
     """Contracts of a position that the sleeves hold. What is held by hand is its maker's to
     protect, as the router sees it too: it closes such a position only with the whole account.
     """
@@ -228,7 +228,7 @@ def _ours(mind: Mind, contract: str) -> Lots:
 def _watch_protection(mind: Mind, contract: str, *, protected: Lots) -> None:
     """Start or stop the clock of an uncovered position; real time, as the venue's stop is."""
     state = mind.state
-    if protected >= _ours(mind, contract):
+    if protected >= held_by_sleeves(mind, contract):
         state.naked_real_ns.pop(contract, None)
         if not state.ledger.position(contract):
             state.closing.pop(contract, None)

@@ -12,7 +12,7 @@ from services.risk_governor.authority import owned_by
 from services.risk_governor.checks_market import watch_market, zone_of
 from services.risk_governor.day import on_clock
 from services.risk_governor.elsewhere import tell_others
-from services.risk_governor.follow import lapse
+from services.risk_governor.follow import held_by_sleeves, lapse
 from services.risk_governor.intents import ask_again, end_waits
 from services.risk_governor.latches import (
     BLIND,
@@ -26,8 +26,9 @@ from services.risk_governor.latches import (
     sound_alarm,
     unlatch,
 )
-from services.risk_governor.levels import judge_account, say_state, withdraw
-from services.risk_governor.state import PHASES, Mind
+from services.risk_governor.levels import cancel, judge_account, say_state, withdraw
+from services.risk_governor.state import PHASES, Mind, product
+from shared.domain.sessions import HOURS_BEFORE_17, TradingDay
 from shared.events import (
     Flatten,
     Grounds,
@@ -56,6 +57,7 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     watch_market(mind, now_ns)
     watch_protection(mind)
     watch_zone(mind)
+    watch_hours(mind, now_ns)
     watch_disk(mind, now_ns)
     tell_others(mind, now_ns)
     watch_difference(mind, now_ns)
@@ -152,12 +154,44 @@ def watch_protection(mind: Mind) -> None:
 
 
 def watch_zone(mind: Mind) -> None:
-    """What is held near the exchange's price limit is closed."""
+    """What sleeves hold near the exchange's price limit is closed."""
     state = mind.state
     for contract in state.ledger.positions():
         zone = zone_of(mind, contract)
-        if zone is not None and contract not in state.closing:
+        if zone is not None and contract not in state.closing and held_by_sleeves(mind, contract):
             _close(mind, contract, "within the zone of the exchange's price limit", zone)
+
+
+def watch_hours(mind: Mind, now_ns: Nanos) -> None:
+    """What closes before the rest of the day has a countdown of its own: its openers are withdrawn,
+    then what sleeves hold of it is closed, as long before its close as all is before 15:10 CT."""
+    state, today, session = mind.state, mind.today(now_ns), mind.limits.session
+    if today is None or mind.phase(now_ns) is not Phase.OPEN:
+        return
+    for contract, past in _ended(mind, today, now_ns):
+        grounds = Grounds(rule=VetoRule.SESSION.value, actual=past)
+        cause = f"end of {today.day} for {product(contract).group}"
+        for order in mind.live(contract):
+            if order.opens():
+                cancel(mind, order.intent_id, cause, grounds)
+        past -= (session.no_entries_before_s - session.flatten_before_s) * SECOND
+        if past >= 0 and held_by_sleeves(mind, contract) and contract not in state.closing:
+            _close(mind, contract, cause, structs.replace(grounds, actual=past))
+
+
+def _ended(mind: Mind, today: TradingDay, now_ns: Nanos) -> list[tuple[str, Nanos]]:
+    """Contracts held or worked that may not be opened any more, and for how long."""
+    ahead = mind.limits.session.no_entries_before_s * SECOND
+    state = mind.state
+    names = dict.fromkeys(state.ledger.positions())
+    names |= dict.fromkeys(order.contract for order in state.orders.values())
+    found = []
+    for contract in names:
+        group = product(contract).group
+        past = now_ns - (today.flat_by_of(group) - ahead) if group in HOURS_BEFORE_17 else -1
+        if past >= 0:
+            found.append((contract, past))
+    return found
 
 
 def _close(mind: Mind, contract: str, cause: str, grounds: Grounds) -> None:

@@ -16,6 +16,7 @@ session gives its hours to the next label. Within one label:
     flat .. closes                     FLAT        from 15:08; the firm demands 15:10
     closes .. 17:00                    CLOSED      from 16:00
 
+Grains and livestock close earlier than the rest; `flat_by_of` says when they are to be flat.
 An early close moves the whole countdown: the firm's flat-by time is then 15 minutes before it. The
 holiday sessions are trading days of their own, as the firm counts them (the exchange merges some).
 Every interval holds its first instant and not its last.
@@ -34,7 +35,7 @@ from msgspec import Struct
 
 from shared.events import Phase
 from shared.sections import Session
-from shared.units import SECOND, Nanos
+from shared.units import HOUR, MINUTE, SECOND, Nanos
 
 FIRST_DAY: Final = date(2025, 1, 1)
 LAST_DAY: Final = date(2027, 12, 31)
@@ -57,6 +58,14 @@ _EXCEPTIONS: Final = """
 2027-06-18 12:00  2027-07-05 12:00  2027-09-06 12:00  2027-11-25 12:00  2027-11-26 12:15
 2027-12-24 -
 """
+
+
+HOURS_BEFORE_17: Final[dict[str, Nanos]] = {
+    "grains": 3 * HOUR + 40 * MINUTE,  # the exchange closes them at 13:20 CT
+    "livestock": 3 * HOUR + 55 * MINUTE,  # at 13:05
+}
+"""Product groups whose day ends before that of all others, on days that are not shorter still: how
+long before 17:00 CT. The firm wants them flat before their own close."""
 
 
 class OutsideCalendar(ValueError):
@@ -103,6 +112,11 @@ class TradingDay(Struct, frozen=True, kw_only=True):
     def next_open(self, now_ns: Nanos) -> Nanos:
         """When trading opens next: this day's own open while it is still ahead."""
         return self.opens_ns if now_ns < self.opens_ns else self.reopens_ns
+
+    def flat_by_of(self, group: str) -> Nanos:
+        """The firm's deadline for a product group: with all others, or at its own close before."""
+        own = self.ends_ns - HOURS_BEFORE_17.get(group, 0)
+        return own if own < self.flat_by_ns else self.flat_by_ns
 
 
 class Calendar:

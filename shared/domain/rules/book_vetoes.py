@@ -72,7 +72,8 @@ VETOES: Final = (
     Entry(
         rule="SESSION",
         name="Outside the hours for entries",
-        what="Refuses entries before the open, from 15:00 CT, and before an early close.",
+        what="Refuses entries before the open, from 15:00 CT, and before an early close; of grains"
+        " and livestock from ten minutes before their own.",
         why="The firm demands flat by 15:10 CT, 15 minutes before an early close.",
         clears="the next open",
         unit="time",
