@@ -48,7 +48,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import SECOND
-from tests.governor_stage import BUY, MES, MNQ, SELL, Stage, passed, refused, wide
+from tests.governor_stage import BUY, MES, MNQ, SELL, Stage, answer, passed, refused, wide
 
 BIG = 2**62
 NUMBERS = (0, 1, -1, 2, 3, 40, 24_000, 84_000, 84_001, 83_990, BIG, -BIG, 2**63 - 1)
@@ -194,6 +194,22 @@ def test_a_number_of_five_thousand_digits_is_no_intent_id() -> None:
     stage = Stage(wide()).opened()
     veto = stage.ask("trend", BUY, intent_id="trend.7." + "9" * 5_000)
     assert refused(veto) is VetoRule.MALFORMED
+
+
+@pytest.mark.parametrize("life", [-1, -7, -(2**63)])
+def test_a_life_below_zero_is_nobodys(life: int) -> None:
+    """Once such a number was written in base 36 without ever coming to its end."""
+    stage = Stage(wide()).opened()
+    assert refused(stage.ask("trend", BUY, incarnation=life)) is VetoRule.MALFORMED
+    change = ModifyIntent(
+        intent_id=f"trend.{life}.1", sleeve="trend", incarnation=life, target="x", expires_ns=1,
+        reason="test",
+    )  # fmt: skip
+    cancel = CancelIntent(
+        intent_id=f"trend.{life}.2", sleeve="trend", incarnation=life, target="x", reason="test"
+    )
+    for wish in (change, cancel):
+        assert refused(answer(stage.tell(wish))) is VetoRule.MALFORMED
 
 
 def test_a_fill_told_twice_is_booked_once_and_one_out_of_order_too() -> None:

@@ -62,10 +62,11 @@ def number_of(intent: Intent) -> int:
 
 @lru_cache(maxsize=64)  # a life asks about its own number all day
 def beginnings(sleeve: str, incarnation: int) -> tuple[str, str]:
-    """What the ids of one life of a sleeve begin with (empty for a life that no id can name), and
-    the tags of its orders."""
-    named = f"{sleeve}.{incarnation}." if _is_number(str(incarnation)) else ""
-    return named, f"t1.{sleeve}.{base36(incarnation)}."
+    """What the ids of one life of a sleeve begin with, and the tags of its orders; both empty for a
+    life that no id can name."""
+    if incarnation < 0 or not _is_number(str(incarnation)):
+        return "", ""
+    return f"{sleeve}.{incarnation}.", f"t1.{sleeve}.{base36(incarnation)}."
 
 
 def approve(
@@ -242,6 +243,7 @@ def tag_of(intent: OrderIntent, number: int) -> str:
 
 
 def base36(number: int) -> str:
+    assert number >= 0, "Invariant: only lives that an id can name are written"
     digits = ""
     while True:
         number, rest = divmod(number, 36)

@@ -8,7 +8,7 @@ from services.risk_governor.members import ACTIVE, OPEN, READY, REDUCE_ONLY, UP
 from services.risk_governor.state import FAR, GATEWAY, ROUTER, SENTINEL, Mind
 from shared.domain.sessions import HOURS_BEFORE_17, TradingDay
 from shared.events import VenueState, VetoRule
-from shared.units import SECOND
+from shared.units import SECOND, Nanos
 
 
 def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
@@ -31,7 +31,8 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
     open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
     if open_now and state.gate_phase is OPEN and state.gate_day == today.day:
         group = draft.kind.group
-        return _group_is_open(mind, draft, today) if group in HOURS_BEFORE_17 else None
+        past = _past_own_close(mind, draft, today) if group in HOURS_BEFORE_17 else -1
+        return (VetoRule.SESSION, 0, past, f"{group} close early") if past >= 0 else None
     phase = mind.phase(draft.now_ns)
     if phase is not OPEN:
         past = draft.now_ns - today.no_entries_ns
@@ -41,11 +42,11 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
     return None
 
 
-def _group_is_open(mind: Mind, draft: Draft, today: TradingDay) -> Refusal | None:
-    """Of products whose day ends before that of all others."""
-    group, ahead = draft.kind.group, mind.limits.session.no_entries_before_s * SECOND
-    past = draft.now_ns - (today.flat_by_of(group) - ahead)
-    return (VetoRule.SESSION, 0, past, f"{group} close early") if past >= 0 else None
+def _past_own_close(mind: Mind, draft: Draft, today: TradingDay) -> Nanos:
+    """How long the entries of a product are over whose day ends before all others'; below 0: not
+    yet."""
+    ahead = mind.limits.session.no_entries_before_s * SECOND
+    return draft.now_ns - (today.flat_by_of(draft.kind.group) - ahead)
 
 
 def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
