@@ -20,7 +20,6 @@ from shared.contracts import PRODUCTS
 from shared.core import Word
 from shared.domain.sharing import VIRTUAL, trade_of
 from shared.events import (
-    TICKS,
     Event,
     Fill,
     Flatten,
@@ -97,8 +96,6 @@ class Checks:
 
     def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
         self.kinds[lane, type(event)] += 1
-        if isinstance(event, TICKS):
-            return
         match event:
             case OrderApproved():
                 assert event.intent_id not in self.approved, f"approved twice: {event}"

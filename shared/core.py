@@ -56,11 +56,14 @@ class Core(Protocol):
 
 @runtime_checkable
 class Choosy(Protocol):
-    """A core that can say which ticks it would hear without doing or remembering anything, so that
-    a host in a hurry may leave them out.
+    """A core that can say what it would hear without doing or remembering anything, so that a host
+    in a hurry may leave it out.
     """
 
     def minds(self, now_ns: int) -> str | None:
         """The one contract whose quotes, trades and depth matter at `now_ns`: all others change
         nothing until something else is told. None: any tick may matter.
         """
+
+    def heeds(self, now_ns: int, event: Event) -> bool:
+        """Whether an event of a main lane may matter at `now_ns`."""

@@ -184,6 +184,16 @@ class SleeveHost:
         due = (m.owed and m.incarnation) or (m.next_timer_ns and m.next_timer_ns <= now_ns)
         return None if due else m.contract
 
+    def heeds(self, now_ns: Nanos, event: Event) -> bool:
+        """Bars of other contracts and what befalls other sleeves do nothing, unless as above."""
+        if isinstance(event, Bar):
+            ours = event.contract == self.memory.contract or bool(self.memory.others)
+        elif isinstance(event, SleeveBook | OrderUpdate | Fill | OrderVetoed):
+            ours = event.sleeve == self.name
+        else:
+            return True
+        return ours or self.minds(now_ns) is None
+
     def recall(self, now_ns: Nanos, said: Event) -> None:
         """Our own recorded words: the names they used are used, and the orders they asked exist."""
         if not isinstance(said, OrderIntent | ModifyIntent | CancelIntent):

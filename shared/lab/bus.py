@@ -6,8 +6,8 @@ frames are lost, doubled, late or stuck, and each pipe for itself, so that speak
 other. A subscriber of ticks gets only the kinds it asked for, and all of one moment at once.
 
 What arrives at several hearers in one instant, one after the other, is one entry of the World's
-queue. Ticks that a core says it would not react to (`shared/core.py`, `Choosy`) are counted as
-heard and not told; `tests/test_cast_world.py` shows that nothing else is different.
+queue. What a core says it would not react to (`shared/core.py`, `Choosy`) is counted as heard
+and not told; `tests/test_cast_world.py` shows that nothing else is different.
 """
 
 from __future__ import annotations
@@ -42,11 +42,21 @@ NOBODY = ("", 0)
 class Frame:
     """Ticks of one moment for hearers of the same kinds."""
 
-    __slots__ = ("_places", "ticks")
+    __slots__ = ("_places", "ends", "starts", "ticks", "whole")
 
     def __init__(self, ticks: list[Tick]) -> None:
         self.ticks = ticks
         self._places: dict[str, list[int]] = {}
+        self.starts: dict[type[Event], int] = {}  # of each kind, the number before its first
+        self.ends: dict[type[Event], int] = {}  # and that of its last
+        self.whole = True  # whether nothing is missing between
+        starts, ends = self.starts, self.ends
+        for kind, number, _ in ticks:
+            if kind not in starts:
+                starts[kind] = number - 1
+            elif number != ends[kind] + 1:
+                self.whole = False
+            ends[kind] = number
 
     def places(self) -> dict[str, list[int]]:
         """Where a contract's ticks stand."""
@@ -58,11 +68,11 @@ class Frame:
 
     def follows(self, heard: dict[type[Event], int]) -> bool:
         """Whether nothing is missing after what was heard of each kind."""
-        last = dict(heard)
-        for kind, number, _ in self.ticks:
-            if number != last.get(kind, number - 1) + 1:
+        if not self.whole:
+            return False
+        for kind, start in self.starts.items():
+            if heard.get(kind, start) != start:
                 return False
-            last[kind] = number
         return True
 
 
@@ -73,11 +83,15 @@ class Bus:
         self.world = world
         self.logs: dict[str, list[Event]] = {}  # main lane -> all said there, index = seq - 1
         self.ticks: dict[str, int] = {}  # tick lane -> how many were relayed
-        self.numbers: dict[tuple[str, type[Event]], int] = {}
+        self.numbers: dict[str, dict[type[Event], int]] = {}  # tick lane -> how many of each kind
         self.hearers: dict[str, list[Player]] = {}
         for player in world.players.values():
             for lane in player.takes:
                 self.hearers.setdefault(lane, []).append(player)
+        self.whole: dict[str, Sequence[Kinds]] = {
+            lane: tuple(dict.fromkeys(player.takes[lane] for player in hearers))
+            for lane, hearers in self.hearers.items()
+        }  # what is heard of a lane together
 
     def join(self, player: Player) -> None:
         """A new life connects to every speaker, each connection in its own time."""
@@ -164,27 +178,36 @@ class Bus:
 
     def _take(self, player: Player, lane: str, seq: int, event: Event) -> None:
         player.hear(lane, seq)
-        if type(event) in player.takes[lane]:
+        if type(event) not in player.takes[lane]:
+            return
+        heeds = player.heeding
+        if heeds and not heeds(self.world.now_ns, event) and self.may_skip(player, 1):
+            self.skip(player, 1)
+        else:
             self.world.step(player, event)
 
     # -- ticks -------------------------------------------------------------------------------------
 
     def relay(self, lane: str, ticks: tuple[Event, ...], *, live: bool) -> None:
         """Number what came from the venue at one moment; send it to whoever hears its kinds."""
+        numbers = self.numbers.setdefault(lane, dict.fromkeys(TICKS, 0))
         numbered: list[Tick] = []
         for tick in ticks:
             kind = type(tick)
-            assert kind in TICKS, f"{lane} relays no {kind.__name__}"
-            number = self.numbers[lane, kind] = self.numbers.get((lane, kind), 0) + 1
+            assert kind in numbers, f"{lane} relays no {kind.__name__}"
+            number = numbers[kind] = numbers[kind] + 1
             numbered.append((kind, number, tick))
+        if not live or lane not in self.hearers:
+            return
         world, then_ns = self.world, self.world.now_ns
-        loss, frames = world.accidents.bus_loss, dict[Kinds, Frame]()
+        loss = world.accidents.bus_loss
+        frames = {
+            kinds: Frame([tick for tick in numbered if tick[0] in kinds])
+            for kinds in self.whole[lane]
+        }
         together: list[tuple[Frame, Player]] = []
-        for player in self.hearers.get(lane, ()) if live else ():
-            kinds = player.takes[lane]
-            frame = frames.get(kinds)
-            if frame is None:
-                frame = frames[kinds] = Frame([tick for tick in numbered if tick[0] in kinds])
+        for player in self.hearers[lane]:
+            frame = frames[player.takes[lane]]
             if not lane.startswith(player.name):  # one's own ticks do not travel
                 if loss:
                     roll = world.dice.random
@@ -207,8 +230,12 @@ class Bus:
             if not player.up:
                 continue
             heard = player.ticks.setdefault(lane, {})
-            if self.may_skip(player, len(frame.ticks)) and frame.follows(heard):
+            if not frame.follows(heard):
+                self._hear_ticks(lane, frame.ticks, player)
+            elif self.may_skip(player, len(frame.ticks)):
                 self._hear_chosen(lane, frame, player)
+            elif self.undisturbed(player, len(frame.ticks)):
+                self._hear_whole(lane, frame, player)
             else:
                 self._hear_ticks(lane, frame.ticks, player)
 
@@ -231,23 +258,49 @@ class Bus:
                 self.skip(player, len(frame.ticks) - done)
                 done = len(frame.ticks)
         heard = player.ticks[lane]
+        if done == len(frame.ticks):
+            heard.update(frame.ends)
+            return
         for kind, number, _ in frame.ticks[:done]:
             heard[kind] = number
-        if done < len(frame.ticks):
-            self._hear_ticks(lane, frame.ticks[done:], player)
+        self._hear_ticks(lane, frame.ticks[done:], player)
+
+    def _hear_whole(self, lane: str, frame: Frame, player: Player) -> None:
+        """A frame during which nothing happens to the process unless by what it says."""
+        world, heard, life = self.world, player.ticks[lane], player.epoch
+        player.before = NOBODY
+        count = 0  # steps not yet counted
+        for place, (kind, number, tick) in enumerate(frame.ticks, 1):
+            heard[kind] = number
+            said = player.react(world.now_ns, tick)
+            count += 1
+            if said:
+                self.skip(player, count)
+                count = 0
+                world.act(player, tick, said)
+                if not player.up or player.epoch != life or player.thaw_ns > world.now_ns:
+                    self._hear_ticks(lane, frame.ticks[place:], player)
+                    return
+                player.before = NOBODY
+        self.skip(player, count)
 
     def may_skip(self, player: Player, ticks: int) -> bool:
         """Whether so many ticks could be left out without missing what happens to the process."""
-        world = self.world
+        return player.minding is not None and self.undisturbed(player, ticks)
+
+    def undisturbed(self, player: Player, ticks: int) -> bool:
+        """Whether nothing happens to the process in so many steps, unless by what it does."""
+        now_ns = self.world.now_ns
         return (
-            player.minding is not None
-            and min(world.kill_in, world.freeze_in) > ticks
+            self.world.kill_in > ticks
+            and self.world.freeze_in > ticks
             and player.inputs + ticks < player.every
-            and max(player.full_ns, player.thaw_ns) <= world.now_ns
+            and player.full_ns <= now_ns
+            and player.thaw_ns <= now_ns
         )
 
     def skip(self, player: Player, ticks: int) -> None:
-        """So many ticks would change nothing: they count as heard."""
+        """So many steps are over, undisturbed: they count as any others."""
         world = self.world
         world.steps += ticks
         world.kill_in -= ticks

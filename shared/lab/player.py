@@ -67,15 +67,21 @@ class Player:
 
     def tell(self, now_ns: Nanos, event: Event) -> tuple[Event, ...]:
         """Let the core react and remember both sides."""
-        said = tuple(self.core.on(now_ns, event))
+        said = self.react(now_ns, event)
         if not self.spoiled:
-            self.tape.append((now_ns, event, said))
             self.inputs += 1
             if self.inputs >= self.every:
                 self.stretches += 1
                 if self.stretches % PROVE_EVERY == 0:
                     self.prove()
                 self.rest()
+        return said
+
+    def react(self, now_ns: Nanos, event: Event) -> tuple[Event, ...]:
+        """The same where neither snapshot nor proof is due; who calls it counts the input."""
+        said = tuple(self.core.on(now_ns, event))
+        if not self.spoiled:
+            self.tape.append((now_ns, event, said))
         return said
 
     def rest(self) -> None:
@@ -85,6 +91,7 @@ class Player:
     def _host(self, core: Core) -> None:
         self.core = core
         self.minding = core.minds if isinstance(core, Choosy) else None
+        self.heeding = core.heeds if isinstance(core, Choosy) else None
 
     def hear(self, lane: str, seq: int) -> None:
         """The next of a main lane is told: exactly the next. Raises AssertionError."""

@@ -70,9 +70,9 @@ class Stage(Protocol):
 class World:
     """Host of `cores` (name -> how to build it) before a `stage`, from `seed`.
 
-    `said` is called with every public event as (lane, seq, now_ns, event): checkers and reports
-    hang there. `decisions` counts them, `ticks` those of them that are market events, `steps` what
-    actors were told; `fingerprint()` is equal for equal runs. `overhear` may be set to be called
+    `said` is called with every event of a main lane as (lane, seq, now_ns, event): checkers and
+    reports hang there. `decisions` counts these and the market events relayed, `ticks` the latter,
+    `steps` what actors were told; `fingerprint()` is equal for equal runs. `overhear` may be set to be called
     with every word that goes on record for a port, carried out or not.
     """
 
@@ -272,7 +272,7 @@ class World:
             self.freeze_in = self._until_it_happens(self.accidents.freeze)
             self._freeze(player, said)
         elif said:
-            self._act(player, event, said)
+            self.act(player, event, said)
 
     def _can_write(self, player: Player) -> bool:
         """What was heard cannot be recorded: whoever has nothing to reduce ends, unheard."""
@@ -283,7 +283,8 @@ class World:
         self.kill(player.name, PULSE_NS)
         return False
 
-    def _act(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
+    def act(self, player: Player, event: Event, said: tuple[Event, ...]) -> None:
+        """Let be done and heard what was said of `event`, unless an accident is in the way."""
         accidents = self.accidents
         acts_ns = 0
         if (accidents.kill_acting or accidents.slow_disk) and self._acts(player, said):
@@ -382,13 +383,9 @@ class World:
 
     def _relay(self, player: Player, ticks: tuple[Event, ...], *, live: bool = True) -> None:
         lane = f"{player.name}.ticks"
-        before, told = self.bus.ticks.get(lane, 0), []
-        for seq, tick in enumerate(ticks, before + 1):
-            told.append(encode((lane, seq, tick)))
-            if self.listener:
-                self.listener(lane, seq, self.now_ns, tick)
+        before = self.bus.ticks.get(lane, 0)
         self.bus.ticks[lane] = before + len(ticks)
-        self.digest.update(b"".join(told))
+        self.digest.update(encode((lane, before, ticks)))
         self.decisions += len(ticks)
         self.ticks += len(ticks)
         self.bus.relay(lane, ticks, live=live)
