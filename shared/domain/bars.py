@@ -47,8 +47,10 @@ class Candle(Struct):
     last_ns: Nanos
 
     def add(self, price: Ticks, size: Lots, venue_ns: Nanos) -> None:
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
         self.volume += size
         if venue_ns < self.first_ns:
             self.first_ns, self.open = venue_ns, price
@@ -84,6 +86,9 @@ class BarBuilder(Struct):
         missed = False
         for span in self.spans:
             length = span.seconds * SECOND
+            if span.making and 0 <= venue_ns - span.making[-1].open_ns < length:
+                span.making[-1].add(price, size, venue_ns)  # as nearly always: the newest candle
+                continue
             open_ns = venue_ns - venue_ns % length
             if open_ns + length + GRACE_NS > self.time_ns:
                 _into(span.making, open_ns, (price, size, venue_ns))

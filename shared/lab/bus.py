@@ -68,12 +68,9 @@ class Frame:
 
     def follows(self, heard: dict[type[Event], int]) -> bool:
         """Whether nothing is missing after what was heard of each kind."""
-        if not self.whole:
-            return False
-        for kind, start in self.starts.items():
-            if heard.get(kind, start) != start:
-                return False
-        return True
+        return self.whole and all(
+            heard.get(kind, start) == start for kind, start in self.starts.items()
+        )
 
 
 class Bus:
@@ -275,14 +272,14 @@ class Bus:
             said = player.react(world.now_ns, tick)
             count += 1
             if said:
-                self.skip(player, count)
+                self._pass(player, count)
                 count = 0
                 world.act(player, tick, said)
                 if not player.up or player.epoch != life or player.thaw_ns > world.now_ns:
                     self._hear_ticks(lane, frame.ticks[place:], player)
                     return
                 player.before = NOBODY
-        self.skip(player, count)
+        self._pass(player, count)
 
     def may_skip(self, player: Player, ticks: int) -> bool:
         """Whether so many ticks could be left out without missing what happens to the process."""
@@ -300,7 +297,11 @@ class Bus:
         )
 
     def skip(self, player: Player, ticks: int) -> None:
-        """So many steps are over, undisturbed: they count as any others."""
+        """So many ticks would change nothing: they count as heard."""
+        self._pass(player, ticks)
+
+    def _pass(self, player: Player, ticks: int) -> None:
+        """So many steps are over, undisturbed."""
         world = self.world
         world.steps += ticks
         world.kill_in -= ticks

@@ -72,8 +72,8 @@ class World:
 
     `said` is called with every event of a main lane as (lane, seq, now_ns, event): checkers and
     reports hang there. `decisions` counts these and the market events relayed, `ticks` the latter,
-    `steps` what actors were told; `fingerprint()` is equal for equal runs. `overhear` may be set to be called
-    with every word that goes on record for a port, carried out or not.
+    `steps` what actors were told; `fingerprint()` is equal for equal runs. `overhear` may be set to
+    be called with every word that goes on record for a port, carried out or not.
     """
 
     def __init__(
