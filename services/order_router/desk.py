@@ -16,7 +16,7 @@ from services.order_router.memory import (
 )
 from shared.events import Event, OrderState, OrderUpdate, Purpose, Scope
 from shared.settings import Settings
-from shared.units import SECOND, Lots, Nanos
+from shared.units import DAY, SECOND, Lots, Nanos
 
 
 class Desk:
@@ -43,6 +43,16 @@ class Desk:
     def request_id(self) -> int:
         self.state.request += 1
         return self.state.request
+
+    def passed_ns(self) -> Nanos:
+        """An instant the venue's clock has surely passed: what it makes from now on is stamped
+        later. Our own clock may be set wrong, so the venue's last stamp has the word.
+        """
+        return min(self.now_ns, self.state.venue_ns or max(0, self.now_ns - DAY))
+
+    def stamped(self, venue_ns: Nanos) -> None:
+        """The venue's clock has shown this."""
+        self.state.venue_ns = max(self.state.venue_ns, venue_ns)
 
     def book(self, contract: str) -> Book:
         book = self.state.books.get(contract)

@@ -183,7 +183,9 @@ def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
         if book.last_price:
             _close_by_limit(desk, book, refusals)
             return
-    close = Close(close_id=desk.request_id(), lots=lots, sent_ns=desk.now_ns, refusals=refusals)
+    close = Close(
+        close_id=desk.request_id(), lots=lots, sent_ns=desk.passed_ns(), refusals=refusals
+    )
     book.close = close
     desk.say(CloseContract(close_id=close.close_id, contract=book.contract))
 

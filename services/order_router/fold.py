@@ -62,6 +62,7 @@ def see_order(desk: Desk, row: OrderRow, begin: int = 0) -> None:
     state = desk.state
     if row.account_id != state.account_id or row.status not in HAPPENING or row.size <= 0:
         return
+    desk.stamped(max(row.created_ns, row.updated_ns))
     order = desk.by_id(row.order_id) or _by_tag(desk, row) or _adopt(desk, row, begin)
     if order is None:
         return

@@ -266,7 +266,8 @@ class State(Struct):
     round_due_ns: Nanos = 0  # real time, of the next periodic read
     read_rest_ns: Nanos = 0  # real time, before which no read begins: the last one failed
     rounds: int = 0
-    trades_read_ns: Nanos = 0
+    trades_read_ns: Nanos = 0  # by the venue's clock: what is older has been read
+    venue_ns: Nanos = 0  # the latest stamp of the venue's that we know
     based: bool = False
     reconciled: bool = False
     user_step: int = 0

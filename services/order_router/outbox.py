@@ -96,7 +96,7 @@ def order_of(desk: Desk, approval: OrderApproved, size: Lots) -> Order:
         bracketed=bool(approval.stop_loss_ticks) and not approval.shared,
         stop_ticks=(approval.stop_loss_ticks or 0) if approval.shared else 0,
         shared=approval.shared,
-        sent_ns=desk.now_ns,
+        sent_ns=desk.passed_ns(),
         sent_real_ns=desk.state.real_ns,
         said_step=desk.state.step,
     )
@@ -162,7 +162,7 @@ def send_own(
         purpose=purpose,
         limit_price=limit_price,
         stop_price=stop_price,
-        sent_ns=desk.now_ns,
+        sent_ns=desk.passed_ns(),
         sent_real_ns=state.real_ns,
         said_step=state.step,
     )

@@ -42,7 +42,6 @@ def recall(desk: Desk, said: Event) -> None:
             state.balance, state.can_trade = said.balance, said.can_trade
         case Reconciled():
             state.based = True
-            state.trades_read_ns = max(state.trades_read_ns, said.as_of_ns)
         case _:
             _asked(desk, said)
 
@@ -65,7 +64,7 @@ def _asked(desk: Desk, said: Event) -> None:
             state.request = max(state.request, said.close_id)
             book = desk.book(said.contract)
             if book.close is None or book.close.close_id != said.close_id:
-                book.close = Close(close_id=said.close_id, lots=book.lots, sent_ns=desk.now_ns)
+                book.close = Close(close_id=said.close_id, lots=book.lots, sent_ns=desk.passed_ns())
         case ReadBooks():
             state.request = max(state.request, said.read_id)
             state.reads.setdefault(
@@ -73,7 +72,7 @@ def _asked(desk: Desk, said: Event) -> None:
                 Reading(
                     begin=state.step,
                     begin_real_ns=state.real_ns,
-                    begin_ns=desk.now_ns,
+                    begin_ns=desk.passed_ns(),
                     since_ns=said.since_ns,
                     periodic=said.account,
                 ),
@@ -115,7 +114,7 @@ def _record(desk: Desk, said: OrderUpdate) -> Order:
         type=said.type,
         purpose=said.purpose,
         parent=parent.key if parent is not None else "",
-        sent_ns=desk.now_ns,
+        sent_ns=desk.passed_ns(),
     )
 
 

@@ -55,7 +55,7 @@ def begin(desk: Desk) -> None:
     reading = state.reads[read_id] = Reading(
         begin=state.step,
         begin_real_ns=state.real_ns,
-        begin_ns=desk.now_ns,
+        begin_ns=desk.passed_ns(),
         since_ns=_history(desk),
         periodic=periodic,
         waiting=tuple(state.waiting),
@@ -63,7 +63,7 @@ def begin(desk: Desk) -> None:
     desk.say(
         ReadBooks(
             read_id=read_id,
-            trades_since_ns=max(0, (state.trades_read_ns or desk.now_ns) - OVERLAP_NS),
+            trades_since_ns=max(0, (state.trades_read_ns or desk.passed_ns()) - OVERLAP_NS),
             since_ns=reading.since_ns,
             account=periodic and state.rounds % ACCOUNT_EVERY == 1,
             urgent=_is_urgent(desk),

@@ -36,6 +36,7 @@ def see_trade(desk: Desk, row: TradeRow) -> None:
     state = desk.state
     if row.account_id != state.account_id or not state.based or row.size <= 0:
         return
+    desk.stamped(row.venue_ns)
     booked = state.trades.get(row.trade_id)
     if booked is not None:
         if row.voided and not booked.voided:

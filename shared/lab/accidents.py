@@ -44,6 +44,8 @@ class Accidents(Struct, frozen=True, kw_only=True):
     full_disk_ns_max: Nanos = 10 * SECOND
     sleep: float = 0.0  # per second: the whole computer sleeps, the venue does not
     sleep_ns_max: Nanos = 30 * SECOND
+    clock_set: float = 0.0  # per second: the computer's clock is set wrong, or right again
+    clock_set_ns_max: Nanos = 600 * SECOND
     answer_lost: float = 0.0  # the venue did it, we never hear
     request_lost: float = 0.0  # it never reached the venue, we cannot know
     server_error: float = 0.0  # a quick 5xx: carried out or not, at even chances
@@ -106,6 +108,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
             venue_fault=rate(0.1),
             operator=rate(0.1),
             venue_delay_ns_max=dice.choice((5, 50, 400)) * MILLISECOND,
+            clock_set=rate(0.05),
         )
 
     def __str__(self) -> str:

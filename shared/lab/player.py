@@ -57,6 +57,7 @@ class Player:
         self.pipes: dict[str, Nanos] = {}  # lane -> when what was sent before has come out
         self.joined_ns: dict[str, Nanos] = {}  # lane -> since when its frames reach us
         self.beat_ns: dict[str, int] = {}
+        self.clock_ns: Nanos = 0  # what its clock told last: it never goes back
         self.lives: dict[str, int] = {}  # watched peer -> epoch last seen, or SILENT
         self.base = self.core.snapshot()
         self.base_heard: dict[str, int] = {}

@@ -23,9 +23,10 @@ import msgspec
 from msgspec import Struct
 
 from shared.core import Core, Word
-from shared.events import TICKS, ClockJump, Event, Pulse, Started
+from shared.events import TICKS, Event, Pulse, Started
 from shared.lab.accidents import Accidents
 from shared.lab.bus import Bus
+from shared.lab.computer import Computer
 from shared.lab.player import SILENT, Diverged, Player
 from shared.units import SECOND, Nanos
 
@@ -96,12 +97,12 @@ class World:
         self.order = 0
         self.decisions = self.steps = self.ticks = self.kills = self.freezes = 0
         self.digest = hashlib.blake2s()
-        self.bus = Bus(self)
+        self.bus, self.computer = Bus(self), Computer(self)
         stage.attend(self)
         for name, player in self.players.items():
             self._start(player)
             self.after(PULSE_NS, partial(self._pulse, name))
-        self.after(SECOND, self._second)
+        self.computer.begin()
 
     @property
     def accidents(self) -> Accidents:
@@ -143,7 +144,7 @@ class World:
 
     # -- dice --------------------------------------------------------------------------------------
 
-    def _happens(self, rate: float) -> bool:
+    def happens(self, rate: float) -> bool:
         return bool(rate) and self.dice.random() < rate
 
     def _until_it_happens(self, rate: float) -> int:
@@ -178,7 +179,7 @@ class World:
         unsaid: tuple[Event, ...] = ()
         if not fresh:
             here = player.name not in self.stage.elsewhere
-            changed = (here and self._happens(self.accidents.changed)) or player.untold
+            changed = (here and self.happens(self.accidents.changed)) or player.untold
             unsaid = player.recover(changed=changed)
         player.up, player.epoch, player.thaw_ns, player.untold = True, player.epoch + 1, 0, False
         player.back_ns = 0 if fresh else self.now_ns
@@ -190,35 +191,8 @@ class World:
         self.tell(player, Started(epoch=player.epoch, fresh=fresh, changed=changed))
         for lane in player.takes:
             self.bus.catch_up(player, lane)
-        if not fresh and self._happens(self.accidents.storm):
+        if not fresh and self.happens(self.accidents.storm):
             self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))
-
-    def _second(self) -> None:
-        """Once a second: does something happen to the computer as a whole?"""
-        self.after(SECOND, self._second)
-        if self._happens(self.accidents.sleep):
-            self._sleep(self.dice.randint(2 * SECOND, self.accidents.sleep_ns_max))
-        if self._happens(self.accidents.clog):
-            self.bus.clog()
-        if self._happens(self.accidents.full_disk):
-            until_ns = self.now_ns + self.dice.randint(1, self.accidents.full_disk_ns_max)
-            for name, player in self.players.items():
-                if name not in self.stage.elsewhere and self.dice.random() < 0.5:
-                    player.full_ns = until_ns
-
-    def _sleep(self, slept_ns: Nanos) -> None:
-        """The computer sleeps; whoever wakes learns it first."""
-        for name, player in self.players.items():
-            if player.up and name not in self.stage.elsewhere:
-                player.thaw_ns = player.back_ns = max(player.thaw_ns, self.now_ns + slept_ns)
-                jump = partial(self._wake, player, player.epoch, ClockJump(slept_ns=slept_ns))
-                self.after(slept_ns, jump)
-
-    def _wake(self, player: Player, epoch: int, jump: ClockJump) -> None:
-        if player.epoch == epoch and not self.waits(
-            player, partial(self._wake, player, epoch, jump)
-        ):
-            self.tell(player, jump)
 
     def _pulse(self, name: str) -> None:
         self.after(PULSE_NS, partial(self._pulse, name))
@@ -262,7 +236,9 @@ class World:
         if player.full_ns > self.now_ns and not player.spoiled and not self._can_write(player):
             return
         self.steps += 1
-        said = player.tell(self.now_ns, event)
+        said = player.tell(
+            self.computer.clock(player) if self.computer.wrong else self.now_ns, event
+        )
         self.kill_in -= 1
         self.freeze_in -= 1
         if self.kill_in <= 0:
@@ -288,10 +264,10 @@ class World:
         accidents = self.accidents
         acts_ns = 0
         if (accidents.kill_acting or accidents.slow_disk) and self._acts(player, said):
-            if self._happens(accidents.kill_acting):  # the moment a death is worst
+            if self.happens(accidents.kill_acting):  # the moment a death is worst
                 self._die(player, event, said)
                 return
-            if self._happens(accidents.slow_disk):
+            if self.happens(accidents.slow_disk):
                 acts_ns = self.dice.randint(1, accidents.slow_disk_ns_max)
                 player.thaw_ns = player.back_ns = self.now_ns + acts_ns
         self._speak(player, said, acts_ns=acts_ns)
@@ -316,9 +292,9 @@ class World:
         """
         if player.name in self.stage.elsewhere:
             self._speak(player, said, heard=self.dice.random() < 0.5)
-        elif self._happens(self.accidents.torn) and player.tear(event):
+        elif self.happens(self.accidents.torn) and player.tear(event):
             pass  # nothing of it ever was
-        elif not (self._happens(self.accidents.unsaid) and player.lose_record(said)):
+        elif not (self.happens(self.accidents.unsaid) and player.lose_record(said)):
             self._speak(player, said, heard=self.dice.random() < 0.5)
         self.kill(player.name, self.dice.randint(1, self.accidents.down_ns_max))
 
