@@ -144,8 +144,7 @@ class Ears:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
-        for kind in KINDS:
-            self._socket.subscribe(wire.TOPICS[kind] + b"\0")
+        self._socket.subscribe(b"")  # main lanes are heard whole
         for speaker in SPEAKERS:
             self._socket.connect(f"ipc://{paths.socket_path(paths.run_path(var), speaker)}")
         self._openers = {wire.TOPICS[kind]: wire.opener(kind) for kind in KINDS}
@@ -166,6 +165,8 @@ class Ears:
             if not self._socket.poll(int(left_s * 1000)):
                 break
             topic, _, body = self._socket.recv().partition(b"\0")
+            if topic not in self._openers:
+                continue
             said = self._openers[topic].decode(body)
             if said.source == source and marks(said.event):
                 event: Event = said.event

@@ -210,7 +210,9 @@ def test_a_bar_does_not_leave_before_its_ticks(
 ) -> None:
     """The second socket of the ticks waits a moment; a bar made of them ends the moment."""
     said: list[tuple[str, bytes]] = []
-    monkeypatch.setattr(the_bus, "_send", lambda socket, frame, _: said.append((socket, frame)))
+    monkeypatch.setattr(
+        the_bus, "_send", lambda socket, frame, _flags: said.append((socket, frame))
+    )
     monkeypatch.setattr(Bus, "_bound", lambda _, lane, path: Named(path.name))
 
     async def speak() -> None:
@@ -225,6 +227,28 @@ def test_a_bar_does_not_leave_before_its_ticks(
 
     asyncio.run(speak())
     assert [frame for socket, frame in said if "later" in socket] == [b"tick", b"bar"]
+
+
+def test_what_is_said_together_leaves_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one message of a main lane; a hearer of ticks chooses each frame by its topic."""
+    flags: list[tuple[bytes, bool]] = []
+    more = int(zmq.SNDMORE)
+    monkeypatch.setattr(
+        the_bus, "_send", lambda _, frame, how: flags.append((frame, bool(how & more)))
+    )
+    monkeypatch.setattr(Bus, "_bound", lambda _, lane, path: Named(path.name))
+    speaker = Bus(tmp_path, frame_limit=1 << 20)
+    for lane in ("feed", LANE):
+        speaker.bind(lane)
+        flags.clear()
+        speaker.publish(lane, b"1", b"2", b"3")
+        speaker.publish(lane, b"4")
+        whole = lane == "feed"
+        said = [(b"1", whole), (b"2", whole), (b"3", False)]
+        assert flags == [*said, *said, (b"4", False), (b"4", False)], "both sockets of the lane"
+    speaker.close()
 
 
 class Pipe:

@@ -14,7 +14,7 @@ order. Who only watches is not woken at all, but looks from time to time (`liste
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ LATER_S: Final = 0.005
 HELD_MAX: Final = 256  # frames for the second socket of a lane; more are sent at once
 _DRAIN: Final = 10_000  # frames taken from one socket before the other things get their turn
 _NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = _NOBLOCK | int(zmq.SNDMORE)
 _send: Final[Callable[[Any, bytes, int], Any]] = zmq.backend.Socket.send
 """Without the argument checks around it, which cost more than the sending."""
 
@@ -71,9 +72,7 @@ class Bus:
 
     def publish(self, lane: str, *frames: bytes, urgent: bool = False) -> None:
         """`urgent`: only to the prompt ones now, to the others in a moment."""
-        socket = self._pubs[lane]
-        for frame in frames:
-            _send(socket, frame, _NOBLOCK)
+        self._say(self._pubs[lane], lane, frames)
         held = self._held[lane]
         held += frames
         if not urgent or self._loop is None:
@@ -88,8 +87,16 @@ class Bus:
 
     def _tell(self, lane: str) -> None:
         held, self._held[lane] = self._held[lane], []
-        for frame in held:
-            _send(self._later[lane], frame, _NOBLOCK)
+        self._say(self._later[lane], lane, held)
+
+    def _say(self, socket: Any, lane: str, frames: Sequence[bytes]) -> None:
+        """What is said together in a main lane is one message, a frame a part: hearers are woken
+        once, and nobody whom the first part woke keeps us from the second. They hear all of it, so
+        nobody chooses by a topic; in a tick lane all do, so there each frame is a message.
+        """
+        last, more = len(frames) - 1, _NOBLOCK if lanes.is_ticks(lane) else _MORE
+        for at, frame in enumerate(frames):
+            _send(socket, frame, more if at < last else _NOBLOCK)
 
     def _tell_due(self) -> None:
         self._telling = None
