@@ -12,6 +12,7 @@ from services.risk_governor.habits import worth_of
 from services.risk_governor.latches import DIFFERENCE, NEWS, OPERATOR
 from services.risk_governor.words import Verb
 from shared.events import (
+    Flatten,
     FlattenProgress,
     FlattenStage,
     Purpose,
@@ -130,3 +131,17 @@ def test_a_fill_through_flat_pays_its_fee_once() -> None:
     outcomes = mind.state.conduct["market_maker"].outcomes
     assert len(outcomes) == 2
     assert sum(outcomes) == worth_of(mind, "market_maker", M2K)
+
+
+def test_what_a_hand_holds_near_the_price_limit_is_not_asked_for_again_and_again() -> None:
+    """A flatten by contract would not touch it; beside it a sleeve's own part is closed."""
+    stage = Stage(wide(limit_bp=700, limit_zone_bp=200)).opened()
+    stage.pulse()
+    stage.trade_of(1, 24_000, contract=MES)
+    stage.quote(MES, 25_199)
+    stage.wait(1)
+    assert not [it for it in stage.heard if isinstance(it, Flatten)]
+    stage.trade_of(1, 25_200, contract=MES, sleeve="mean_reversion", purpose=Purpose.ENTRY)
+    stage.wait(1)
+    asked = [it for it in stage.heard if isinstance(it, Flatten)]
+    assert [(it.scope, it.contract) for it in asked] == [(Scope.CONTRACT, MES)]

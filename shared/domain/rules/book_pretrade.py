@@ -130,7 +130,7 @@ PRETRADE: Final = (
     Entry(
         rule="PRICE_LIMIT",
         name="Near the exchange's price limit",
-        what="Refuses orders near the daily price limit, and closes what is held there.",
+        what="Refuses orders near the daily price limit, and closes what sleeves hold there.",
         why="At the limit nobody can leave; the firm forbids holding within 2 % of it.",
         clears="the price comes back",
         unit="bp",
