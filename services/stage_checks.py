@@ -9,6 +9,7 @@ simulator's own. What is cheap is checked at every event, the rest after a calm 
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from services.order_router.words import ModifyOrder, PlaceOrder
 from services.sentinel.state import ROUTER
@@ -47,12 +48,14 @@ UNPROTECTED_FAIR_NS = SECOND  # nothing ever went wrong between the router and t
 UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
 APART_FAIR_NS = 2 * SECOND  # books and the venue, when nothing ever went wrong
 APART_AFTER_NS = 30 * SECOND  # since the last of it was over: three looks at the venue
+SETTINGS_KEPT = 64
 DELAYS = 8  # requests and events one after another, each of the longest delay
 GOVERNOR = "risk_governor"
 OPENERS = (Purpose.ENTRY, Purpose.QUOTE)
 ANSWERS = (OrderState.SENT, OrderState.REFUSED)
 
 
+@lru_cache(SETTINGS_KEPT)
 def settings_of(**overrides: str) -> Settings:
     return load(env=overrides)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.stage import VenueStage
 
 ACTOR = "market_data_gateway"
-WIRE_EVERY = 8  # moments of which one goes the whole way through texts and decimals
+WIRE_EVERY = 32  # moments of which one goes the whole way through texts and decimals
 
 
 class GatewaySide:

@@ -11,10 +11,10 @@ Killed here, nothing is lost but answers on their way: their callers time out an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from typing import Any, ClassVar, Final
 
 import msgspec
+from msgspec import structs
 
 from services.simulator import listing
 from services.simulator.bailiff import settle
@@ -137,7 +137,7 @@ class Simulator:
             updates.sort(key=lambda update: update.at_ns)
         for update in updates:
             self._on_update(update)
-        horizon = min(feed.horizon() for feed in machines.markets.feeds)
+        horizon = min([feed.horizon() for feed in machines.markets.feeds])
         self._turn_day(until)
         self._exchange.run(min(until, horizon))
         machines.bailiff.look(until)
@@ -171,7 +171,7 @@ class Simulator:
                 ask=update.ask,
                 empty_bids=not update.bids,
                 empty_asks=not update.asks,
-                day=copy(stats) if update.quote else None,
+                day=structs.replace(stats) if update.quote else None,
             )
             self._said.append(moved)
 

@@ -68,6 +68,10 @@ class Series(Struct):
     def add(self, at_ns: Nanos, told: Print) -> None:
         """Fold a print in."""
         price, size, _ = told
+        if 0 <= at_ns - self.second.open_ns < SECOND:  # the same minute, then
+            self.second.add(price, size)
+            self.minute.add(price, size)
+            return
         for span, forming, kept, limit in (
             (SECOND, self.second, self.seconds, SECONDS_KEPT),
             (MINUTE, self.minute, self.minutes, MINUTES_KEPT),

@@ -101,15 +101,15 @@ def breathe(character: Character, line: Line, draw: int, changed: Changes) -> No
 def move(character: Character, line: Line, draw: int, told: list[Print], *, wild: bool) -> Changes:
     """Let best prices follow the fair price; run-over levels print. Returns what changed."""
     book, fair = line.book, line.fair
+    if book.bid * MILLI - RELUCTANCE <= fair <= book.ask * MILLI + RELUCTANCE and book.bid:
+        return {}
     spread = 2 if wild and draw & 3 == 0 else 1
     if not book.bid or fair > book.ask * MILLI + RELUCTANCE:
         ask = fair // MILLI + 1
         bid = ask - spread
-    elif fair < book.bid * MILLI - RELUCTANCE:
+    else:
         bid = fair // MILLI
         ask = bid + spread
-    else:
-        return {}
     if book.bid:
         _run_over(book, bid, ask, told)
     fresh = (

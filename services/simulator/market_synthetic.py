@@ -19,7 +19,7 @@ auctions; liquidity returns within seconds. Depth is `LEVELS` levels without hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -214,8 +214,10 @@ class Synthetic:
                 self._turn(now, "index", self._index)
             first, *draws = state.dice.draw(1 + DRAWS * len(self._four))
             common = bell(first)
-            for at, trait in enumerate(self._four):
-                drawn = draws[DRAWS * at : DRAWS * (at + 1)]
+            at = 0
+            for trait in self._four:
+                drawn = draws[at : at + DRAWS]
+                at += DRAWS
                 out.append(self._step(trait, now + trait.offset, common, drawn))
             if self._others:
                 self._step_others(now, common, out)
@@ -285,7 +287,7 @@ class Synthetic:
         book.bids, book.asks = [], []
         line.told_ns = 0  # the whole book is told with the next step
 
-    def _step(self, trait: Trait, now: Nanos, common: int, drawn: list[int]) -> Update:
+    def _step(self, trait: Trait, now: Nanos, common: int, drawn: Sequence[int]) -> Update:
         nature, line, weather = trait.character, trait.line, trait.climate.weather
         book, mood = line.book, MOODS[weather.regime]
         draw, chance, breath = drawn
@@ -331,24 +333,28 @@ class Synthetic:
     def _drift(trait: Trait, now: Nanos, common: int, draw: int) -> None:
         """Move the fair price, within the session's limits."""
         nature, line, weather = trait.character, trait.line, trait.climate.weather
+        regime = weather.regime
         if trait.lead is not None:
             basis = bell(draw) // 4
             root = nature.root
             fair = convert(trait.lead.fair, FAMILIES[root], root) + basis
             line.anchor = convert(trait.lead.anchor, FAMILIES[root], root)
         else:
-            line.anchor = settle(weather, nature, line.anchor, STEPS_PER_S)
-            strayed = line.anchor - nature.home * MILLI
-            if line.dice is not None and abs(strayed) > nature.wander * MILLI:
-                line.anchor -= (1 if strayed > 0 else -1) * nature.drift // STEPS_PER_S
-            if weather.regime == "limit":
+            if regime == "trend":
+                line.anchor = settle(weather, nature, line.anchor, STEPS_PER_S)
+            if line.dice is not None:
+                strayed = line.anchor - nature.home * MILLI
+                if abs(strayed) > nature.wander * MILLI:
+                    line.anchor -= (1 if strayed > 0 else -1) * nature.drift // STEPS_PER_S
+            if regime == "limit":
                 edge = line.high * MILLI + BEYOND if weather.sign > 0 else line.low * MILLI - BEYOND
                 target = edge
             else:
                 target = weather.target(nature, line.anchor, now)
-            mood = MOODS[weather.regime]
+            mood = MOODS[regime]
             shock = (3 * common + 2 * bell(draw)) * nature.noise * mood.loudness // 7_373
             fair = line.fair + (target - line.fair) * mood.pull // 256 + shock
         if line.high:
-            fair = max((line.low - 1) * MILLI, min(fair, line.high * MILLI + MILLI - 1))
+            highest, lowest = line.high * MILLI + MILLI - 1, (line.low - 1) * MILLI
+            fair = highest if fair > highest else lowest if fair < lowest else fair
         line.fair = fair

@@ -225,6 +225,49 @@ def _aggressor(value: int | None) -> Side | None:
     return Side.SELL if value == TapeSide.SELL else None
 
 
+class _Side:
+    """One side of a book (`sign` 1: the bids), at most `LEVELS_MAX` of it.
+
+    Sizes change at nearly every event and prices seldom do: their order is kept while none comes or
+    goes.
+    """
+
+    __slots__ = ("_order", "levels", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.levels: dict[Ticks, Lots] = {}
+        self._order: list[Ticks] = []  # best first; empty: not known
+
+    def best(self) -> Ticks:
+        """Of a side with levels."""
+        if self._order:
+            return self._order[0]
+        return max(self.levels) if self.sign > 0 else min(self.levels)
+
+    def put(self, price: Ticks, size: Lots) -> None:
+        if price not in self.levels:
+            self._order = []
+        self.levels[price] = size
+        if len(self.levels) > LEVELS_MAX:
+            self.pop(min(self.levels) if self.sign > 0 else max(self.levels))
+
+    def pop(self, price: Ticks) -> None:
+        if self.levels.pop(price, None) is not None:
+            self._order = []
+
+    def drop(self, prices: Iterable[Ticks]) -> None:
+        for price in prices:
+            self.pop(price)
+
+    def top(self, count: int) -> tuple[tuple[Ticks, Lots], ...]:
+        levels = self.levels
+        order = self._order
+        if not order:
+            order = self._order = sorted(levels, reverse=self.sign > 0)
+        return tuple([(price, levels[price]) for price in order[:count]])
+
+
 class DepthBook:
     """The levels of one contract, folded from GatewayDepth events. Bounded; ticks to size."""
 
@@ -232,13 +275,13 @@ class DepthBook:
         self.contract = contract
         self._volume = f"{contract} depth volume"  # for complaints
         self.venue_ns: Nanos = 0
-        self._bids: dict[Ticks, Lots] = {}
-        self._asks: dict[Ticks, Lots] = {}
+        self._bids = _Side(1)
+        self._asks = _Side(-1)
         self._prices: dict[float, Ticks] = {}  # those read before: they come again and again
 
     def reset(self) -> None:
-        self._bids.clear()
-        self._asks.clear()
+        self._bids.drop(list(self._bids.levels))
+        self._asks.drop(list(self._asks.levels))
 
     def fold(self, args: object) -> bool:
         """Fold an event in; whether a level changed. Raises ValueError; the book is then empty."""
@@ -286,29 +329,15 @@ class DepthBook:
         self._set(sign, price, size, best=payload.type in _BEST)
 
     def _set(self, sign: int, price: Ticks, size: Lots, *, best: bool) -> None:
-        bids, asks = self._bids, self._asks
-        if sign == 1:
-            if not size:
-                bids.pop(price, None)
-                return
-            if asks and min(asks) <= price:
-                _drop(asks, [level for level in asks if level <= price])
-            if best and bids and max(bids) > price:
-                _drop(bids, [level for level in bids if level > price])
-            bids[price] = size
-            if len(bids) > LEVELS_MAX:
-                del bids[min(bids)]
-            return
+        own, other = (self._bids, self._asks) if sign == 1 else (self._asks, self._bids)
         if not size:
-            asks.pop(price, None)
+            own.pop(price)
             return
-        if bids and max(bids) >= price:
-            _drop(bids, [level for level in bids if level >= price])
-        if best and asks and min(asks) < price:
-            _drop(asks, [level for level in asks if level < price])
-        asks[price] = size
-        if len(asks) > LEVELS_MAX:
-            del asks[max(asks)]
+        if other.levels and (other.best() - price) * sign <= 0:
+            other.drop([level for level in other.levels if (level - price) * sign <= 0])
+        if best and own.levels and (own.best() - price) * sign > 0:
+            own.drop([level for level in own.levels if (level - price) * sign > 0])
+        own.put(price, size)
 
     def _price(self, told: float) -> Ticks:
         """Raises ValueError for what is no price."""
@@ -320,19 +349,14 @@ class DepthBook:
 
     def size_at(self, side: Side, price: Ticks) -> Lots:
         """Size resting at a price; 0 when the book does not know it."""
-        return (self._bids if side is Side.BUY else self._asks).get(price, 0)
+        return (self._bids if side is Side.BUY else self._asks).levels.get(price, 0)
 
     def top(self, levels: int, recv_ns: Nanos) -> Depth:
         """The best `levels` of each side as an event."""
         return Depth(
             contract=self.contract,
-            bids=tuple(sorted(self._bids.items(), reverse=True)[:levels]),
-            asks=tuple(sorted(self._asks.items())[:levels]),
+            bids=self._bids.top(levels),
+            asks=self._asks.top(levels),
             venue_ns=self.venue_ns,
             recv_ns=recv_ns,
         )
-
-
-def _drop(side: dict[Ticks, Lots], levels: list[Ticks]) -> None:
-    for level in levels:
-        del side[level]
