@@ -58,18 +58,22 @@ SURVIVED: Final = 2
 COMPILED: Final = 0x1000000  # the code flag of `from __future__ import annotations`
 
 GOVERNOR: Final = (
-    "test_governor_checks", "test_governor_pretrade", "test_governor_gap", "test_governor_firm",
+    "test_governor_checks", "test_governor_form", "test_governor_sizes", "test_governor_pretrade",
+    "test_governor_conduct", "test_governor_market", "test_governor_gap", "test_governor_firm",
     "test_governor_layers", "test_governor_allocation", "test_governor_edges",
     "test_governor_funds", "test_governor_changes", "test_governor_hours", "test_sharing",
 )  # fmt: skip
 LATCHES: Final = (
     "test_governor_latches", "test_governor_levels", "test_governor_layers", "test_governor_day",
     "test_governor_exits", "test_governor_follow", "test_governor_pretrade", "test_governor_checks",
+    "test_governor_silence", "test_governor_payouts", "test_governor_conduct",
+    "test_governor_market", "test_governor_form", "test_governor_sizes",
 )  # fmt: skip
 RULES: Final = (
     "test_rules", "test_rules_account", "test_rules_day", "test_rules_money", "test_rules_book",
     "test_rules_lives", "test_rules_edges", "test_rules_packs", "test_governor_gap",
-    "test_governor_checks", "test_governor_layers", "test_governor_bad_input",
+    "test_governor_checks", "test_governor_sizes", "test_governor_layers",
+    "test_governor_bad_input",
 )  # fmt: skip
 ALL: Final = tuple(
     dict.fromkeys(

@@ -7,6 +7,7 @@ from services.risk_governor.equity import Account
 from services.risk_governor.state import FAR
 from shared.contracts import product_of
 from shared.events import VetoRule
+from tests.governor_account import STANDARD
 from tests.governor_stage import (
     BUY,
     MES,
@@ -19,7 +20,6 @@ from tests.governor_stage import (
     settings,
     wide,
 )
-from tests.test_governor_day import STANDARD
 from tests.test_governor_edges import draft_of
 
 INDEX = {"margin_bp": {"index": 1_000}}

@@ -18,8 +18,8 @@ from shared.domain.rules.book import BOOK
 from shared.events import RiskLevel
 from shared.units import Micros
 from tests.exporter_stage import Watch
+from tests.governor_account import Account, closed
 from tests.governor_stage import MNQ, SELL, dollars
-from tests.test_governor_day import Account, closed
 from tests.test_rules_account import FILES, Row, rows_of
 
 AT = 84_000

@@ -21,55 +21,29 @@ from shared.events import (
     OrderState,
     OrderVetoed,
     ParamsTuned,
-    PeerBack,
     PeerSilent,
     ShadowAdmitted,
-    SleeveStatus,
     VetoRule,
 )
 from shared.seats import NO_LIFE, NOBODY, SECOND, actor_of, actors, incarnation_of, seat_of
+from tests.governor_seats import (
+    FIRST_ACTOR,
+    NEW,
+    OLD,
+    SECOND_ACTOR,
+    owner,
+    stage,
+    status,
+    swapped,
+    told,
+)
 from tests.governor_stage import BUY, MES, MNQ, SELL, Stage, passed, refused, wide
-
-OLD, NEW = 7, 1_007
-FIRST_ACTOR, SECOND_ACTOR = actors("trend")
-
-
-def status(seat: str, incarnation: int, state: str = "READY", reason: str = "") -> SleeveStatus:
-    return SleeveStatus(
-        sleeve="trend", incarnation=incarnation, contract=MNQ, state=state, reason=reason, seat=seat
-    )
-
-
-def stage(**swap: Any) -> Stage:
-    """A governor with a newcomer of `trend` standing by."""
-    given = wide()
-    given = msgspec.structs.replace(given, swap=msgspec.structs.replace(given.swap, **swap))
-    found = Stage(given).opened()
-    found.tell(PeerBack(actor=FIRST_ACTOR, epoch=1))
-    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=1))
-    found.tell(status(SECOND, NEW))
-    return found
-
-
-def swapped(**swap: Any) -> Stage:
-    found = stage(**swap)
-    answer = found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
-    assert answer.outcome is Outcome.DONE, answer.reason
-    return found
-
-
-def owner(found: Stage) -> int:
-    return found.governor.mind.state.sleeves["trend"].incarnation
 
 
 def owners(found: Stage) -> list[int]:
     """At most one."""
     one = found.governor.mind.state.sleeves.get("trend")
     return [one.incarnation] if one else []
-
-
-def told(found: Stage, kind: type[Event]) -> list[Any]:
-    return [event for event in found.said if type(event) is kind]
 
 
 # -- standing by -----------------------------------------------------------------------------------
@@ -349,83 +323,6 @@ def test_an_answered_wish_is_not_obeyed_again_after_there_and_back() -> None:
     assert owner(found) == OLD
     assert found.tell(wish) == [first], "the same answer, nothing counted twice"
     assert len([it for it in found.heard if isinstance(it, OrderApproved)]) == 2
-
-
-# -- the probation ---------------------------------------------------------------------------------
-
-
-def ask_too_much(found: Stage) -> None:
-    assert refused(found.ask("trend", BUY, size=500, incarnation=NEW)) is VetoRule.SIZE
-
-
-@pytest.mark.parametrize(
-    ("fail", "cause"),
-    [
-        (lambda it: it.tell(PeerSilent(actor=SECOND_ACTOR)), "sleeve_trend.b is silent"),
-        (lambda it: come_again(it, 4), "sleeve_trend.b ended"),
-        (lambda it: it.tell(status(SECOND, NEW, "PAUSED", "on_bar raised")), "on_bar raised"),
-        (
-            lambda it: [it.ask("trend", BUY, size=500, incarnation=NEW) for _ in range(3)],
-            "3 vetoes",
-        ),
-    ],
-)
-def test_a_newcomer_that_fails_is_sent_back(fail: Callable[[Stage], Any], cause: str) -> None:
-    found = swapped(vetoes=3)
-    fail(found)
-    found.pulse()
-    assert owner(found) == OLD
-    granted = [word for word in found.heard if isinstance(word, AuthorityGranted)][-1]
-    assert granted.cause.startswith("rolled back: ")
-    assert cause in granted.cause
-    passed(found.ask("trend", BUY))
-    assert refused(found.ask("trend", BUY, incarnation=NEW)) is VetoRule.AUTHORITY
-
-
-def come_again(found: Stage, pulses: int) -> None:
-    for _ in range(pulses):
-        found.pulse()
-    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=2))
-
-
-def test_the_first_beat_of_the_life_that_took_over_is_no_death() -> None:
-    found = swapped()
-    come_again(found, 1)
-    assert owner(found) == NEW
-
-
-def test_an_approval_in_between_forgives_the_vetoes() -> None:
-    found = swapped(vetoes=3)
-    for size in (500, 500, 1, 500, 500):
-        found.ask("trend", BUY, size=size, incarnation=NEW)
-    found.pulse()
-    assert owner(found) == NEW
-
-
-def test_after_the_probation_an_owner_may_die_and_comes_back_as_one() -> None:
-    found = swapped(probation_real_s=1)
-    for _ in range(5):
-        found.pulse()
-    found.tell(PeerSilent(actor=SECOND_ACTOR))
-    found.tell(PeerBack(actor=SECOND_ACTOR, epoch=2))
-    found.tell(status(SECOND, NEW + 1))
-    assert owner(found) == NEW + 1
-
-
-def test_nobody_is_sent_back_to_who_is_silent() -> None:
-    found = swapped()
-    found.tell(PeerSilent(actor=FIRST_ACTOR))
-    found.tell(PeerSilent(actor=SECOND_ACTOR))
-    assert owner(found) == NEW
-
-
-def test_a_swap_is_no_birth() -> None:
-    found = stage(vetoes=100)
-    for number in range(8):
-        found.operator(Verb.SWAP, sleeve="trend", seat=("", SECOND)[1 - number % 2])
-        found.tell(status("", OLD))
-        found.tell(status(SECOND, NEW))
-    assert "sleeve:trend" not in found.governor.mind.state.latches
 
 
 # -- memory ----------------------------------------------------------------------------------------
