@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from services.risk_governor import checks
+from services.risk_governor.core import Governor
 from services.risk_governor.words import DiskSpace, Holding, OthersHold, Verb
 from shared.events import (
     Event,
@@ -265,17 +266,49 @@ def test_a_loosened_stop_risks_what_one_trade_may_and_in_recovery_half(
     assert isinstance(loosened(stage, leg, 60), ModifyApproved) is passes
 
 
-def test_two_quotes_do_not_meet_on_their_way() -> None:
-    """An offer approved to come down to 24,005 stands there for whoever is asked next, although
-    the router has not said so yet; once it says that it could not be moved, it stands where it was.
-    """
+def coming_down() -> tuple[Stage, str, OrderApproved]:
+    """An offer at 24,010 over a bid at 24,000 may come down to 24,005; nobody said that it did."""
     stage, bid = resting()
     order = passed(stage.quote_order(SELL, 24_010))
     stage.update(order, OrderState.WORKING)
     assert isinstance(moved(stage, order.intent_id, 24_005), ModifyApproved)
+    return stage, bid, order
+
+
+def test_two_quotes_do_not_meet_on_their_way() -> None:
+    stage, bid, order = coming_down()
     assert refused(moved(stage, bid, 24_006)) is VetoRule.SELF_MATCH
+    assert isinstance(moved(stage, bid, 24_004), ModifyApproved)
+    stage, bid, order = coming_down()
+    stage.update(order, OrderState.WORKING, limit_price=24_005)
+    assert isinstance(moved(stage, order.intent_id, 24_010), ModifyApproved)
     stage.update(order, OrderState.WORKING, limit_price=24_010)
-    assert isinstance(moved(stage, bid, 24_006), ModifyApproved)
+    assert isinstance(moved(stage, bid, 24_006), ModifyApproved), "it was there, and left"
+
+
+def test_what_is_said_of_a_quote_meanwhile_does_not_call_it_back() -> None:
+    """A part of it traded, or a second change was refused because the first is under way."""
+    stage, bid, order = coming_down()
+    stage.update(order, OrderState.WORKING, limit_price=24_010)
+    assert isinstance(moved(stage, order.intent_id, 24_008), ModifyApproved)
+    assert refused(moved(stage, bid, 24_006)) is VetoRule.SELF_MATCH
+
+
+@pytest.mark.parametrize(("after_s", "there"), [(9, True), (11, False)])
+def test_a_later_comparison_says_where_it_is(after_s: int, there: bool) -> None:
+    stage, bid, _ = coming_down()
+    stage.pulse(after_s * SECOND)
+    stage.reconcile()
+    stage.quote(M2K)
+    reply = moved(stage, bid, 24_006)
+    assert isinstance(reply, OrderVetoed) is there
+
+
+def test_a_restart_forgets_no_change_before_a_comparison() -> None:
+    stage, _, _ = coming_down()
+    again = Governor(stage.settings)
+    again.restore(stage.governor.snapshot())
+    assert [order.nearer is None for order in again.mind.state.orders.values()] == [True, False]
 
 
 def test_a_quote_on_its_way_out_stands_where_it_was() -> None:

@@ -270,6 +270,7 @@ class Governor:
             state.naked_real_ns[contract] = 0
         for order in state.orders.values():
             order.deadline_real_ns = order.cancel_real_ns = 0
+            order.nearer = None if order.nearer is None else (order.nearer[0], 0)
         latches.sound_again(self.mind)
         patience_s = self.mind.limits.given.sentinel_silence_real_s
         if patience_s != self.mind.settings.risk_governor.sentinel_silence_real_s:

@@ -342,7 +342,7 @@ def _add_orders(mind: Mind, one: Exposure) -> list[Order]:
         one.unknown += order.state is UNKNOWN
         if order.type is LIMIT and order.limit_price is not None:
             resting = one.bids if order.side > 0 else one.offers
-            resting.append((order.limit_price, order.intent_id))
+            resting.append(((order.nearer or (order.limit_price,))[0], order.intent_id))
         if order.purpose is ENTRY:
             one.entering.append((order.sleeve, order.side))
         if not order.protects:

@@ -41,8 +41,9 @@ from shared.events import (
     VetoRule,
     WorkingOrder,
 )
-from shared.units import Lots, Nanos, Ticks
+from shared.units import SECOND, Lots, Nanos, Ticks
 
+ON_ITS_WAY_REAL_NS = 10 * SECOND  # longer than an approval lives and a comparison reads
 EARLY_MAX = 1_024  # fills without an order; reconciliation empties it every ten seconds
 
 
@@ -61,6 +62,8 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
     order.filled = max(order.filled, update.filled)
     if update.limit_price is not None:
         order.limit_price = update.limit_price
+        if order.nearer is not None and order.nearer[0] == update.limit_price:
+            order.nearer = None
     if update.stop_price is not None:
         order.stop_price = update.stop_price
     before, order.worst_price = order.worst_price, _worst_price(mind, order)
@@ -282,6 +285,10 @@ def _release(mind: Mind, proof: Reconciled) -> None:
     """Forget every order the router does not list. An approval it has not answered yet may still be
     on its way there, until its deadline was seen to pass before the comparison began."""
     state, live = mind.state, set(proof.live)
+    for order in state.orders.values():
+        if order.nearer is not None and state.real_ns - order.nearer[1] > ON_ITS_WAY_REAL_NS:
+            order.nearer = None
+            mind.forget(order.contract)
     gone = [
         order
         for key, order in state.orders.items()

@@ -286,11 +286,12 @@ def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
 
 
 def _count_nearer(mind: Mind, order: Order, intent: ModifyIntent) -> None:
-    """From now on a limit counts at the nearer of its two prices, so that nothing is approved to
-    meet it on its way; the router's next update says where it is."""
-    old, new = order.limit_price, intent.limit_price
+    """From now on a limit counts at the nearest price it may come to, so that nothing is approved
+    to meet it on its way: until the router says that it is there, or a later comparison."""
+    new, real_ns = intent.limit_price, mind.state.real_ns
+    old = order.limit_price if order.nearer is None else order.nearer[0]
     if old is not None and new is not None and (new - old) * order.side > 0:
-        order.limit_price = new
+        order.nearer = new, real_ns
         mind.forget(order.contract)
 
 

@@ -124,6 +124,7 @@ class Order(Struct):
     lapsed_ns: Nanos = 0  # market time at which the deadline was seen to have passed unanswered
     cancel_real_ns: Nanos = 0  # when we last asked for its cancel
     worst_price: Ticks | None = None  # where it may have filled, while nobody knows whether
+    nearer: tuple[Ticks, Nanos] | None = None  # limit it may come to; real time of that approval
 
     def leaves(self) -> Lots:
         """Contracts that may still come to the books."""
@@ -137,8 +138,7 @@ class Order(Struct):
 
 class Line(Struct, frozen=True):
     """A session net at which a rule acts, and the latch it trips. `leaving`: the cost of leaving
-    is counted before it is asked. `gain`: it is reached from below.
-    """
+    is counted before it is asked. `gain`: it is reached from below."""
 
     key: str
     at: Micros
