@@ -51,6 +51,7 @@ def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros], moving: Slop
         if long or short:
             fall, rise = moving.get(contract, (0, 0))
             moving[contract] = max(fall, long), max(rise, short)
+    mind.unboxed = False
     for quoted in marks.values():
         quoted.lo, quoted.hi = 1, FAR
     if not moving:
@@ -76,10 +77,16 @@ def rebox(mind: Mind, now: Account | None, nets: dict[str, Micros], moving: Slop
 
 
 def unbox(mind: Mind) -> None:
-    """Let the next quote of anything be judged: what it would cost to leave has grown."""
-    below = -FAR
-    for mark in mind.state.marks.values():
-        mark.lo, mark.hi = FAR, below
+    """Let the next quote of anything be judged: what it would cost to leave has grown. No band
+    counts until all are drawn anew."""
+    mind.unboxed = True
+
+
+def unbox_marks(mind: Mind) -> None:
+    """Before marks are written down: bands that do not count are not in them."""
+    if mind.unboxed:
+        for mark in mind.state.marks.values():
+            mark.lo, mark.hi = FAR, -FAR
 
 
 def rooms_left(mind: Mind, now: Account | None) -> tuple[Micros, Micros]:

@@ -123,6 +123,33 @@ KIND_CHECKS: Final[tuple[Check, ...]] = (
     sleeves_differ,
 )
 
+EARLY_CHECKS: Final[tuple[Check, ...]] = (
+    level_is_active,
+    sleeve_is_on,
+    session_is_open,
+    account_is_known,
+    peers_are_alive,
+    disk_has_room,
+    contract_is_listed,
+    contract_is_free,
+    contract_is_covered,
+    outcomes_are_known,
+    others_hold_alike,
+    day_has_trades_left,
+    sleeves_differ,
+)
+"""Of the rules of kind those that `passes` asks before an order is wished ..."""
+
+OF_ENTRIES: Final = (stop_is_given, order_is_new, day_has_trades_left, sleeves_differ)
+OF_QUOTES: Final = (holding_is_long_enough, day_has_quotes_left)
+"""Rules that pass every order of the other purpose."""
+
+LATE_CHECKS: Final = {
+    directional: tuple(check for check in KIND_CHECKS if check not in (*EARLY_CHECKS, *other))
+    for directional, other in ((True, OF_QUOTES), (False, OF_ENTRIES))
+}
+"""... and what is left to ask then, of an entry and of a quote."""
+
 SIZE_CHECKS: Final[tuple[Check, ...]] = (
     order_is_small,
     contracts_are_left,

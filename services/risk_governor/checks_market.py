@@ -42,6 +42,9 @@ def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
             low = price
         elif price > high:
             high = price
+    away = band - zone  # what lies plainly inside needs no second look
+    if settle * (WHOLE - away) < low * WHOLE <= high * WHOLE < settle * (WHOLE + away):
+        return None
     for price in (low, high):
         if in_limit_zone(price, settle, band, zone):
             away = abs(price - settle) * WHOLE // settle
@@ -85,6 +88,7 @@ def watch_market(mind: Mind, now_ns: Nanos) -> None:
             continue
         if mark.day != mind.state.day:
             mark.day, mark.settle = mind.state.day, mark.bid
+            mind.forget("")
         if mark.was and abs(mark.bid - mark.was) * WHOLE > limits.given.pretrade.jump_bp * mark.was:
             mark.pause_ns = now_ns + pause_ns
             mark.was, mark.was_ns = mark.bid, now_ns

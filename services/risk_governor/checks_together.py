@@ -17,7 +17,7 @@ from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
 from shared.domain.rules.kelly import kelly_fraction, kelly_risk
 from shared.domain.rules.windows import WHOLE
 from shared.events import VetoRule
-from shared.units import Micros
+from shared.units import Lots, Micros
 
 CENT = 10_000  # micro-dollars; evidence is compared in cents, so that products stay small
 CERTAIN = 100  # hundredths of correlation nobody exceeds
@@ -49,9 +49,8 @@ def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
     alike = mind.alike.get(draft.sleeve)
     if alike is None:
         alike = mind.alike[draft.sleeve] = alike_to(mind, draft.sleeve)
-    going = ways(mind, draft.found)[draft.side]
     for sleeve in alike:
-        if sleeve in going:
+        if sleeve in ways(mind, draft.found)[draft.side]:
             return VetoRule.CORRELATION, limit, CERTAIN, sleeve
     return None
 
@@ -97,12 +96,19 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
 
 def contracts_are_left(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of the account today, this order's and all that work counted."""
-    limit, day = mind.limits.given.pretrade.contracts_per_day, mind.state.day
-    count = draft.size + draft.working()
-    for conduct in mind.state.conduct.values():
-        if conduct.day == day:
-            count += conduct.traded
+    limit = mind.limits.given.pretrade.contracts_per_day
+    count = draft.size + draft.working() + traded_today(mind)
     return (VetoRule.CONTRACTS_PER_DAY, limit, count, "") if count > limit else None
+
+
+def traded_today(mind: Mind) -> Lots:
+    """Contracts of the account today; kept until something is heard that is no quote."""
+    if mind.traded is None:
+        mind.traded = 0
+        for conduct in mind.state.conduct.values():
+            if conduct.day == mind.state.day:
+                mind.traded += conduct.traded
+    return mind.traded
 
 
 def kelly_bears(mind: Mind, draft: Draft) -> Refusal | None:
@@ -127,7 +133,8 @@ def slice_bears(mind: Mind, draft: Draft) -> Refusal | None:
     """The sleeve's slice of the distance to the floor bears its day's loss and all it risks."""
     if not mind.limits.given.allocation_share_percent:
         return None
-    risk, net = draft.others.of(mind, draft.sleeve)
-    net += net_of(mind, draft.own, draft.sleeve)
-    limit, risk = budget_left(mind, draft.sleeve, net), risk + draft.risk
-    return (VetoRule.SLEEVE_BUDGET, limit, risk, draft.sleeve) if risk > limit else None
+    sleeve = draft.sleeve
+    risk, net = draft.others.of(mind, sleeve)
+    net += net_of(mind, draft.own, sleeve)
+    limit, risk = budget_left(mind, sleeve, net), risk + draft.risk
+    return (VetoRule.SLEEVE_BUDGET, limit, risk, sleeve) if risk > limit else None

@@ -84,12 +84,12 @@ def disk_has_room(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
-    limit = mind.limits.quote_age_ns
-    feed = mind.state.feed
-    if feed is not UP or GATEWAY in mind.state.silent:
+    limit, state = mind.limits.quote_age_ns, mind.state
+    feed = state.feed
+    if feed is not UP or GATEWAY in state.silent:
         return VetoRule.FEED, limit, FAR, f"feed {'not heard of' if feed is None else feed.value}"
     mark = draft.mark
-    if not mark.usable():
+    if not draft.own.bid:
         return VetoRule.FEED, limit, FAR, "no usable quote"
     age = abs(draft.now_ns - mark.recv_ns)  # a quote from the future is as wrong as an old one
     if age > limit:

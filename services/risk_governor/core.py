@@ -21,11 +21,13 @@ import msgspec
 
 from services.risk_governor import (
     authority,
+    bands,
     follow,
     intents,
     latches,
     levels,
     operator,
+    passes,
     sharing,
     watch,
 )
@@ -179,8 +181,11 @@ class Governor:
             else:
                 follow.differ(self.mind, now_ns, f"{kind.__name__} with numbers nobody can have")
             self.mind.forget(contract)
+        levels.settle(self.mind, now_ns)
+        if kind not in _COUNTED_BY_HANDLER:
             ways(self.mind, exposures(self.mind))  # counted now, so that no wish has to wait for it
-        return self._said(now_ns)
+            passes.ask_early(self.mind, now_ns)
+        return self._taken()
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:
         levels.settle(self.mind, now_ns)
@@ -205,11 +210,13 @@ class Governor:
         }
 
     def snapshot(self) -> bytes:
+        bands.unbox_marks(self.mind)
         return msgspec.msgpack.encode(self.mind.state)
 
     def restore(self, snapshot: bytes) -> None:
         mind = self.mind
         mind.state = msgspec.msgpack.decode(snapshot, type=State)
+        mind.unboxed = False
         if mind.state.in_force:
             mind.hold_limits(mind.state.in_force)
         mind.forget("")
@@ -222,11 +229,12 @@ class Governor:
             if product_named(quote.contract) is None:
                 return NOTHING
             mark = self.mind.state.marks[quote.contract] = Mark(0, 0, 0)
+            self.mind.forget(quote.contract)
         mark.bid = bid = quote.bid
         mark.ask = ask = quote.ask
         mark.recv_ns = quote.recv_ns
         mark.venue_ns = quote.venue_ns
-        if mark.lo <= bid <= ask <= mark.hi:
+        if mark.lo <= bid <= ask <= mark.hi and not self.mind.unboxed:
             return NOTHING
         levels.judge_quote(self.mind, now_ns)
         return self._said(now_ns)

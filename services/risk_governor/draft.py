@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from services.risk_governor.equity import Account, Walls
-from services.risk_governor.exposure import exposures, nothing_of, value
+from services.risk_governor.exposure import Exposure, exposures, nothing_of, value
 from services.risk_governor.habits import conduct_of
+from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.others import Others, others_of
 from services.risk_governor.rates import UNQUOTED
 from services.risk_governor.state import Mind, Order
@@ -20,6 +21,8 @@ from shared.events import OrderIntent, VetoRule
 from shared.units import Lots, Micros, Nanos, Ticks
 
 Refusal = tuple[VetoRule, int, int, str]  # rule, limit, actual, detail
+Way = tuple[str, str, int, bool]  # sleeve, contract, side, whether directional
+Pass = tuple[Nanos, Nanos, int]  # from and until when it holds, and for which latches
 KNOWN: Final = "Invariant: equity is known before sizes are judged"
 
 
@@ -34,7 +37,8 @@ class Draft:
     __slots__ = (
         "account", "conduct", "contract", "each", "found", "kind", "limit_price", "long", "mark",
         "now_ns", "open_risk", "others", "own", "purpose", "risk", "short", "side", "size",
-        "sleeve", "stop_given", "stop_price", "today", "type", "walls", "worst", "worst_loss",
+        "sleeve", "stop_given", "stop_price", "today", "type", "walls", "way", "worst",
+        "worst_loss",
     )  # fmt: skip
 
     def __init__(
@@ -45,8 +49,9 @@ class Draft:
         self.now_ns = now_ns
         self.sleeve = wish.sleeve
         self.contract = contract
-        self.side = int(wish.side)
+        self.side = side = int(wish.side)
         self.purpose = wish.purpose
+        self.way: Way = wish.sleeve, contract, side, wish.purpose is ENTRY
         self.limit_price = limit_price
         self.stop_price = stop_price
         self.stop_given = bool(wish.stop_loss_ticks)
@@ -65,6 +70,22 @@ class Draft:
         self.walls: Walls | None = None  # ... the lines that it stands before
         self.others: Others = mind.others.get(contract) or others_of(mind, found, own)
         self.resize(size)
+
+    @classmethod
+    def early(cls, mind: Mind, now_ns: Nanos, way: Way, found: dict[str, Exposure]) -> Draft:
+        """An order of which only the way is known; to ask it for a price or a size is an
+        AttributeError."""
+        draft = cls.__new__(cls)
+        draft.way = way
+        draft.sleeve, draft.contract, draft.side, directional = way
+        draft.purpose = ENTRY if directional else QUOTE
+        draft.now_ns = now_ns
+        draft.today = mind.today(now_ns)
+        draft.found = found
+        draft.own = own = found.get(draft.contract) or nothing_of(mind, draft.contract)
+        draft.kind = own.kind
+        draft.others = others_of(mind, found, own)
+        return draft
 
     def resize(self, size: Lots) -> None:
         """Think of another size; what the account would be with it follows."""

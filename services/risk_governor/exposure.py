@@ -192,11 +192,8 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
         stale = dict.fromkeys(mind.state.ledger.desks)
         for order in mind.state.orders.values():
             stale[order.contract] = None
-    marks = mind.state.marks
-    for one in mind.moving:
-        mark = marks.get(one.contract, UNQUOTED)
-        moved = mark.bid != one.bid or mark.ask != one.ask or mark.settle != one.settle
-        if moved and one.contract not in stale:
+    for one, mark in mind.moving:
+        if (mark.bid != one.bid or mark.ask != one.ask) and one.contract not in stale:
             value(mind, one)
             _changed(mind, one.contract)
     if stale:
@@ -207,7 +204,11 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
             else:
                 found[contract] = counted
             _changed(mind, contract)
-        mind.moving = [it for it in found.values() if it.worst or it.unknown or it.holders]
+        mind.moving = [
+            (it, mind.state.marks.get(it.contract, UNQUOTED))
+            for it in found.values()
+            if it.worst or it.unknown or it.holders
+        ]
         mind.ways, mind.stale = None, {}
     return found
 
@@ -373,8 +374,7 @@ def account_kept(mind: Mind, found: dict[str, Exposure]) -> Account | None:
 
 
 def nothing_of(mind: Mind, contract: str) -> Exposure:
-    """A contract in which nothing is held and nothing works. Asked after `exposures`, which sees
-    to it that the rates kept are today's."""
+    """A contract in which nothing is held or works. Asked after `exposures`: rates are today's."""
     kind = product(contract)
     rates = mind.rates.get(kind.root)
     if rates is None:

@@ -27,6 +27,7 @@ from services.risk_governor.answers import (
 )
 from services.risk_governor.checks import (
     KIND_CHECKS,
+    LATE_CHECKS,
     LOOSEN_CHECKS,
     MODIFY_CHECKS,
     SIZE_CHECKS,
@@ -35,6 +36,7 @@ from services.risk_governor.draft import Draft, Refusal, first_refusal, largest_
 from services.risk_governor.habits import conduct_of
 from services.risk_governor.levels import cancel
 from services.risk_governor.members import ENTRY, EXIT, LIMIT, MARKET, QUOTE, STOP
+from services.risk_governor.passes import is_passed
 from services.risk_governor.state import FAR, STRANGE, Mind, Order, product
 from shared.domain.rules.sizing import exit_room
 from shared.events import (
@@ -72,9 +74,19 @@ def misshapen(intent: OrderIntent, number: int) -> str:
         return "a quote rests at a limit"
     if not (0 <= intent.least <= intent.size and 1 <= intent.size < FAR):
         return f"size {intent.size}, at least {intent.least}"
-    for price in (limit, stop, intent.stop_loss_ticks, intent.take_profit_ticks):
-        if price is not None and not 0 < price < FAR:
-            return next(f"{name} {price}" for name in PRICES if getattr(intent, name) == price)
+    loss, profit = intent.stop_loss_ticks, intent.take_profit_ticks
+    if (
+        (limit is not None and not 0 < limit < FAR)
+        or (stop is not None and not 0 < stop < FAR)
+        or (loss is not None and not 0 < loss < FAR)
+        or (profit is not None and not 0 < profit < FAR)
+    ):
+        prices = {name: getattr(intent, name) for name in PRICES}
+        return next(
+            f"{name} {price}"
+            for name, price in prices.items()
+            if price is not None and not 0 < price < FAR
+        )
     if product(intent.contract) is STRANGE:
         return f"unknown contract {intent.contract}"
     if len(intent.intent_id) + TAG_MORE > TAG_LENGTH_MAX < len(tag_of(intent, number)):
@@ -150,8 +162,8 @@ def judge(
         mind, now_ns, intent, size=intent.size, limit_price=intent.limit_price,
         stop_price=intent.stop_price,
     )  # fmt: skip
-    refusal = first_refusal(mind, draft, KIND_CHECKS)
-    largest = room
+    rules = LATE_CHECKS[intent.purpose is ENTRY] if is_passed(mind, draft) else KIND_CHECKS
+    refusal, largest = first_refusal(mind, draft, rules), room
     if refusal is None:
         refusal = first_refusal(mind, draft, SIZE_CHECKS)
         if refusal is None:

@@ -43,6 +43,7 @@ from shared.settings import Settings
 from shared.units import Lots, Micros, Nanos, Ticks
 
 if TYPE_CHECKING:
+    from services.risk_governor.draft import Pass, Way
     from services.risk_governor.equity import Walls
     from services.risk_governor.exposure import Exposure, Ways
     from services.risk_governor.others import Others
@@ -313,15 +314,20 @@ class Mind:
         self.exposed_for: tuple[bool, Limits] = (False, self.limits)
         self.rates: dict[str, Rates] = {}  # by root, of the products asked about
         self.stale: dict[str, None] = {}
-        self.moving: list[Exposure] = []  # of them those that hang on their quote
+        self.moving: list[tuple[Exposure, Mark]] = []  # of them those that hang on their quote
         self.ways: Ways | None = None  # see `exposure.ways`
         self.others: dict[str, Others] = {}  # see `others.others_of`
         self.alike: dict[str, tuple[str, ...]] = {}  # sleeve -> others; see `checks_together`
+        self.passes: dict[Way, Pass] = {}  # see `passes`, also the next
+        self.asked_ways: dict[Way, None] = {}
+        self.traded: Lots | None = None  # see `checks_together.traded_today`
+        self.unboxed = False  # see `bands.unbox`
         self.sharing = settings.sharing
         self._today: TradingDay | None = None
 
     def forget(self, contract: str) -> None:
         """What was counted of a contract's exposure no longer holds; of all, when none is named."""
+        self.passes, self.traded = {}, None
         if contract:
             self.stale[contract] = None
         else:
@@ -364,19 +370,13 @@ class Mind:
 
     def live(self, contract: str) -> list[Order]:
         """The orders of a contract that may still come to the books."""
-        return [
-            order
-            for order in self.state.orders.values()
-            if order.contract == contract and order.leaves()
-        ]
+        orders = self.state.orders.values()
+        return [order for order in orders if order.contract == contract and order.leaves()]
 
     def ended(self, contract: str) -> list[Order]:
         """The orders of a contract that ended and of which fills may still be owed."""
-        return [
-            order
-            for order in self.state.orders.values()
-            if order.done and order.contract == contract
-        ]
+        orders = self.state.orders.values()
+        return [order for order in orders if order.done and order.contract == contract]
 
     def closing_lots(self, sleeve: str, contract: str, side: int) -> Lots:
         """Contracts of a sleeve's exits already working or of unknown outcome."""

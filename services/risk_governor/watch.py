@@ -198,6 +198,7 @@ def _close(mind: Mind, contract: str, cause: str, grounds: Grounds) -> None:
     """Flatten one contract, once."""
     state = mind.state
     state.closing[contract] = state.halt_no
+    mind.passes.clear()
     held = {"position": state.ledger.position(contract)}
     mind.out.append(
         Flatten(
