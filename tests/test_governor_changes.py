@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.risk_governor import checks
 from services.risk_governor.core import Governor
@@ -28,6 +30,7 @@ from shared.events import (
     PeerSilent,
     Purpose,
     Quote,
+    Side,
     VenueState,
     VetoRule,
 )
@@ -309,6 +312,46 @@ def test_a_restart_forgets_no_change_before_a_comparison() -> None:
     again = Governor(stage.settings)
     again.restore(stage.governor.snapshot())
     assert [order.nearer is None for order in again.mind.state.orders.values()] == [True, False]
+
+
+STEPS = st.tuples(
+    st.sampled_from(["place", "move", "arrive", "part"]), st.sampled_from([BUY, SELL]),
+    st.integers(23_995, 24_005),
+)  # fmt: skip
+
+
+@given(st.lists(STEPS, max_size=30))
+def test_no_two_quotes_of_ours_ever_cross_at_the_venue(steps: list[tuple[str, Side, int]]) -> None:
+    """Whatever is placed and moved, however late changes arrive, whatever is said meanwhile. A
+    second change of an order under way is refused by the router, which then tells its old price."""
+    stage = Stage(wide(net_stop_ticks=1)).opened()
+    there: dict[str, tuple[OrderApproved, int]] = {}
+    under_way: dict[str, int] = {}
+    for what, side, price in steps:
+        mine = [name for name, (order, _) in there.items() if order.side is side]
+        if what == "place":
+            order = stage.quote_order(side, price)
+            if isinstance(order, OrderApproved):
+                stage.update(order, OrderState.WORKING)
+                there[order.intent_id] = order, price
+        elif mine:
+            name = mine[price % len(mine)]
+            order, now = there[name]
+            if what == "move":
+                approved = isinstance(moved(stage, name, price), ModifyApproved)
+                if approved and name not in under_way:
+                    under_way[name] = price
+                elif approved:
+                    stage.update(order, OrderState.WORKING, limit_price=now)
+            elif what == "arrive" and name in under_way:
+                now = under_way.pop(name)
+                there[name] = order, now
+                stage.update(order, OrderState.WORKING, limit_price=now)
+            else:
+                stage.update(order, OrderState.WORKING, limit_price=now)
+        bids = [now for order, now in there.values() if order.side is BUY]
+        offers = [now for order, now in there.values() if order.side is SELL]
+        assert max(bids, default=0) < min(offers, default=30_000)
 
 
 def test_a_quote_on_its_way_out_stands_where_it_was() -> None:
