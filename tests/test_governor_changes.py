@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.risk_governor import checks
@@ -315,19 +315,20 @@ def test_a_restart_forgets_no_change_before_a_comparison() -> None:
 
 
 STEPS = st.tuples(
-    st.sampled_from(["place", "move", "arrive", "part"]), st.sampled_from([BUY, SELL]),
-    st.integers(23_995, 24_005),
+    st.sampled_from(["move", "move", "arrive", "part", "place"]), st.sampled_from([BUY, SELL]),
+    st.integers(23_998, 24_002),
 )  # fmt: skip
 
 
-@given(st.lists(STEPS, max_size=30))
+@settings(max_examples=200)
+@given(st.lists(STEPS, min_size=6, max_size=30))
 def test_no_two_quotes_of_ours_ever_cross_at_the_venue(steps: list[tuple[str, Side, int]]) -> None:
     """Whatever is placed and moved, however late changes arrive, whatever is said meanwhile. A
     second change of an order under way is refused by the router, which then tells its old price."""
     stage = Stage(wide(net_stop_ticks=1)).opened()
     there: dict[str, tuple[OrderApproved, int]] = {}
     under_way: dict[str, int] = {}
-    for what, side, price in steps:
+    for what, side, price in [("place", BUY, 23_997), ("place", SELL, 24_003), *steps]:
         mine = [name for name, (order, _) in there.items() if order.side is side]
         if what == "place":
             order = stage.quote_order(side, price)
