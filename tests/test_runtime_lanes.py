@@ -287,6 +287,29 @@ def test_the_first_frame_is_worked_off_before_the_next_is_asked_for(tmp_path: Pa
     ]  # fmt: skip
 
 
+def test_in_a_stream_frames_are_worked_off_in_a_row(tmp_path: Path) -> None:
+    """A record of what was heard for each of them would cost more than they do."""
+    rows: list[int] = []
+    heard: list[bytes] = []
+
+    def worked_off() -> None:
+        rows.append(len(heard))
+        heard.clear()
+
+    async def hear() -> None:
+        hearer = Bus(tmp_path, frame_limit=1 << 20)
+        hearer.listen(heard.append, heard.append, worked_off)
+        pipe = Pipe(*[b"x"] * (the_bus.STREAM + 2))
+        for more in (2, 9, 2, 0):
+            hearer._first(pipe, ticks=False)
+            await asyncio.sleep(0)
+            pipe.frames += [b"x"] * more
+        hearer.close()
+
+    asyncio.run(hear())
+    assert rows == [1, the_bus.STREAM + 1, 2, 1, 8, 2], "a stream ends with its few last frames"
+
+
 @pytest.mark.slow
 def test_the_second_socket_says_the_same_a_moment_later(tmp_path: Path) -> None:
     """Real sockets: an urgent word reaches the prompt one first, and nobody hears it out of

@@ -32,6 +32,7 @@ PEER_DEAD_MS: Final = 1_500
 LOOK_AGAIN_S: Final = 0.05
 LATER_S: Final = 0.005
 HELD_MAX: Final = 256  # frames for the second socket of a lane; more are sent at once
+STREAM: Final = 3  # frames that came while one was worked off; of more, the next are read in a row
 _DRAIN: Final = 10_000  # frames taken from one socket before the other things get their turn
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = _NOBLOCK | int(zmq.SNDMORE)
@@ -49,6 +50,7 @@ class Bus:
         self._held: dict[str, list[bytes]] = {}  # lane -> what its second socket has yet to say
         self._telling: asyncio.TimerHandle | None = None
         self._subs: dict[bool, Any] = {}
+        self._streams = {True: False, False: False}  # whether more than a few frames came at once
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_frame: Callable[[bytes], None] = _ignore
         self._on_tick: Callable[[bytes], None] = _ignore
@@ -152,9 +154,12 @@ class Bus:
 
     def _first(self, socket: Any, ticks: bool) -> None:
         """What woke us is worked off, and what it began has its turn, before we ask for more: to be
-        told that there is nothing costs more than to receive something.
+        told that there is nothing costs more than to receive something. In a stream there is more.
         """
         assert self._loop is not None, "only a listening bus is read"
+        if self._streams[ticks]:
+            self._readable(socket, ticks)
+            return
         try:
             frame = socket.recv(_NOBLOCK)
         except zmq.Again:
@@ -174,6 +179,7 @@ class Bus:
             self._loop.call_soon(self._readable, socket, ticks)
         except zmq.Again:
             pass
+        self._streams[ticks] = count > STREAM
         if count:
             self._on_drained()
 
