@@ -25,12 +25,13 @@ import msgspec
 from msgspec import Struct
 
 from scripts import page
+from services.cast import build, deciders
 from services.stage_checks import Checks
 from services.stage_crossing import CrossChecks, crossing_for
 from services.stage_play import play
 from services.stage_sharing import SharedChecks, settings_for
 from shared.lab.accidents import Accidents
-from shared.settings import Settings
+from shared.settings import Settings, load
 from shared.units import SECOND
 
 BROKEN = 2
@@ -40,6 +41,13 @@ CASTS = {
     "sharing": "three sleeves share one contract",
     "crossing": "three sleeves pass one contract to each other",
 }
+
+
+def load_rooms() -> None:
+    """Import all that plays before the first clock is read: that is no part of a World."""
+    settings = load(env={})
+    for name in deciders(settings):
+        build(name, settings)
 
 
 def cast_of(seed: int, cast: str) -> tuple[Settings | None, Checks]:
@@ -150,7 +158,7 @@ def campaign(
     """Play all `seeds`. Returns the exit code."""
     began, done = time.monotonic(), []
     work = partial(play_seed, seconds=seconds, cast=cast)
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, load_rooms) as pool:
         for played in pool.imap_unordered(work, seeds):
             done.append(played)
             if played.failure:

@@ -20,6 +20,7 @@ from services.simulator.accounts import Account, Order
 from services.simulator.exchange import Exchange
 from services.simulator.firm import Standing, Verdict
 from services.simulator.market import Hours
+from services.simulator.matching import BookState
 from shared.contracts import product_of
 from shared.domain.orders import Happening
 from shared.domain.positions import Position
@@ -53,6 +54,7 @@ class Bailiff:
         self._hours = hours
         self._seen: dict[int, int] = {}  # account -> fills judged so far
         self._fine: dict[int, Fine] = {}
+        self._marks: dict[str, tuple[BookState, Micros]] = {}
 
     def end_day(self, label: str, now_ns: Nanos) -> None:
         """17:00 CT: the trading day `label` is over; floors move, locks end."""
@@ -104,14 +106,20 @@ class Bailiff:
         """Balance plus open profit at the marks; `held` spares looking positions up again."""
         total = account.state.balance
         for contract, position in account.held() if held is None else held:
-            book = self._exchange.book(contract).state
+            book, worth = self._marks.get(contract) or self._mark(contract)
             if position.lots > 0:
                 mark = min(book.bid or book.last, book.last or book.bid)
             else:
                 mark = max(book.ask, book.last)
             if mark:
-                total += position.unrealised(mark) * product_of(contract).tick_micros
+                total += position.unrealised(mark) * worth
         return total
+
+    def _mark(self, contract: str) -> tuple[BookState, Micros]:
+        """The book a contract is marked at, and what a tick of it is worth."""
+        found = self._exchange.book(contract).state, product_of(contract).tick_micros
+        self._marks[contract] = found
+        return found
 
     def _is_flat_time(self, now_ns: Nanos) -> bool:
         return now_ns >= self._hours.day(now_ns).flat_by_ns

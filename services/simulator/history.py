@@ -175,10 +175,15 @@ class Past:
         if self._recording is not None:
             yield from (bar for bar in reversed(self._recording) if bar[0] < self._before)
             return
+        seed, root = self._seed, self._root
         oldest = (self._before - PAST_DAYS * DAY) // MINUTE
+        day = self._hours.day(self._before - MINUTE)
         for minute in range(self._before // MINUTE - 1, oldest - 1, -1):
-            if self._hours.open(minute * MINUTE):
-                yield synthetic_minute(self._seed, self._root, minute)
+            at_ns = minute * MINUTE
+            if not day.begins_ns <= at_ns < day.ends_ns:
+                day = self._hours.day(at_ns)
+            if day.opens_ns <= at_ns < day.closes_ns:
+                yield synthetic_minute(seed, root, minute)
 
     def seconds(self) -> Iterator[RawBar]:
         """Newest first, played from their minutes."""

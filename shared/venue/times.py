@@ -21,6 +21,7 @@ _SHAPE: Final = re.compile(
 )
 _MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 YEARS: Final = range(1970, 2262)  # what fits into 64-bit nanoseconds
+NO_INSTANT: Final = "which is no instant between 1970 and 2261"
 TEXT_MAX: Final = 64
 KNOWN_MAX: Final = 64  # rows of one event bear one time, and ask for it again and again
 
@@ -75,25 +76,27 @@ def _instant(text: str) -> Nanos:
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise ValueError("which is not an ISO time")
-    seconds = _seconds(*shape.group(1, 2, 3, 4, 5, 6))
+    year, month, day, hour, minute, second = shape.group(1, 2, 3, 4, 5, 6)
+    seconds = _midnight(year, month, day)
+    seconds += _of_day(int(hour), int(minute), int(second or 0))
     fraction = int((shape[7] or "0")[:9].ljust(9, "0"))
     return (seconds - _offset_seconds(shape[8])) * SECOND + fraction
 
 
 @lru_cache(KNOWN_MAX)
-def _seconds(*parts: str | None) -> int:
-    """Whole seconds of year, month, day, hour, minute and second (None: 0). Raises ValueError."""
-    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
-    if (
-        year not in YEARS
-        or not 1 <= month <= 12
-        or not 1 <= day <= _month_length(year, month)
-        or hour > 23
-        or minute > 59
-        or second > 59
-    ):
-        raise ValueError("which is no instant between 1970 and 2261")
-    return days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+def _midnight(*parts: str) -> int:
+    """Seconds until a day of year, month and day begins. Raises ValueError."""
+    year, month, day = map(int, parts)
+    if year not in YEARS or not 1 <= month <= 12 or not 1 <= day <= _month_length(year, month):
+        raise ValueError(NO_INSTANT)
+    return days_since_1970(year, month, day) * 86_400
+
+
+def _of_day(hour: int, minute: int, second: int) -> int:
+    """Raises ValueError."""
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError(NO_INSTANT)
+    return hour * 3_600 + minute * 60 + second
 
 
 def _offset_seconds(zone: str | None) -> int:
