@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from services.risk_governor import checks, equity, latches
-from tests.mutate_rules import ALIKE, Mutant, caught_by, everything, main, mutants
+from tests.mutants import ALIKE, Mutant, everything, mutants
+from tests.mutate_rules import caught_by, main
 
 EVERY = list(mutants())
 QUICK = [
