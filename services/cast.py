@@ -43,12 +43,6 @@ def newcomers(settings: Settings) -> tuple[str, ...]:
     return tuple(map(second, settings.sleeves))
 
 
-def speakers(settings: Settings) -> tuple[str, ...]:
-    """Actors that say something on the bus, in the order a message travels."""
-    running = (PREFIX + name for name in sleeves(settings))
-    return ("market_data_gateway", *running, "risk_governor", "order_router")
-
-
 def programs(settings: Settings) -> tuple[str, ...]:
     """Every process of the cast, as supervisord names them."""
     return (*deciders(settings), OBSERVER)

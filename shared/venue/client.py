@@ -193,17 +193,6 @@ class VenueClient:
     ) -> Outcome[answers.Acknowledged]:
         return await self._act(request, answers.Acknowledged, reserve, before_send)
 
-    async def close_part(
-        self,
-        request: words.PositionPartialClose,
-        reserve: Reserve = Reserve.SAFETY,
-        before_send: BeforeSend | None = None,
-    ) -> Outcome[answers.Acknowledged]:
-        return await self._act(request, answers.Acknowledged, reserve, before_send)
-
-    async def logout(self) -> Outcome[answers.Acknowledged]:
-        return await self._act(words.Logout(), answers.Acknowledged, Reserve.SAFETY, None)
-
     async def ping(self) -> bool:
         """Whether the venue answers at all; needs no token and uses no budget."""
         try:

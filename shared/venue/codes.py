@@ -114,23 +114,6 @@ class LoginError(IntEnum):
     API_KEY_AUTHENTICATION_DISABLED = 10
 
 
-class SessionError(IntEnum):
-    """Auth/validate; logout knows 0, 1 and 2 (unknown)."""
-
-    SUCCESS = 0
-    INVALID_SESSION = 1
-    SESSION_NOT_FOUND = 2
-    EXPIRED_TOKEN = 3
-    UNKNOWN_ERROR = 4
-
-
-class SearchError(IntEnum):
-    """Searches of orders, trades, positions: 1 = account; contract or order by id: 1 = that."""
-
-    SUCCESS = 0
-    NOT_FOUND = 1
-
-
 class BarsError(IntEnum):
     SUCCESS = 0
     CONTRACT_NOT_FOUND = 1

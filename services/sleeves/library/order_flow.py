@@ -28,7 +28,7 @@ from services.sleeves.one_trade import Distance, OneTrade, Seconds
 from services.sleeves.params import tunable
 from shared.domain.indicators import OrderFlowImbalance, microprice
 from shared.events import Bar, Depth, Gap, Side
-from shared.units import SECOND, Lots, Nanos
+from shared.units import SECOND, Lots
 
 MEMORY = 64  # the usual queue is a mean over about so many books
 
@@ -47,7 +47,6 @@ class OrderFlow(OneTrade):
     class State(OneTrade.State):
         flow: OrderFlowImbalance | None = None
         usual: Lots = 0  # queue at the touch, in 1/MEMORY contracts
-        fresh_ns: Nanos = 0  # when the count began
 
     params: Params
     state: State
