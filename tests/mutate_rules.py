@@ -41,7 +41,8 @@ SURVIVED: Final = 2
 GOVERNOR: Final = (
     "test_governor_checks", "test_governor_form", "test_governor_sizes", "test_governor_pretrade",
     "test_governor_conduct", "test_governor_market", "test_governor_gap", "test_governor_firm",
-    "test_governor_layers", "test_governor_allocation", "test_governor_edges",
+    "test_governor_layers", "test_governor_allocation", "test_governor_budgets",
+    "test_governor_edges",
     "test_governor_funds", "test_governor_changes", "test_governor_hours", "test_sharing",
 )  # fmt: skip
 

@@ -25,7 +25,6 @@ from shared.events import (
     ModifyApproved,
     OrderApproved,
     OrderState,
-    OrderType,
     OrderVetoed,
     PeerSilent,
     Purpose,
@@ -35,6 +34,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import HOUR, MINUTE, SECOND
+from tests.governor_resting import MOVED, held, loosened, rest, resting
 from tests.governor_stage import (
     BUY,
     M2K,
@@ -50,36 +50,10 @@ from tests.governor_stage import (
 )
 
 NO_ENTRIES = OPENING + 5 * HOUR + 25 * MINUTE  # 15:00 CT
-QUOTED, MOVED = 24_000, 24_001
-
-
-def resting(**limits: Any) -> tuple[Stage, str]:
-    """A maker's bid rests at 24,000."""
-    stage = Stage(wide(**limits)).opened()
-    return stage, rest(stage, BUY, QUOTED)
-
-
-def rest(stage: Stage, side: Any, price: int) -> str:
-    order = passed(stage.quote_order(side, price))
-    stage.update(order, OrderState.WORKING)
-    return order.intent_id
-
-
-def held(**limits: Any) -> tuple[Stage, str]:
-    """Two MNQ bought at 84,001 under a stop 40 ticks away: 40 dollars and what leaving costs."""
-    stage = Stage(wide(**limits)).opened()
-    entry = stage.bought("trend", 2)
-    stage.wait(0.25)
-    return stage, entry.intent_id + "-SL"
 
 
 def moved(stage: Stage, name: str, price: int = MOVED) -> Event | None:
     return stage.modify("market_maker", name, limit_price=price)
-
-
-def loosened(stage: Stage, leg: str, ticks: int = 60) -> Event | None:
-    """The stop moved to so many ticks below the entry."""
-    return stage.modify("trend", leg, stop_price=84_001 - ticks)
 
 
 # -- what is wrong with the world ------------------------------------------------------------------
@@ -166,6 +140,7 @@ def held_blind(stage: Stage) -> None:
 
 # -- scenes ----------------------------------------------------------------------------------------
 
+
 Scene = tuple[dict[str, Any], Callable[[Stage], None], VetoRule]
 
 CHANGES: dict[str, Scene] = {
@@ -194,6 +169,7 @@ CHANGES: dict[str, Scene] = {
         {"messages_free": 1, "messages_per_contract": 0}, nothing, VetoRule.MESSAGES,
     ),
 }  # fmt: skip
+
 TO: dict[str, int] = {"price_is_near": 23_994, "order_meets_no_own": 24_010}
 
 LOOSENED: dict[str, Scene] = {
@@ -218,6 +194,7 @@ LOOSENED: dict[str, Scene] = {
     "drawdown_stays_bearable": ({"drawdown_kill": 60}, nothing, VetoRule.DRAWDOWN),
     "day_stays_bearable": ({"daily_loss": 60}, nothing, VetoRule.DAILY_LOSS),
 }
+
 FARTHER = {"floor_stays_far": 2_500}
 """How far the stop is moved, ticks, where 60 would not do: 2,500 of two MNQ are 2,500 dollars."""
 
@@ -363,48 +340,3 @@ def test_a_quote_on_its_way_out_stands_where_it_was() -> None:
     assert refused(moved(stage, bid, 24_012)) is VetoRule.SELF_MATCH
     stage.update(order, OrderState.WORKING, limit_price=24_020)
     assert isinstance(moved(stage, bid, 24_012), ModifyApproved)
-
-
-# -- budgets of a day count what works -------------------------------------------------------------
-
-
-def test_the_days_contracts_count_what_works_already() -> None:
-    stage = Stage(wide(contracts_per_day=5)).opened()
-    rest(stage, BUY, 23_990)
-    entry = passed(
-        stage.ask("trend", BUY, 2, type=OrderType.LIMIT, limit_price=83_990)
-    )  # of another contract
-    stage.update(entry, OrderState.WORKING)
-    veto = stage.ask("mean_reversion", BUY, 3, contract=MES)
-    assert isinstance(veto, OrderVetoed)
-    assert (veto.rule, veto.limit, veto.actual) == (VetoRule.CONTRACTS_PER_DAY, 5, 6)
-    assert veto.largest == 2
-    stage.update(entry, OrderState.CANCELLED)
-    passed(stage.ask("mean_reversion", BUY, 3, contract=MES))
-
-
-def test_a_working_stop_is_no_contract_of_the_day() -> None:
-    stage = Stage(wide(contracts_per_day=4)).opened()
-    stage.bought("trend", 2)
-    passed(stage.ask("mean_reversion", BUY, 2, contract=MES))
-
-
-def test_a_makers_budget_counts_the_quotes_that_rest() -> None:
-    stage = Stage(wide(quoted_per_day=3)).opened()
-    entry = passed(stage.ask("trend", BUY, 5))  # no quote
-    assert isinstance(entry, OrderApproved)
-    rest(stage, BUY, 23_990)
-    veto = stage.quote_order(SELL, 24_010, 3)
-    assert isinstance(veto, OrderVetoed)
-    assert (veto.rule, veto.limit, veto.actual) == (VetoRule.QUOTED_PER_DAY, 3, 4)
-    passed(stage.quote_order(SELL, 24_010, 2))
-
-
-def test_a_loosened_stop_uses_the_slice_of_its_sleeve_alone() -> None:
-    """3 % of 2,000 to the floor are 60 dollars for each sleeve, less what it has lost today: a tick
-    of spread and two fees of each contract, 3.44."""
-    stage, leg = held(allocation_share_percent=3)
-    veto = loosened(stage, leg)
-    assert isinstance(veto, OrderVetoed)
-    assert (veto.limit, veto.actual) == (dollars("56.56"), dollars("62.22"))
-    assert isinstance(loosened(stage, leg, 41), ModifyApproved)
