@@ -201,6 +201,12 @@ def test_files_and_functions_stay_small() -> None:
             )
 
 
+def test_the_files_of_tests_stay_small_too() -> None:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        lines = len(path.read_text().splitlines())
+        assert lines <= FILE_LINES_MAX, f"{name_of(path)} has {lines} lines; split it by subject"
+
+
 def test_every_file_says_what_it_is() -> None:
     for path in sources():
         tree = tree_of(path)
