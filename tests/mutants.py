@@ -53,6 +53,9 @@ ALIKE: Final[dict[str, str]] = {
     " `today.opens_ns < draft.now_ns < today.no_entries_ns`": _LATER,
     "check session_is_open: `today.opens_ns <= draft.now_ns < today.no_entries_ns` as"
     " `today.opens_ns <= draft.now_ns <= today.no_entries_ns`": _LATER,
+    "check limit_is_far: `settle * (WHOLE - away) < low * WHOLE <= high * WHOLE < settle *"
+    " (WHOLE + away)` as `settle * (WHOLE - away) < low * WHOLE < high * WHOLE < settle *"
+    " (WHOLE + away)`": _LATER,
     "latch new_day: cleared by the next day": "the next day's proof ends it by name",
     "latch difference: cleared by the next day": "a day begins only where nothing differs",
     "check day_has_quotes_left: `count + draft.working() > limit` as"
@@ -87,7 +90,8 @@ ACTS: Final = (
 """What the governor does unasked."""
 
 PARTS: Final = (
-    exposure.ways_of, checks_together.alike_to, others.tied_up, others.Others.margin,
+    exposure.ways_of, checks_together.alike_to, checks_together.traded_today,
+    others.tied_up, others.Others.margin,
     others.Others.of,
 )  # fmt: skip
 """What rules have reckoned for them, beside their own lines."""
