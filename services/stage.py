@@ -93,7 +93,7 @@ class VenueStage:
         if actor == "simulator":
             self.world.send(Errand("simulator", sim.Step(), 0, epoch, STEP_NS))
             if epoch > 1:
-                self.line.forget()
+                self.line.came_back()
                 self.gateway.connect(now_ns)
                 self.router.broken("the venue is gone", self.delay())
         elif actor == "order_router":

@@ -193,6 +193,7 @@ class Line:
         else:
             call_id = self._call(request, stage.delay())
             self.calls[call_id] = (exchange, then)
+            stage.world.after(TIMEOUT_NS, partial(self._give_up, call_id))
 
     def _beyond_the_minute(self) -> bool:
         """Whether the venue has taken all it takes in a minute; else it takes one more."""
@@ -241,7 +242,12 @@ class Line:
         if waiting is not None:
             self._later(TIMEOUT_NS, waiting[1], Unknown("no answer"))
 
-    def forget(self) -> None:
-        """The simulator died: whoever waited learns nothing."""
-        for call_id in list(self.calls):
-            self.unanswered(call_id)
+    def came_back(self) -> None:
+        """The simulator lives again; who asked it before waits for as long as a caller waits."""
+        if self.calls:
+            self.stage.trouble(TIMEOUT_NS)
+
+    def _give_up(self, call_id: int) -> None:
+        waiting = self.calls.pop(call_id, None)
+        if waiting is not None:
+            waiting[1](Unknown("no answer"))

@@ -423,6 +423,7 @@ class VetoRule(Enum):
     PRICE_LIMIT = "PRICE_LIMIT"  # basis points from the settlement
     GROUP_STRESS = "GROUP_STRESS"  # micro-dollars
     CORRELATION = "CORRELATION"  # hundredths; `detail` names the other sleeve
+    NOT_THE_BEST = "NOT_THE_BEST"  # weight of the sleeve's days; `detail` names a better one
     KELLY = "KELLY"  # micro-dollars
     SLEEVE_BUDGET = "SLEEVE_BUDGET"  # micro-dollars
     DISK = "DISK"  # mebibytes free

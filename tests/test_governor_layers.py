@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from services.risk_governor.equity import account, lines, reached
-from services.risk_governor.latches import in_recovery
+from services.risk_governor.latches import in_recovery, switch_off
 from services.risk_governor.limits import Limits
-from shared.events import Flatten, RiskLevel, VetoRule
+from shared.events import Flatten, Grounds, OrderState, RiskLevel, VetoRule
 from shared.units import USD
 from tests.governor_stage import (
     BUY,
@@ -23,6 +23,7 @@ from tests.governor_stage import (
     SELL,
     Stage,
     dollars,
+    passed,
     refused,
     settings,
     wide,
@@ -128,6 +129,56 @@ def test_recovery_halves_size_and_risk() -> None:
         assert (refused(veto), veto.limit) == (VetoRule.SIZE, size)
         veto = stage.ask("trend", BUY, 1, stop_loss_ticks=300)
         assert (refused(veto), veto.limit) == (VetoRule.TRADE_RISK, dollars(risk))
+
+
+@pytest.mark.parametrize(
+    ("days", "open_to"),
+    [
+        ({}, {"trend", "mean_reversion"}),
+        ({"trend": [90], "mean_reversion": [-10, 20]}, {"trend"}),
+        ({"trend": [-90], "mean_reversion": [-10, 5]}, set()),
+        (
+            {"trend": [-9], "mean_reversion": [-10, 5], "market_maker": [-9], "tail_hedge": [-9]},
+            {"mean_reversion"},
+        ),
+        ({"trend": [-90]}, {"mean_reversion"}),
+        ({"trend": [50], "mean_reversion": [70]}, {"trend", "mean_reversion"}),
+        ({"tail_hedge": [50]}, set()),
+    ],
+)
+def test_in_recovery_the_best_sleeves_open_and_no_other(
+    days: dict[str, list[int]], open_to: set[str]
+) -> None:
+    """Who won as much as another of what he turned over is as good."""
+    for recovers in (False, True):
+        stage = Stage(
+            wide(daily_cap=400, recovery_percent=50, emergency_percent=0, session_cap=0)
+        ).opened()
+        stage.governor.mind.state.records = {
+            sleeve: [day * USD for day in each] for sleeve, each in days.items()
+        }
+        if recovers:
+            net_is(stage, -200)
+            stage.quote(MNQ)
+        for sleeve, contract in (("trend", MNQ), ("mean_reversion", MES)):
+            answer = stage.ask(sleeve, BUY, contract=contract)
+            if sleeve in open_to or not recovers:
+                stage.update(passed(answer), OrderState.REFUSED)
+            else:
+                assert refused(answer) is VetoRule.NOT_THE_BEST
+                assert answer.actual < answer.limit
+
+
+def test_in_recovery_a_sleeve_that_is_switched_off_is_not_compared_with() -> None:
+    stage = Stage(wide(daily_cap=400, recovery_percent=50, emergency_percent=0)).opened()
+    mind = stage.governor.mind
+    mind.state.records = {"tail_hedge": [50 * USD]}
+    net_is(stage, -200)
+    stage.quote(MNQ)
+    assert refused(stage.ask("trend", BUY)) is VetoRule.NOT_THE_BEST
+    lives = Grounds(rule="sleeve", limit=3, actual=3)
+    switch_off(mind, stage.now, "tail_hedge", "too many lives", grounds=lives)
+    passed(stage.ask("trend", BUY))
 
 
 def test_near_the_floor_everything_is_closed() -> None:

@@ -57,6 +57,7 @@ from services.risk_governor.checks_together import (
     group_bears_stress,
     kelly_bears,
     others_hold_alike,
+    sleeve_is_best,
     sleeves_differ,
     slice_bears,
 )
@@ -120,6 +121,7 @@ KIND_CHECKS: Final[tuple[Check, ...]] = (
     holding_is_long_enough,
     day_has_trades_left,
     day_has_quotes_left,
+    sleeve_is_best,
     sleeves_differ,
 )
 
@@ -136,6 +138,7 @@ EARLY_CHECKS: Final[tuple[Check, ...]] = (
     outcomes_are_known,
     others_hold_alike,
     day_has_trades_left,
+    sleeve_is_best,
     sleeves_differ,
 )
 """Of the rules of kind those that `passes` asks before an order is wished ..."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.risk_governor.allocation import budget_left
+from services.risk_governor.allocation import budget_left, weight
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.exposure import net_of, ways
+from services.risk_governor.latches import in_recovery, switched_off
 from services.risk_governor.members import ENTRY
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
@@ -53,6 +54,24 @@ def sleeves_differ(mind: Mind, draft: Draft) -> Refusal | None:
         if sleeve in ways(mind, draft.found)[draft.side]:
             return VetoRule.CORRELATION, limit, CERTAIN, sleeve
     return None
+
+
+def sleeve_is_best(mind: Mind, draft: Draft) -> Refusal | None:
+    """In recovery only the sleeves open that did best in their finished days, of those that run;
+    without evidence all are alike.
+    """
+    if not mind.state.latches or not in_recovery(mind):
+        return None
+    records = mind.state.records
+    weights = {
+        sleeve: weight(records.get(sleeve, []))
+        for sleeve in mind.settings.running_sleeves()
+        if switched_off(mind, sleeve) is None
+    }
+    own = weight(records.get(draft.sleeve, []))
+    best = max(weights, key=lambda sleeve: weights[sleeve], default=draft.sleeve)
+    limit = weights.get(best, own)
+    return (VetoRule.NOT_THE_BEST, limit, own, best) if own < limit else None
 
 
 def alike_to(mind: Mind, first: str) -> tuple[str, ...]:

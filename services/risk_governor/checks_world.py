@@ -31,7 +31,7 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
     open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
     if open_now and state.gate_phase is OPEN and state.gate_day == today.day:
         group = draft.kind.group
-        past = _past_own_close(mind, draft, today) if group in HOURS_BEFORE_17 else -1
+        past = draft.now_ns - entries_end(mind, group, today)
         return (VetoRule.SESSION, 0, past, f"{group} close early") if past >= 0 else None
     phase = mind.phase(draft.now_ns)
     if phase is not OPEN:
@@ -42,11 +42,11 @@ def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
     return None
 
 
-def _past_own_close(mind: Mind, draft: Draft, today: TradingDay) -> Nanos:
-    """How long the entries of a product are over whose day ends before all others'; below 0: not
-    yet."""
-    ahead = mind.limits.session.no_entries_before_s * SECOND
-    return draft.now_ns - (today.flat_by_of(draft.kind.group) - ahead)
+def entries_end(mind: Mind, group: str, today: TradingDay) -> Nanos:
+    """When the last entry of the day may be; of some products before all others'."""
+    if group not in HOURS_BEFORE_17:
+        return today.no_entries_ns
+    return today.flat_by_of(group) - mind.limits.session.no_entries_before_s * SECOND
 
 
 def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:

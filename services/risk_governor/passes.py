@@ -18,6 +18,7 @@ from typing import Final
 
 from services.risk_governor.checks import EARLY_CHECKS
 from services.risk_governor.checks_together import traded_today
+from services.risk_governor.checks_world import entries_end
 from services.risk_governor.draft import Draft, first_refusal
 from services.risk_governor.exposure import exposures
 from services.risk_governor.state import Mind
@@ -50,4 +51,5 @@ def ask_early(mind: Mind, now_ns: Nanos) -> None:
         if first_refusal(mind, draft, EARLY_CHECKS) is None:
             today = draft.today
             assert today is not None, "Invariant: outside the calendar no session is open"
-            mind.passes[way] = today.opens_ns, today.no_entries_ns, mind.state.latched
+            ends_ns = entries_end(mind, draft.kind.group, today)
+            mind.passes[way] = today.opens_ns, ends_ns, mind.state.latched

@@ -177,6 +177,16 @@ PRETRADE: Final = (
         settings=(ASKED + "correlation_percent", ASKED + "correlation_days"),
     ),
     Entry(
+        rule="NOT_THE_BEST",
+        name="In recovery the best sleeves only",
+        what="Refuses what opens, in recovery mode, to every sleeve whose finished days were worse"
+        " than another's that runs.",
+        why="What is left of the day's limit belongs to whoever earned most with it lately.",
+        clears="17:00 CT",
+        unit="percent",
+        settings=("risk_governor.recovery_percent", "risk_governor.allocation_days"),
+    ),
+    Entry(
         rule="KELLY",
         name="More than the sleeve's edge bears",
         what="Limits a trade to a quarter of Kelly on the sleeve's own trades.",
