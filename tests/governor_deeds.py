@@ -225,6 +225,16 @@ def fills() -> Stage:
     return stage
 
 
+def volume() -> Stage:
+    stage = Stage(wide(contracts_per_day=4)).opened()
+    stage.bought("trend")
+    stage.pulse()
+    assert "volume" not in stage.governor.mind.state.latches, "one of four is less than half"
+    stage.filled(stage.ask_exit("trend", SELL), 84_000)
+    stage.pulse()
+    return stage
+
+
 def births() -> Stage:
     stage = Stage(wide(births=2, births_window_real_s=300.0)).opened()
     stage.present("trend", 8)
@@ -325,6 +335,7 @@ SCENES = {
         1_650 * USD, dollars("1699.39"),
     ),
     "a payout may be asked for": Scene(payout, "latch payout", "payout", 750 * USD, 750 * USD),
+    "half of the day's contracts": Scene(volume, "latch volume", "volume", 4, 2),
     "a losing streak": Scene(cooldown, "latch cooldown", "cooldown", 1, 1),
     "a release": Scene(news, "latch news", "news", 60 * S, 30 * S),
     "the end of the day": Scene(session, "flatten account", "session", 0, 2 * S),

@@ -33,12 +33,12 @@ RECONCILE = {"restart", "clock", "difference"}
 TIME = {"cooldown", "news"}
 DAY = {
     "firm_daily_loss", "daily_loss", "daily_cap", "emergency_stop", "session_cap", "near_floor",
-    "recovery", "profit_stop", "consistency", "payout", "allocation",
+    "recovery", "profit_stop", "consistency", "payout", "volume", "allocation",
 }  # fmt: skip
 FEED = {"blind"}
 SPACE = {"disk"}  # a pulse finds the space that was told
 NEVER = {"floor"}
-UNBOUND = {"recovery", "consistency", "payout", "allocation"}
+UNBOUND = {"recovery", "consistency", "payout", "volume", "allocation"}
 HALTS = {
     "floor", "drawdown", "firm_daily_loss", "daily_loss", "daily_cap", "emergency_stop",
     "profit_target", "profit_stop", "operator", "session", "recalled",

@@ -35,6 +35,7 @@ TARGET: Final = "profit_target"
 PROFIT_STOP: Final = "profit_stop"
 CONSISTENCY: Final = "consistency"
 PAYOUT: Final = "payout"
+VOLUME: Final = "volume"
 COOLDOWN: Final = "cooldown"
 NEWS: Final = "news"
 OPERATOR: Final = "operator"
@@ -87,6 +88,7 @@ KINDS: Final[dict[str, Kind]] = {
     PROFIT_STOP: Kind(_HALTED, By.DAY, flattens=True),
     CONSISTENCY: Kind(_FREE, By.DAY),
     PAYOUT: Kind(_FREE, By.DAY),
+    VOLUME: Kind(_FREE, By.DAY),
     COOLDOWN: Kind(_REDUCE, By.TIME),
     NEWS: Kind(_REDUCE, By.TIME),
     OPERATOR: Kind(_HALTED, By.OPERATOR),

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from services.risk_governor.authority import owned_by
 from services.risk_governor.checks_market import watch_market, zone_of
+from services.risk_governor.checks_together import traded_today
 from services.risk_governor.day import on_clock
 from services.risk_governor.elsewhere import tell_others
 from services.risk_governor.follow import held_by_sleeves, lapse
@@ -20,6 +21,7 @@ from services.risk_governor.latches import (
     DISK,
     NEW_DAY,
     SESSION,
+    VOLUME,
     By,
     clear,
     latch,
@@ -40,6 +42,14 @@ from shared.events import (
 from shared.units import SECOND, Nanos
 
 
+def watch_volume(mind: Mind, now_ns: Nanos) -> None:
+    """Half of the contracts the account may trade today: told once, as news."""
+    limit, traded = mind.limits.given.pretrade.contracts_per_day, traded_today(mind)
+    if 2 * traded >= limit and VOLUME not in mind.state.latches:
+        cause = f"{traded} of {limit} contracts traded today"
+        latch(mind, now_ns, VOLUME, cause, grounds=Grounds(rule=VOLUME, limit=limit, actual=traded))
+
+
 def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     state = mind.state
     state.real_ns = pulse.real_ns
@@ -58,6 +68,7 @@ def on_pulse(mind: Mind, now_ns: Nanos, pulse: Pulse) -> None:
     watch_protection(mind)
     watch_zone(mind)
     watch_hours(mind, now_ns)
+    watch_volume(mind, now_ns)
     watch_disk(mind, now_ns)
     tell_others(mind, now_ns)
     watch_difference(mind, now_ns)

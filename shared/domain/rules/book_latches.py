@@ -207,6 +207,15 @@ LATCHES: Final = (
         facts=("winning_day", "winning_days", "payout_percent", "payout_cap"),
     ),
     Entry(
+        rule="volume",
+        name="Half of the day's contracts",
+        what="Tells that half of the contracts the account may trade today are traded.",
+        why="The firm looks at who trades in bulk; past the whole nothing opens.",
+        clears=_DAY,
+        unit="contracts",
+        settings=("risk_governor.pretrade.contracts_per_day",),
+    ),
+    Entry(
         rule="cooldown",
         name="Cooldown",
         what="Allows no entry for a while after several losing trades in a row.",
