@@ -116,7 +116,11 @@ def removed_and_another_added(cast: Rehearsal) -> None:
     before = others(cast, "tail_hedge")
     assert swap(cast, "tail_hedge", "--remove")["rests"] == ["sleeve_tail_hedge"]
     assert cast.pids() == before
-    assert tsq(cast, "status").returncode == 0, "who was removed is not missed"
+    cast.wait(
+        lambda: tsq(cast, "status").returncode == 0,
+        PATIENCE_S,
+        "everybody runs, and who was removed is not missed",
+    )
     assert swap(cast, "extra", "--to", RESTLESS, "--commit")["owner"] == "sleeve_extra.b"
     assert others(cast, "extra") == before
     cast.wait(lambda: orders_of(cast, "extra"), PATIENCE_S, "the added sleeve trades")
