@@ -5,7 +5,9 @@ with us (`unshare`, no rights needed where the kernel lets users have name space
 beside its journals takes the room away. The venue's own journal lies elsewhere, for a venue does
 not live on our disk. In turn: below `disk_low_mb` nothing opens; below `disk_stop_mb` a position is
 closed; with not a byte left the ballast is thrown, whoever cannot write ends or only reduces, and
-the account still ends flat. With room again everybody comes back and trades. The venue judges:
+the account ends flat where the governor could still record that, else every position keeps its
+whole stop at the venue for as long as it takes. With room again everybody comes back and trades.
+The venue judges:
 positions, stops, tags, each fill booked once; then every journal is verified and told to its core
 again. Ends with 0, 2 when a promise broke, 77 where nothing may be mounted.
 """
@@ -39,6 +41,7 @@ MIB: Final = 1024 * 1024
 STEP_S: Final = 90.0
 FULL_S: Final = 8.0  # how long not a byte is left
 QUIET_S: Final = 5.0
+HELD_S: Final = 20.0  # how long a position is watched that nobody closes
 DAY: Final = "2026-11-18"  # of the drill's market
 SETTINGS: Final = {
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_LOW_MB": str(LOW_MB),
@@ -79,7 +82,7 @@ class FullDisk:
         self.matrix.begin()
         self.nothing_opens()
         self.closed_in_time()
-        self.flat_without_a_byte()
+        self.safe_without_a_byte()
         self.trades_again("after a full disk")
         self.matrix.end()
         self.journals_sound()
@@ -103,8 +106,10 @@ class FullDisk:
         self.say(f"below {STOP_MB} MiB everything is closed")
         self.trades_again("with room")
 
-    def flat_without_a_byte(self) -> None:
-        """What was put by is taken too, so that journals fail while a position is open."""
+    def safe_without_a_byte(self) -> None:
+        """What was put by is taken too, so that journals fail while a position is open. A governor
+        that finds not a byte dies before it could say that all is to be closed.
+        """
         ballast = paths.ballast_path(self.cast.var)
         assert ballast.exists(), "megabytes were put by"
         self.held()
@@ -113,9 +118,12 @@ class FullDisk:
             self.filler.leave(0)
             time.sleep(0.02)
         assert not ballast.exists(), "the ballast was not thrown"
-        self.wait(lambda: not self.cast.lots(), "flat on a full disk")
+        until = time.monotonic() + HELD_S
+        while self.cast.lots() and time.monotonic() < until:
+            self.cast.wait(self.matrix.covered, QUIET_S, "a whole stop on a full disk")
         ended = sum("exited: " in line for line in self.log().splitlines())
-        self.say(f"without a byte: the ballast thrown, the account flat, {ended} processes ended")
+        end = "held with its whole stop" if self.cast.lots() else "flat"
+        self.say(f"without a byte: the ballast thrown, the account {end}, {ended} processes ended")
 
     def trades_again(self, when: str) -> None:
         """Room is back, a person resumes."""

@@ -292,13 +292,13 @@ class Matrix:
         cast.wait(lambda: len(_running(cast)) == everybody, BACK_S, "every program runs")
         cast.ready(BACK_S)
         cast.wait(lambda: cast.known_lots() == cast.lots(), BACK_S, "page and venue agree")
-        cast.wait(self._covered, 30.0, "each position has its stop")
+        cast.wait(self.covered, 30.0, "each position has its stop")
         truth = cast.truth()
         tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
         assert len(tags) == len(set(tags)), "two orders with one tag"
         assert truth["tagsRefused"] == 0, "a tag was used twice"
 
-    def _covered(self) -> bool:
+    def covered(self) -> bool:
         truth = self.cast.truth()
         stops: dict[str, int] = {}
         for order in truth["openOrders"]:
