@@ -149,7 +149,7 @@ def listing(args: argparse.Namespace, root: Path) -> Exit:
         for day in journal.days(root, lane):
             path = journal.find(root, day, lane)
             if path is not None:
-                rows.append({"day": day, "lane": lane, "bytes": path.stat().st_size})
+                rows.append({"day": day, "lane": lane, "bytes": journal.size(path).bytes})
     text = "\n".join(f"{row['day']}  {row['bytes']:>12,}  {row['lane']}" for row in rows)
     report(args, text or f"nothing under {root}", {"journals": rows})
     return Exit.OK

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -74,14 +75,13 @@ def dated(path: Path, lines: list[str]) -> list[tuple[str, Path, str]]:
 
 def follow(args: argparse.Namespace, path: Path, place: int) -> int:
     """Show what was added since `place`; one that shrank was rotated: from its start."""
-    size = path.stat().st_size if path.exists() else 0
-    if size < place:
-        place = 0
-    if size == place:
-        return place
-    with path.open("rb") as file:
-        file.seek(place)
-        data = file.read()
+    try:
+        with path.open("rb") as file:
+            place = 0 if file.seek(0, os.SEEK_END) < place else place
+            file.seek(place)
+            data = file.read()
+    except FileNotFoundError:  # just rotated, or not begun
+        return 0
     whole = data[: data.rfind(b"\n") + 1]
     for line in whole.decode(errors="replace").splitlines():
         show(args, path, line)

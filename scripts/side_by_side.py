@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.runtime import history, journal, paths
+from shared.runtime.cursor import Cursor
 from shared.runtime.history import Entry
-from shared.runtime.journal import Cursor
 
 GOVERNOR: Final = "risk_governor"
 WISHES: Final = ("OrderIntent", "ModifyIntent", "CancelIntent")

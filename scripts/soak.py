@@ -31,7 +31,7 @@ from msgspec import structs
 from scripts import page
 from scripts.console import CommandError, Exit, complain, report
 from scripts.rehearsal import Rehearsal, alive
-from scripts.soak_look import MIB, Row, Sample, mean_rss, sample, slope, table
+from scripts.soak_look import MIB, Row, Sample, bytes_of, mean_rss, sample, slope, table
 from services.cast import build, deciders, programs
 from shared.runtime import journal, paths
 from shared.runtime.replay import cat, replay, verify
@@ -162,7 +162,7 @@ class Soak:
         found: dict[str, int] = {}
         for path in paths.journal_root(self.cast.var).glob("*/*.journal"):
             lane = path.name.removesuffix(".journal")
-            found[lane] = found.get(lane, 0) + path.stat().st_size
+            found[lane] = found.get(lane, 0) + bytes_of(path)
         return found
 
     def growth(self) -> dict[str, float]:
@@ -252,7 +252,7 @@ class Soak:
             if (v := verify(path)).trouble or v.torn
         ]
         assert not torn, "; ".join(torn)
-        self.facts["journal_mib"] = round(sum(path.stat().st_size for path in files) / MIB, 1)
+        self.facts["journal_mib"] = round(sum(map(bytes_of, files)) / MIB, 1)
 
     def replays(self) -> None:
         compared = 0

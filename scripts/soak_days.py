@@ -24,7 +24,7 @@ from scripts.chaos import flatten
 from scripts.console import CommandError, ask_governor
 from scripts.rehearsal import Rehearsal
 from scripts.soak import EVERY_S, Soak
-from scripts.soak_look import MIB, mean_rss
+from scripts.soak_look import MIB, bytes_of, mean_rss
 from shared.domain.sessions import TradingDay, calendar
 from shared.runtime import journal, paths
 from shared.runtime.archive import KEEP_PLAIN
@@ -184,7 +184,7 @@ class DaySoak(Soak):
                 day=day.day,
                 rss={name: round(mean_rss(kept), 1) for name, kept in latest.items() if kept},
                 files=sum(kept[0].files for kept in latest.values() if kept),
-                journal_mib=round(sum(path.stat().st_size for path in found) / MIB, 1),
+                journal_mib=round(sum(map(bytes_of, found)) / MIB, 1),
                 journal_files=len(found),
                 inbox=self.deepest[0],
                 inbox_of=self.deepest[1],
@@ -199,7 +199,7 @@ class DaySoak(Soak):
         """MiB of journals by actor."""
         found = dict.fromkeys(self.samples, 0.0)
         for path in paths.journal_root(self.cast.var).glob("*/*.journal*"):
-            found[path.name.split(".")[0]] += path.stat().st_size / MIB
+            found[path.name.split(".")[0]] += bytes_of(path) / MIB
         return found
 
     def judge_more(self) -> None:

@@ -49,6 +49,14 @@ def sample(now: float, pid: int) -> Sample:
     return Sample(now, pid, rss, len(list((here / "fd").iterdir())), busy)
 
 
+def bytes_of(path: Path) -> int:
+    """What a file takes; nothing when it was packed or removed since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def mean_rss(samples: list[Sample]) -> float:
     return sum(one.rss for one in samples) / len(samples) / MIB
 

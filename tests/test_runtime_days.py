@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec import Raw
 
 from shared.runtime import archive, journal, paths, records
-from shared.runtime.journal import Corrupt, Cursor, Journal
+from shared.runtime.cursor import Cursor
+from shared.runtime.journal import Corrupt, Journal
 from shared.runtime.recorder import Pins, Recorder
 from shared.runtime.records import Place
+from shared.runtime.replay import verify
 from tests.support.journals import LIMIT, record, start, written
 
 
@@ -20,6 +23,11 @@ def day(root: Path, name: str, *recorded: bytes) -> Path:
     path = root / name / "a.journal"
     written(path, *recorded)
     return path
+
+
+def append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
 
 
 def read(cursor: Cursor) -> list[bytes]:
@@ -69,12 +77,10 @@ def test_a_half_written_record_is_waited_for(tmp_path: Path) -> None:
     read(cursor)
     whole = journal.seal(record(2))
     for cut in (3, 9, len(whole) - 1):
-        with path.open("ab") as file:
-            file.write(whole[:cut])
+        append(path, whole[:cut])
         assert read(cursor) == []
         os.truncate(path, path.stat().st_size - cut)
-    with path.open("ab") as file:
-        file.write(whole)
+    append(path, whole)
     assert read(cursor) == [record(2)]
 
 
@@ -92,6 +98,49 @@ def test_old_days_are_packed_and_still_read(tmp_path: Path) -> None:
     assert archive.compress(tmp_path, "a") == []
     archive.unpack(packed[0])
     assert read(Cursor(tmp_path, "a", Place(names[0]))) == before
+
+
+def test_a_file_found_in_one_form_is_read_and_measured_in_the_other(tmp_path: Path) -> None:
+    """Its owner packs old days in a helper thread, while others read them."""
+    for name in ("2026-11-17", "2026-11-18", "2026-11-19"):
+        day(tmp_path, name, start(int(name[-2:])), record(7), record(9))
+    path = tmp_path / "2026-11-17" / "a.journal"
+    whole, births = verify(path), journal.birth(path)
+    assert (whole.records["input"], whole.torn, whole.trouble, births) == (2, 0, "", 17)
+    read_before = list(journal.frames(path))
+    (packed,) = archive.compress(tmp_path, "a")
+    assert journal.size(path) == journal.size(packed)
+    assert journal.size(path).packed
+    for was in (path, packed):
+        found = verify(was)
+        assert (found.records, found.torn, found.trouble) == (whole.records, 0, "")
+        assert list(journal.frames(was)) == read_before
+        assert journal.birth(was) == births
+        assert journal.near(was, 1) == read_before[1].offset
+        assert journal.near(was, read_before[-1].offset) == read_before[-1].end
+    archive.unpack(packed)
+    assert list(journal.frames(packed)) == read_before
+    assert not journal.size(packed).packed
+    path.unlink()
+    assert journal.birth(path) == 0, "removed: nothing begins there"
+    with pytest.raises(FileNotFoundError):
+        journal.size(path)
+
+
+def test_what_is_added_while_a_file_is_verified_is_no_torn_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = day(tmp_path, "2026-11-18", start(), record(1))
+    frames = journal.frames
+
+    def growing(path: Path, *args: int) -> Iterator[journal.Frame]:
+        yield from frames(path, *args)
+        append(path, journal.seal(record(2))[:9])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "frames", growing)
+        assert verify(path).torn == 0
+    assert verify(path).torn == 9
 
 
 def old_days(root: Path, count: int) -> list[str]:

@@ -24,9 +24,10 @@ from loguru import logger
 
 from shared.events import TICKS, Event, Gap, Heartbeat
 from shared.runtime import journal, records, wire
+from shared.runtime.cursor import Cursor
 from shared.runtime.ears import Ear, Item
 from shared.runtime.exits import Exit, Fatal
-from shared.runtime.journal import Corrupt, Cursor
+from shared.runtime.journal import Corrupt
 from shared.runtime.lanes import Kinds
 from shared.runtime.records import Mark, Place
 from shared.runtime.wire import Envelope

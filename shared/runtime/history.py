@@ -138,9 +138,10 @@ def until(root: Path, lane: str, day: str, at_ns: int) -> Iterator[Entry]:
 
 def _shortly_before(path: Path, at_ns: int) -> int:
     """Where a frame begins, some megabytes in front of the instant."""
-    if path.suffix == ".gz":
+    size = journal.size(path)
+    if size.packed:
         return 0
-    low, high = 0, path.stat().st_size
+    low, high = 0, size.bytes
     while high - low > _STEP:
         middle = (low + high) // 2
         if _time_near(path, middle) > at_ns:

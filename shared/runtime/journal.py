@@ -16,9 +16,9 @@ import struct
 import sys
 import zlib
 from binascii import crc32
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeVar
 
 from shared.runtime import disk, records
 from shared.runtime.exits import Exit, Fatal
@@ -32,6 +32,7 @@ _LOOK_BEHIND: Final = 32 << 20  # bytes searched for a sound frame behind a bad 
 ALL: Final = frozenset(range(len(records.NAMES)))
 EVENTS: Final = frozenset({records.START, records.SAID, records.CONTINUED})
 """All that a hearer needs of its speaker's journal."""
+T = TypeVar("T")
 _UNPACKABLE: Final = (EOFError, zlib.error, gzip.BadGzipFile)  # what a damaged packed file raises
 
 
@@ -132,10 +133,17 @@ class Journal:
 
 
 def find(root: Path, day: str, lane: str) -> Path | None:
-    """The journal of `lane` on `day`, plain or compressed."""
+    """The journal of `lane` on `day`, plain or compressed.
+
+    Its owner may pack it, unpack it, or remove it from now on: open and measure it by `frames` and
+    `size`, which take what is there then.
+    """
     plain = root / day / f"{lane}.journal"
     packed = root / day / f"{lane}.journal.gz"
-    return plain if plain.exists() else packed if packed.exists() else None
+    for form in (plain, packed, plain):  # the second look is for one unpacked between the two
+        if form.exists():
+            return form
+    return None
 
 
 def days(root: Path, lane: str) -> list[str]:
@@ -149,7 +157,10 @@ def days(root: Path, lane: str) -> list[str]:
 
 def birth(path: Path) -> int:
     """The epoch in which a file begins; 0 when it has no whole beginning."""
-    top = next(frames(path), None) if path.exists() else None
+    try:
+        top = next(frames(path), None)
+    except FileNotFoundError:
+        return 0
     return records.start_of(top.record[2:]).epoch if top else 0
 
 
@@ -159,17 +170,39 @@ def end(root: Path, lane: str) -> records.Place:
     path = find(root, known[-1], lane) if known else None
     if path is None:
         return records.Place()
-    packed = path.suffix == ".gz"  # its size says nothing about how much is in it
-    return records.Place(known[-1], 0, sys.maxsize if packed else path.stat().st_size)
+    found = size(path)
+    return records.Place(known[-1], 0, sys.maxsize if found.packed else found.bytes)
+
+
+class Size(NamedTuple):
+    """What a journal takes on the disk; of a packed one that says nothing of what is in it."""
+
+    bytes: int
+    packed: bool
+
+
+def size(path: Path) -> Size:
+    """Of a file that was found. Raises FileNotFoundError if it was removed since."""
+    return _either(path, lambda form: Size(form.stat().st_size, form.suffix == ".gz"))
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.suffix != ".gz":
-        try:
-            return path.open("rb", buffering=0)
-        except FileNotFoundError:
-            path = path.with_name(path.name + ".gz")  # packed since it was found
-    return gzip.open(path, "rb")  # type: ignore[return-value]
+    return _either(path, _opened)
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return path.open("rb", buffering=0)
+
+
+def _either(path: Path, look: Callable[[Path], T]) -> T:
+    """Look at a file as it was found, or in the other form, given to it since."""
+    packed = path.suffix == ".gz"
+    try:
+        return look(path)
+    except FileNotFoundError:
+        return look(path.with_suffix("") if packed else path.with_name(path.name + ".gz"))
 
 
 def frames(path: Path, offset: int = 0, wanted: frozenset[int] = ALL) -> Iterator[Frame]:
@@ -269,10 +302,10 @@ def near(path: Path, offset: int) -> int:
     """Where the first sound frame behind `offset` begins; the file's end when there is none."""
     if offset == 0:
         return 0
-    with path.open("rb") as file:
+    with _open(path) as file:
         file.seek(offset)
         found = _sound_frame_in(file.read(_LOOK_BEHIND))
-    return offset + found if found else path.stat().st_size
+        return offset + found if found else file.seek(0, os.SEEK_END)
 
 
 def sound_size(path: Path, frame_limit: int, known: int = 0) -> int:
@@ -319,55 +352,3 @@ def quarantine(path: Path) -> Path:
         number += 1
     path.rename(aside)
     return aside
-
-
-# -- walking a lane over its days ------------------------------------------------------------------
-
-
-class Cursor:
-    """Reads one lane's journals in order from a place, over day boundaries, as far as they go."""
-
-    def __init__(self, root: Path, lane: str, place: records.Place) -> None:
-        self.root = root
-        self.lane = lane
-        self.place = place
-
-    def read(self, wanted: frozenset[int] = ALL) -> Iterator[Frame]:
-        """All records from the place to the present end; the place moves along. Raises Corrupt."""
-        while True:
-            path = self._file()
-            if path is None:
-                return
-            turned = ""
-            for found in self._frames(path, wanted):
-                if found.record[1] == records.CONTINUED:
-                    turned = records.day_of(found.record[2:])
-                else:
-                    self.place = records.Place(self.place.day, self.place.birth, found.end)
-                yield found
-            going_on = [day for day in days(self.root, self.lane) if day >= turned]
-            if not turned or not going_on:
-                return
-            self.place = records.Place(going_on[0])  # a later one where that was set aside
-
-    def _frames(self, path: Path, wanted: frozenset[int]) -> Iterator[Frame]:
-        """A damaged frame is looked at twice: the first look may have met a write half done."""
-        try:
-            yield from frames(path, self.place.offset, wanted)
-        except Corrupt:
-            yield from frames(path, self.place.offset, wanted)
-
-    def _file(self) -> Path | None:
-        """The file of the place; a file begun anew, or one that has gone, is read from its top."""
-        known = days(self.root, self.lane)
-        later = [day for day in known if day >= self.place.day]
-        if not later:
-            return None
-        day = later[0] if self.place.day else later[-1]
-        path = find(self.root, day, self.lane)
-        born = birth(path) if path else 0
-        if not born:
-            return None
-        if day != self.place.day or born != self.place.birth:
-            self.place = records.Place(day, born)
-        return path

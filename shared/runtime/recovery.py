@@ -20,7 +20,8 @@ from msgspec import Struct
 from shared.core import Core
 from shared.events import Started
 from shared.runtime import journal, paths, records, wire
-from shared.runtime.journal import Cursor, Frame
+from shared.runtime.cursor import Cursor
+from shared.runtime.journal import Frame
 from shared.runtime.records import Mark, Memory, Place
 from shared.runtime.rerun import Follower, Unsaid
 from shared.runtime.source import MissingHistory

@@ -182,6 +182,7 @@ def verify(path: Path) -> Verdict:
     counts = dict.fromkeys(records.NAMES, 0)
     first = last = end = 0
     trouble = ""
+    size = journal.size(path)  # asked first: what is added while we read is no torn end
     try:
         for found in journal.frames(path):
             kind = records.kind_of(found.record)
@@ -196,12 +197,11 @@ def verify(path: Path) -> Verdict:
                 first, last = first or seq, seq
     except (Corrupt, ValueError) as error:
         trouble = str(error)
-    size = path.stat().st_size if path.suffix != ".gz" else end
     return Verdict(
         path=str(path),
         records=counts,
         first_seq=first,
         last_seq=last,
-        torn=size - end,
+        torn=0 if size.packed else max(0, size.bytes - end),
         trouble=trouble,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Raw
 
 from shared.runtime import journal, records, wire
-from shared.runtime.journal import Cursor
+from shared.runtime.cursor import Cursor
 from shared.runtime.records import Mark, Place, Start
 from shared.runtime.wire import Envelope
 
