@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -73,8 +74,8 @@ class Chaos:
                 self.thaw(time.monotonic())
                 time.sleep(0.05)
         self.thaw(until + FREEZE_S[1] + PAUSE_S[1])
-        for kind in (*COUNTED, *LASTING):
-            self.cast.fault(kind, 0)
+        for kind in (*COUNTED, *LASTING):  # the simulator may be between two lives, and remembers
+            self.cast.wait(partial(self.cast.fault, kind, 0), CALM_S, f"the end of {kind}")
 
     def kill(self) -> None:
         self._signal(self.dice.choice(self.victims), signal.SIGKILL)
@@ -135,7 +136,7 @@ class Chaos:
         assert held == {}, f"not flat: {held}"
         live = [order for order in truth["openOrders"] if order["status"] in LIVE]
         assert not live, f"orders still work: {live}"
-        cast.wait(lambda: cast.known_lots() == {}, 20.0, "the page shows flat")
+        cast.wait(lambda: cast.known_lots() == {}, CALM_S, "the page shows flat")
         assert truth["tagsRefused"] == 0, "a tag was used twice"
         tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
         assert len(tags) == len(set(tags)), "two orders with one tag"

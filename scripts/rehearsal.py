@@ -123,6 +123,10 @@ class Rehearsal:
         """Pids of what runs now."""
         return {name: program.pid for name, program in self.programs().items() if program.pid}
 
+    def pid(self, name: str) -> int:
+        """The pid of a program, waited for while it is between two lives."""
+        return self.wait(lambda: self.pids().get(name, 0), PATIENCE_S, f"{name} has a process")
+
     def get(self, port: int, path: str) -> Any:
         """GET as JSON; None while nobody answers."""
         return self._request(port, "GET", path, None)
@@ -140,9 +144,10 @@ class Rehearsal:
         )
         return found
 
-    def fault(self, kind: str, amount: int) -> None:
-        """Order a fault at the simulator."""
-        self._request(self.sim_port, "POST", "/sim/fault", {"kind": kind, "amount": amount})
+    def fault(self, kind: str, amount: int) -> bool:
+        """Order a fault at the simulator, or its end (0). False when it did not say yes."""
+        order = {"kind": kind, "amount": amount}
+        return bool(self._request(self.sim_port, "POST", "/sim/fault", order))
 
     def market_ns(self) -> int:
         """Market time, by the simulator; 0 while it is silent."""
@@ -190,13 +195,13 @@ class Rehearsal:
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Signal one program. Returns the pid it had."""
-        pid = self.pids()[name]
+        pid = self.pid(name)
         os.kill(pid, number)
         return pid
 
     def hold(self, name: str) -> None:
         """Kill a program and keep supervisord from bringing it back."""
-        pid = self.pids()[name]
+        pid = self.pid(name)
         os.kill(pid, signal.SIGSTOP)
         with contextlib.suppress(*TROUBLE):
             call(self.var, "stopProcess", name, False)

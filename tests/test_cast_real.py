@@ -36,8 +36,8 @@ TSQ = [sys.executable, "-m", "scripts.cli"]
 
 
 @pytest.fixture
-def cast(tmp_path: Path) -> Iterator[Rehearsal]:
-    rehearsal = Rehearsal(tmp_path / "var", **FAST)
+def cast(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal(tmp_path / "var", **FAST, **getattr(request, "param", {}))
     rehearsal.start()
     try:
         yield rehearsal
@@ -73,8 +73,8 @@ def books_agree(cast: Rehearsal) -> None:
 def tags_are_unique(cast: Rehearsal) -> None:
     truth = cast.truth()
     assert truth["tagsRefused"] == 0, "a tag was used twice"
-    tags = [order["customTag"] for order in truth["orders"] if order["customTag"]]
-    assert len(tags) == len(set(tags))
+    used = [order["customTag"] for order in truth["orders"] if order["customTag"]]
+    assert len(used) == len(set(used))
 
 
 def journals_replay(cast: Rehearsal) -> None:
@@ -143,14 +143,25 @@ def level(cast: Rehearsal) -> str:
     return found
 
 
-def frozen_in_position(cast: Rehearsal) -> tuple[int, dict[str, int]]:
-    """Freeze the router while there is something to close. Returns its pid and the positions."""
+def frozen_in_position(cast: Rehearsal) -> tuple[int, dict[str, Any]]:
+    """Freeze the router while there is something to close. Returns its pid and the truth then."""
     while True:
         in_position(cast)
         pid = cast.kill("order_router", signal.SIGSTOP)
-        if lots := cast.lots():
-            return pid, lots
+        truth = cast.truth()
+        if any(row["lots"] for row in truth["positions"]):
+            return pid, truth
         os.kill(pid, signal.SIGCONT)
+
+
+def traded_since(cast: Rehearsal, then: dict[str, Any]) -> set[str]:
+    """Contracts of which an order that was at work then has traded since, with nobody's help."""
+    filled = {order["id"]: order["fillVolume"] for order in then["openOrders"]}
+    return {
+        order["contractId"]
+        for order in cast.truth()["orders"]
+        if order["fillVolume"] > filled.get(order["id"], order["fillVolume"])
+    }
 
 
 def sentinel_closes(cast: Rehearsal) -> list[dict[str, Any]]:
@@ -163,8 +174,8 @@ def sentinel_closes(cast: Rehearsal) -> list[dict[str, Any]]:
 
 def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None:
     cast.ready()
-    frozen, lots = frozen_in_position(cast)
-    before = {order["id"] for order in cast.truth()["orders"] if order["fillVolume"]}
+    frozen, then = frozen_in_position(cast)
+    lots = {row["contract"]: row["lots"] for row in then["positions"] if row["lots"]}
 
     def ended() -> bool:
         acted = sentinel_closes(cast)
@@ -178,25 +189,24 @@ def test_sentinel_flattens_once_when_the_router_freezes(cast: Rehearsal) -> None
     cast.wait(lambda: cast.pids().get("order_router", frozen) != frozen, PATIENCE_S, "a new router")
     cast.ready()
     closes = sentinel_closes(cast)
-    stopped = {
-        order["contractId"]
-        for order in cast.truth()["orders"]
-        if is_protection(order) and order["fillVolume"] and order["id"] not in before
-    }
-    assert set(lots) <= {order["contractId"] for order in closes} | stopped
+    assert set(lots) <= {order["contractId"] for order in closes} | traded_since(cast, then)
     per_contract: dict[str, int] = {}
     for order in closes:
         per_contract[order["contractId"]] = per_contract.get(order["contractId"], 0) + 1
-    assert max(per_contract.values()) == 1, f"closed more than once: {per_contract}"
+    assert max(per_contract.values(), default=0) <= 1, f"closed more than once: {per_contract}"
     proofs = judge(story_of(cast.var), Scene(frozen, lots))  # as `tsq doctor --rehearse` judges
     assert {proof.grade for proof in proofs} == {Grade.OK}, proofs
 
 
+@pytest.mark.parametrize(
+    "cast", [{"TSQ__SENTINEL__GOVERNOR_PATIENCE_REAL_S": "600"}], indirect=True, ids=["alone"]
+)
 def test_without_a_governor_nothing_new_leaves_and_entries_are_cancelled(cast: Rehearsal) -> None:
+    """Asked of the router alone: a sentinel that closes what is held sends orders too."""
     cast.ready()
     cast.wait(lambda: open_entries(cast), PATIENCE_S, "a working entry or quote")
     cast.hold("risk_governor")
-    cast.wait(lambda: not open_entries(cast), 60.0, "entries are cancelled")
+    cast.wait(lambda: not open_entries(cast), PATIENCE_S, "entries are cancelled")
     before = {order["id"] for order in cast.truth()["orders"]}
     time.sleep(4.0)
     fresh = [o for o in cast.truth()["orders"] if o["id"] not in before]
@@ -253,21 +263,27 @@ def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
             assert first["fills"] > 0, "the session was resumed, not begun anew"
             balance = first["startMicros"] + first["profitMicros"] - first["feesMicros"]
             assert balance == first["balanceMicros"]
-            page = cast.api("/api/status")["balance"]
             cast.wait(
-                lambda: (
-                    abs(cast.api("/api/status")["balance"] - cast.truth()["balanceMicros"] / 1e6)
-                    < 0.005
-                ),
+                lambda: abs(page_balance(cast) - cast.truth()["balanceMicros"] / 1e6) < 0.005,
                 PATIENCE_S,
-                f"page and venue agree on the balance, page began with {page}",
+                "page and venue agree on the balance",
             )
         with tsq_up(cast, "--fresh"):
             cast.ready()
-            assert cast.truth()["fills"] <= first["fills"], "begun anew"
+            assert tags(first)
+            assert not tags(first) & tags(cast.truth()), "begun anew"
         assert (tmp_path / "var.previous" / "journal").is_dir(), "the old session is kept beside"
     finally:
         cast.close()
+
+
+def page_balance(cast: Rehearsal) -> float:
+    """Dollars, as the page has them; not a number while it is silent."""
+    return float((cast.api("/api/status") or {}).get("balance", "nan"))
+
+
+def tags(truth: dict[str, Any]) -> set[str]:
+    return {order["customTag"] for order in truth["orders"] if order["customTag"]}
 
 
 def test_restarting_one_sleeve_leaves_every_other_pid_alone(cast: Rehearsal) -> None:
