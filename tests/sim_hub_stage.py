@@ -34,7 +34,7 @@ class Raw:
         self.ws = ws
         self.waiting = []
 
-    async def record(self, patience_s=3.0):
+    async def record(self, patience_s=60.0):
         while not self.waiting:
             async with asyncio.timeout(patience_s):
                 message = await self.ws.receive()

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 def test_pictures_come_by_themselves(tmp_path: Path) -> None:
     async def story(site: Site) -> None:
         async with site.session.ws_connect(site.url + "/ws", headers={"Origin": site.url}) as ws:
-            pictures = [json.loads((await ws.receive(5)).data) for _ in range(3)]
+            pictures = [json.loads((await ws.receive(60)).data) for _ in range(3)]
         assert {picture["verdict"]["level"] for picture in pictures} == {"STALE"}
 
     play(tmp_path, story)

@@ -154,8 +154,8 @@ def test_waiting_ends_when_a_simulator_comes(tmp_path: Path) -> None:
         waiting = asyncio.create_task(shared.wait())
         await asyncio.sleep(0.12)
         assert not waiting.done()
-        write(tmp_path)
-        await asyncio.wait_for(waiting, 5)
+        write(tmp_path, lease_mono_ns=time.monotonic_ns() + 3_600 * SECOND)
+        await asyncio.wait_for(waiting, 60)
         assert shared.now_ns() >= START
 
     asyncio.run(story())

@@ -61,7 +61,7 @@ def test_a_loop_without_end_ends_the_process_with_its_traceback() -> None:
 
 
 def test_code_that_lets_no_thread_run_is_ended_too() -> None:
-    done = ended("alone", stuck=0.2)
+    done = ended("alone", stuck=0.3)  # a thread's tick that it misses is none yet
     assert done.returncode == Exit.CRASHED
     assert "in alone" in done.stderr
 

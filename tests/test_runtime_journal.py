@@ -18,6 +18,8 @@ from shared.runtime.journal import Corrupt, Journal, JournalUnwritable
 from shared.runtime.recorder import Pins, Recorder
 from tests.support.journals import LIMIT, contents, record, written
 
+PATIENCE_S = 60.0  # decides nothing: it ends what hangs
+
 
 def test_what_was_written_is_read_in_order_with_offsets(tmp_path: Path) -> None:
     path = tmp_path / "day" / "a.journal"
@@ -232,24 +234,24 @@ def test_one_helper_forces_a_whole_life_to_the_disk_and_ends_with_it(
     def slow(file: Journal) -> None:
         helpers.add(threading.get_ident())
         began.set()
-        assert free.wait(10)
+        assert free.wait(PATIENCE_S)
         synced.release()
 
     monkeypatch.setattr(Journal, "sync", slow)
     recorder.sync_soon()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_S), "the helper begins"
     for _ in range(50):
         recorder.sync_soon()
     free.set()
-    assert synced.acquire(timeout=10)
-    assert synced.acquire(timeout=10), "what was written meanwhile is not forgotten"
+    assert synced.acquire(timeout=PATIENCE_S), "the first is done"
+    assert synced.acquire(timeout=PATIENCE_S), "what was written meanwhile is not forgotten"
     recorder.turn("2026-11-19", 1)
     recorder.sync_soon()
-    assert synced.acquire(timeout=10), "a new day keeps the helper"
+    assert synced.acquire(timeout=PATIENCE_S), "a new day keeps the helper"
     assert len(helpers) == 1
     (helper,) = [thread for thread in threading.enumerate() if thread.ident in helpers]
     recorder.close()
-    helper.join(10)
+    helper.join(PATIENCE_S)
     assert not helper.is_alive()
 
 

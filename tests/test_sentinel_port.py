@@ -217,7 +217,7 @@ def test_a_frozen_router_is_killed_and_its_position_closed_exactly_once(
             assert venue.acts == []
             request = paths.flatten_request_path(tmp_path)
             await stage.play({"risk_governor"}, lambda: bool(venue.acts))
-            assert router.wait(5) == -signal.SIGKILL, "dead before the first request left"
+            assert router.wait(60) == -signal.SIGKILL, "dead before the first request left"
             assert json.loads(request.read_text())["who"] == "sentinel"
             await stage.play({"risk_governor"}, lambda: not request.exists())
             assert venue.acts == ["cancel 6", f"close {MNQ}", "cancel 5"]

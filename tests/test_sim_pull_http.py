@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.venue.stage import Trader, Venue, settings
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "/api/topstep-sim/"
+PATIENCE_S = 120.0  # decides nothing: it ends what hangs
 ACCOUNTS = (
     SimulatedAccount(name="SIM-50K-1", daily_loss=True),
     SimulatedAccount(name="EXPRESS-V2-1", stage="express"),
@@ -134,7 +134,7 @@ def test_the_live_gateway_and_replays_do_not_mix(trader: Any) -> None:
 @pytest.mark.usefixtures("venue")
 def test_the_second_port_serves_the_same(second_port: int) -> None:
     url = f"http://127.0.0.1:{second_port}/api/Status/ping"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         assert answer.read() == b"pong"
 
 
@@ -229,10 +229,11 @@ def test_the_command_serves_says_where_and_ends(tmp_path: Path) -> None:
         assert names["PROJECTX_API_URL"] == f"http://127.0.0.1:{port}/api"
         assert names["PROJECT_X_ACCOUNT_NAME"] == "SIM-50K-1"
         assert {"topstep-client-py", "topstepx-js", "projectx-rs"} <= set(told["calls"])
-        with urllib.request.urlopen(f"{told['rest']}/api/Status/ping", timeout=5) as answer:
+        ping = f"{told['rest']}/api/Status/ping"
+        with urllib.request.urlopen(ping, timeout=PATIENCE_S) as answer:
             assert answer.read() == b"pong"
         child.send_signal(signal.SIGINT)
-        assert child.wait(20) == 0
+        assert child.wait(PATIENCE_S) == 0
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, "nothing listens any more"
         assert list(tmp_path.iterdir()) == [], "--fresh leaves the folder alone"
@@ -248,16 +249,14 @@ def test_the_command_says_why_it_cannot(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         child = simulator(tmp_path, "--port", str(port), "--fresh")
-        began = time.monotonic()
-        _, trouble = child.communicate(timeout=60)
+        _, trouble = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 3, trouble
     assert "ended with code" in trouble
     assert "taken by another process" in trouble
-    assert time.monotonic() - began < 60
     bad = simulator(tmp_path, "--regime", "hail", "--port", str(free_port()), "--fresh")
-    _, trouble = bad.communicate(timeout=60)
+    _, trouble = bad.communicate(timeout=PATIENCE_S)
     assert bad.returncode == 3, trouble
     assert "simulator.regime was 'hail'" in trouble
     none = simulator(tmp_path, "--port", "0", "--fresh")
-    _, trouble = none.communicate(timeout=60)
+    _, trouble = none.communicate(timeout=PATIENCE_S)
     assert (none.returncode, "name one with --port" in trouble) == (1, True)

@@ -12,7 +12,7 @@ from services.simulator.port_faults import KINDS
 from services.simulator.words import Fault, FaultKind, Truth
 from shared.venue import words
 from tests.sim_rest_stage import ORDER, on_stage
-from tests.venue_stage import MARKET_NS
+from tests.venue_stage import MARKET_NS, until
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +81,10 @@ def test_slow_answers_and_the_core_s_own_delay(tmp_path):
 def test_a_lost_answer_keeps_the_caller_waiting(tmp_path):
     async def scene(one):
         one.host.answers[words.PlaceOrder] = None
+        patience = aiohttp.ClientTimeout(sock_read=0.3)  # from when the request has left
         with pytest.raises(TimeoutError):
-            await one.post("/api/Order/place", ORDER, timeout=aiohttp.ClientTimeout(0.3))
+            await one.post("/api/Order/place", ORDER, timeout=patience)
+        await until(lambda: one.host.calls)
         assert len(one.host.calls) == 1
 
     on_stage(scene, tmp_path)

@@ -145,7 +145,7 @@ def test_a_muted_hub_stays_open_and_loses_events(tmp_path):
 def test_a_half_open_hub_answers_nothing_until_it_heals(tmp_path):
     async def scene(stage):
         async with stage.raw() as one:
-            await stage.fault("HALF_OPEN_HUBS", 500, "market")
+            await stage.fault("HALF_OPEN_HUBS", 2_000, "market")
             await one.say({"type": 1, "invocationId": "1", "target": "SubscribeContractQuotes",
                            "arguments": [MNQ]})  # fmt: skip
             await one.nothing()

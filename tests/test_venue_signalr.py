@@ -24,13 +24,11 @@ from signalrcore.transport.websockets.websocket_transport import WebsocketTransp
 
 from shared.venue import signalr_attempt
 from shared.venue.signalr import HubState
-from shared.venue.signalr_attempt import HubLimits
 from shared.venue.signalr_socket import SafeSocket
-from tests.signalr_stage import SUBSCRIPTIONS, Ear, again, play, session, threads
+from tests.signalr_stage import PATIENT, SUBSCRIPTIONS, Ear, again, play, session, threads
 from tests.venue_hub import END, hub
 from tests.venue_stage import until
 
-PATIENT = HubLimits(connect_s=2.0, invoke_s=2.0, silence_s=5.0, backoff_first_s=0.02)
 METHODS = [method for method, _ in SUBSCRIPTIONS]
 
 PINNED = {
@@ -101,7 +99,7 @@ def test_events_arrive_whole_in_order_and_only_the_targets():
         await until(lambda: len(ear.events) == 5)
         assert [args[1]["seq"] for _, args in ear.events] == [0, 1, 2, 3, 4]
 
-    there, ear = play(scene)
+    there, ear = play(scene, PATIENT)
     assert {target for target, _ in ear.events} == {"GatewayQuote"}
     assert there.tokens == ["tok1"]
 
@@ -155,7 +153,7 @@ def test_a_broken_connection(accident):
             await done
         await again(ear)
 
-    there, ear = play(scene)
+    there, ear = play(scene, PATIENT)
     assert [method for method, _ in there.invoked] == METHODS * 2
     assert ear.tokens == ["tok1", "tok2"]
     assert ear.reasons
@@ -214,7 +212,7 @@ def test_a_rotated_token():
         there.fin()
         await again(ear)
 
-    there, ear = play(scene)
+    there, ear = play(scene, PATIENT)
     assert there.tokens == ["tok1", "tok2", "tok3", "tok4"]
     assert "401" in ear.reasons
     assert "tok" not in ear.reasons
@@ -263,7 +261,7 @@ def test_websocket_pings_and_fragments_are_no_trouble():
         await until(lambda: len(ear.events) == 1)
         assert ear.ups == 1
 
-    play(scene)
+    play(scene, PATIENT)
 
 
 def test_large_messages():

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command"),
 ]
-LIMITS = HubLimits(connect_s=3.0, invoke_s=10.0, silence_s=10.0)
+LIMITS = HubLimits(connect_s=60.0, invoke_s=60.0, silence_s=60.0)  # only ends what hangs
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_many_threads_send_while_one_reads(certificate, monkeypatch):
                 await there.say(record)
             for thread in threads:
                 await asyncio.to_thread(thread.join)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(heard) < 2_000 or there.pings < 2_000:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             assert await attempt.invoke("Fine", []) == 0

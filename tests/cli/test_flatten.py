@@ -51,7 +51,7 @@ def test_flatten_ends_with_the_proof_and_says_who_gave_it(
     tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, var, "CANCELLING", "CLOSING", "FLAT")
-    answer = tsq("flatten", "--wait", "20")
+    answer = tsq("flatten", "--wait", "120")
     assert answer.code == Exit.OK
     assert "closing by sentinel" in answer.out
     assert "proven flat after" in answer.out
@@ -62,7 +62,7 @@ def test_flatten_in_json_is_one_object(
     tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, var, "CLOSING", "FLAT")
-    told = tsq("flatten", "--wait", "20", "--json").json
+    told = tsq("flatten", "--wait", "120", "--json").json
     assert (told["flat"], told["by"], told["governor"]) == (True, "sentinel", False)
 
 
@@ -75,7 +75,7 @@ def test_another_requests_proof_is_no_proof(tsq: Tsq, var: Path) -> None:
 
 def test_a_stuck_flatten_is_named(tsq: Tsq, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, var, "CLOSING", "STUCK")
-    answer = tsq("flatten", "--wait", "0.8")
+    answer = tsq("flatten", "--wait", "2")
     assert answer.code == Exit.UNSAFE
     assert "stage: STUCK" in answer.out
 

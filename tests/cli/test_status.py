@@ -148,8 +148,10 @@ def test_a_process_is_told_as_supervisord_and_its_heartbeat_see_it(
     for actor in ("order_router", "sentinel"):
         beat = Heartbeat(actor=actor, epoch=1, beat=1, schema="", seq={}, note="hub down")
         pulse.write_beat(run, beat)
-    old = time.time() - 60
-    os.utime(paths.heartbeat_path(run, "sentinel"), (old, old))
+    now = time.time()  # which stands still, however slow the computer is
+    monkeypatch.setattr(time, "time", lambda: now)
+    for actor, age in (("order_router", 0), ("sentinel", 60)):
+        os.utime(paths.heartbeat_path(run, actor), (now - age, now - age))
     found = [
         Program("order_router", "RUNNING", 11, 0, 0, ""),
         Program("sentinel", "RUNNING", 12, 0, 0, ""),

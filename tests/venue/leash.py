@@ -11,13 +11,13 @@ import queue
 import subprocess
 import threading
 
-GOODBYE_S = 20
+PATIENCE_S = 120  # decides nothing: it ends what hangs
 
 
 class Leash:
     """The process of a command; what it says waits in a queue until somebody asks."""
 
-    def __init__(self, *command, patience_s=20, **options):
+    def __init__(self, *command, patience_s=PATIENCE_S, **options):
         self._patience_s = patience_s
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
@@ -43,10 +43,10 @@ class Leash:
         """Let it go; its exit code."""
         self._process.stdin.close()
         try:
-            code = self._process.wait(GOODBYE_S)
+            code = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self._reader.join(5)
+        self._reader.join(PATIENCE_S)
         self._process.stdout.close()
         return code

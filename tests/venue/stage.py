@@ -104,7 +104,7 @@ class Venue:
 
     def __enter__(self):
         self._thread.start()
-        assert self._up.wait(60)
+        assert self._up.wait(PATIENCE_S), "the venue did not come up"
         assert not self._error, self._error
         return self
 
@@ -112,7 +112,7 @@ class Venue:
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
+        assert not self._thread.is_alive(), "the venue did not end"
         assert self._error is None, self._error
 
     @property
@@ -133,7 +133,7 @@ class Venue:
                 done.set()
 
         self.loop.call_soon_threadsafe(run)
-        assert done.wait(10)
+        assert done.wait(PATIENCE_S), "the venue's thread did not come to it"
         return result[0]
 
     def connected(self):
@@ -166,6 +166,10 @@ class Trader:
 
     def close(self):
         self._http.close()
+
+    def patience(self, seconds):
+        """From now on, on the connection that is open."""
+        self._http.sock.settimeout(seconds)
 
     def send(self, method, path, data=None, headers=None):
         try:

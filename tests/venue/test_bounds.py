@@ -17,7 +17,7 @@ import pytest
 
 from services.simulator.words import QuotePush
 from shared.venue.words import QuotePayload
-from tests.venue.sockets import HELLO, Hub, Socket, hub
+from tests.venue.sockets import HELLO, PATIENCE_S, Hub, Socket, hub
 from tests.venue.stage import Trader, Venue, settings, wait_for
 
 CONTRACT = "CON.F.US.EP.Z26"  # not quoted here, so that only poured events are heard
@@ -78,7 +78,7 @@ def read_all(readers, count):
         for one in readers:
             ready.register(one.hub.socket.sock, selectors.EVENT_READ, one)
         while any(len(one.bids) < count for one in readers):
-            found = ready.select(20)
+            found = ready.select(PATIENCE_S)
             assert found, [len(one.bids) for one in readers]
             for key, _ in found:
                 data = key.fileobj.recv(MB)

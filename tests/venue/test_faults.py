@@ -40,10 +40,12 @@ def lost(flat, fault, **options):
     body = {"accountId": flat.account, "contractId": flat.contract(), "type": 2, "side": 0,
             "size": 1, "customTag": tag}  # fmt: skip
     flat.fault(fault, path="order/place")
-    other = Trader(flat.venue, patience_s=0.4)
+    other = Trader(flat.venue)
+    other.patience(0.4)
     with pytest.raises((http.client.HTTPException, OSError)):
         other.post("Order/place", body)
     other.close()
+    wait_for(lambda: flat.truth()["requests"][-1].get("outcome") in ("unanswered", "gone"))
     search = {"accountId": flat.account, "startTimestamp": LONG_AGO}
     return tag in [row["customTag"] for row in flat.post("Order/search", search).body["orders"]]
 
@@ -211,7 +213,7 @@ def test_a_frozen_stream_stays_connected(flat):
 
 def test_a_half_open_connection_says_nothing_and_hears_nothing(flat):
     with flat.hub() as hub:
-        flat.fault("HALF_OPEN_HUBS", 400, hub="market")
+        flat.fault("HALF_OPEN_HUBS", 2_000, hub="market")
         hub.say({"type": 1, "invocationId": "1", "target": "SubscribeContractQuotes",
                  "arguments": ["C"]})  # fmt: skip
         hub.nothing()
@@ -280,13 +282,13 @@ kinds = ["SERVER_ERROR"]
 
 def test_a_scheduled_fault_comes_at_its_time(tmp_path):
     path = tmp_path / "plan.toml"
-    path.write_text(PLAN.format(at=1.2))
+    path.write_text(PLAN.format(at=2.5))
     with Venue(tmp_path, settings({"fault_schedule": str(path)})) as venue:
         one = Trader(venue)
-        assert one.post("Account/search", {}).status == 200
-        wait_for(lambda: one.post("Account/search", {}).status == 429)
-        assert one.post("Account/search", {}).status == 429
-        assert one.post("Account/search", {}).status == 200
+        wait_for(lambda: one.send("GET", "/sim/fault").body["faults"] == {"TOO_MANY": 2})
+        assert venue.host.now_ns() >= START_NS + 2_500_000_000
+        statuses = [one.post("Account/search", {}).status for _ in range(3)]
+        assert statuses == [429, 429, 200]
         one.close()
 
 

@@ -161,14 +161,14 @@ def test_the_target_opens_before_the_stop_after_the_fill(flat):
 
 def test_when_a_leg_fills_its_sibling_is_cancelled_after_the_trade(flat):
     wish = {"stopLossBracket": {"ticks": -100, "type": 4},
-            "takeProfitBracket": {"ticks": 4, "type": 1}}  # fmt: skip
+            "takeProfitBracket": {"ticks": 100, "type": 1}}  # fmt: skip
     with flat.hub("user") as hub:
         listening(hub, flat.account)
         flat.placed(**wish)
         hub.events(lambda found: [*map(status, found)].count(1) == 2)
         stop = next(row for row in flat.open_orders() if row["type"] == 4)
         profit = next(row for row in flat.open_orders() if row["type"] == 1)
-        price = flat.quote()[0]
+        price = flat.quote()[0] - 5  # which fills, wherever the market has gone meanwhile
         flat.post("Order/modify", {"accountId": flat.account, "orderId": profit["id"],
                                    "limitPrice": price})  # fmt: skip
         events = hub.events(lambda found: 3 in map(status, found))

@@ -13,6 +13,7 @@ from signalrcore.protocol.messagepack_protocol import MessagePackHubProtocol
 from signalrcore.transport.websockets import websocket_transport
 from signalrcore.transport.websockets.websocket_client import WebSocketClient
 
+from tests.venue.sockets import PATIENCE_S
 from tests.venue.stage import wait_for
 
 
@@ -43,7 +44,7 @@ def connected(trader, hub="market", protocol="json", skip=False, **options):
                   "GatewayUserTrade", "GatewayLogout"):  # fmt: skip
         connection.on(event, lambda arguments, event=event: heard.append((event, arguments)))
     connection.start()
-    assert opened.wait(10)
+    assert opened.wait(PATIENCE_S), "it never opened"
     connection.heard, connection.errors = heard, errors
     try:
         yield connection
@@ -51,8 +52,8 @@ def connected(trader, hub="market", protocol="json", skip=False, **options):
         stopper = threading.Thread(target=connection.stop, daemon=True)
         stopper.start()  # it waits for the peer's next byte, so the venue hangs up
         trader.fault("DROP_HUBS")
-        stopper.join(10)
-        assert not stopper.is_alive()
+        stopper.join(PATIENCE_S)
+        assert not stopper.is_alive(), "it never stopped"
 
 
 def invoke(connection, method, *arguments):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 
+from tests.venue.sockets import PATIENCE_S
+
 
 def ask(venue, method, body=None, path="/sim/weather", **headers):
     """(status, text) of one request that carries no token."""
-    line = http.client.HTTPConnection(*venue.host.port.address, timeout=10)
+    line = http.client.HTTPConnection(*venue.host.port.address, timeout=PATIENCE_S)
     line.request(method, path, body, headers)
     answer = line.getresponse()
     text = answer.read().decode()
