@@ -18,6 +18,7 @@ from shared.domain.indicators import (
     Ema,
     Momentum,
     RealisedVolatility,
+    VolatilityRatio,
     Vwap,
     microprice,
 )
@@ -119,6 +120,22 @@ def test_realised_volatility_is_the_root_mean_square_of_moves(values, length):
         assert near(volatility.value, sqrt(exact))
 
 
+@given(closes, lengths, lengths)
+def test_a_jump_is_measured_against_the_market_before_it(values, length, usual_length):
+    ratio, pace = VolatilityRatio.of(length, usual_length), RealisedVolatility(length)
+    paces = []
+    for value in values:
+        ratio.update(value)
+        pace.update(value)
+        paces += [pace.value] if pace.ready else []
+    assert ratio.ready == (len(paces) > usual_length)
+    if ratio.ready:
+        usual = Ema(usual_length)
+        for one in paces[:-1]:
+            usual.update(one)
+        assert near(ratio.value, paces[-1] / max(1.0, usual.value))
+
+
 @given(closes, lengths)
 def test_momentum_is_a_difference(values, length):
     momentum = Momentum(length)
@@ -143,9 +160,10 @@ def test_microprice_without_sizes_is_the_mid():
 
 
 FRESH = [Ema(2), Atr(2), Vwap(2), Donchian(2), RealisedVolatility(2), Momentum(2)]
+PAIR = VolatilityRatio.of(2, 3)
 
 
-@pytest.mark.parametrize("indicator", FRESH, ids=lambda i: type(i).__name__)
+@pytest.mark.parametrize("indicator", [*FRESH, PAIR], ids=lambda i: type(i).__name__)
 def test_no_value_before_ready(indicator):
     assert not indicator.ready
     with pytest.raises(AssertionError, match="Invariant"):
@@ -163,7 +181,8 @@ def test_an_absurd_length_is_refused_at_birth_and_on_decode(kind, length):
 
 @given(closes, closes, lengths)
 def test_a_snapshot_goes_on_where_it_was(before, after, length):
-    for indicator in (Ema(length), RealisedVolatility(length), Momentum(length)):
+    ratio = VolatilityRatio.of(length, length)
+    for indicator in (Ema(length), RealisedVolatility(length), Momentum(length), ratio):
         for value in before:
             indicator.update(value)
         twin = msgspec.msgpack.decode(msgspec.msgpack.encode(indicator), type=type(indicator))

@@ -265,7 +265,6 @@ def on_reconciled(mind: Mind, now_ns: Nanos, proof: Reconciled) -> None:
     if proof.difference or theirs != ours:
         differ(mind, now_ns, proof.difference or f"router {theirs}, books {ours}")
     else:
-        state.reconciled_ns = proof.as_of_ns
         unlatch(mind, DIFFERENCE)
         for key in (RESTART, CLOCK, RECALLED):
             held = state.latches.get(key)

@@ -277,7 +277,6 @@ class State(Struct, kw_only=True):
     venue_reason: str = ""
     can_trade: bool = True
     simulated: bool = True
-    reconciled_ns: Nanos = 0
     router_no: int = 0
     silent: dict[str, Nanos] = field(  # peer -> real time it was found silent
         default_factory=lambda: {SENTINEL: 0}

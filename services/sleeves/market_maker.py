@@ -38,7 +38,7 @@ from msgspec import Meta, Struct
 
 from services.sleeves.base import Sleeve
 from services.sleeves.params import tunable
-from shared.domain.indicators import Ema, RealisedVolatility, microprice
+from shared.domain.indicators import VolatilityRatio, microprice
 from shared.events import (
     Bar,
     Depth,
@@ -54,14 +54,6 @@ from shared.events import (
 from shared.units import SECOND, Lots, Nanos, Ticks
 
 Seconds = Annotated[float, tunable(ge=0, le=3_600)]
-
-
-class View(Struct):
-    """How wild the last seconds were, and how wild is usual."""
-
-    fast: RealisedVolatility
-    usual: Ema
-    wild: bool = False
 
 
 class MarketMaker(Sleeve):
@@ -98,23 +90,17 @@ class MarketMaker(Sleeve):
 
     params: Params
     state: State
-    view: View
+    view: VolatilityRatio
 
     def prepare(self) -> None:
         self.warmup = {1: self.params.fast_bars + self.params.usual_bars}
 
-    def fresh_view(self) -> View:
-        return View(RealisedVolatility(self.params.fast_bars), Ema(self.params.usual_bars))
+    def fresh_view(self) -> VolatilityRatio:
+        return VolatilityRatio.of(self.params.fast_bars, self.params.usual_bars)
 
     def learn(self, bar: Bar) -> None:
-        if bar.span_s != 1:
-            return
-        view = self.view
-        view.fast.update(bar.close)
-        if view.fast.ready:
-            usual = max(1.0, view.usual.mean)
-            view.wild = view.usual.ready and view.fast.value > self.params.spike_ratio * usual
-            view.usual.update(view.fast.value)
+        if bar.span_s == 1:
+            self.view.update(bar.close)
 
     # -- events --------------------------------------------------------------------------------
 
@@ -126,7 +112,7 @@ class MarketMaker(Sleeve):
     def on_bar(self, bar: Bar) -> None:
         if bar.span_s != 1:
             return
-        if self.view.wild:
+        if self.view.ready and self.view.value > self.params.spike_ratio:
             self.state.aside_until_ns = self.now_ns + round(self.params.spike_pause_s * SECOND)
             self.quote(None, None, reason="the market is wild")
         if self.position and self._held_s() >= self.params.max_hold_s:

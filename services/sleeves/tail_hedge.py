@@ -37,20 +37,12 @@ from msgspec import Meta, Struct
 from services.sleeves.base import Sleeve
 from services.sleeves.memory import Order
 from services.sleeves.params import tunable
-from shared.domain.indicators import Ema, RealisedVolatility
+from shared.domain.indicators import VolatilityRatio
 from shared.events import Bar, Fill, Quote, Side, SleeveBook
 from shared.units import SECOND, USD, Micros, Nanos, Ticks
 
 Distance = Annotated[int, tunable(ge=2, le=400)]
 Seconds = Annotated[float, tunable(ge=0, le=36_000)]
-
-
-class View(Struct):
-    """Volatility in ticks a second, and what is usual."""
-
-    fast: RealisedVolatility
-    usual: Ema
-    calm: bool = False
 
 
 class TailHedge(Sleeve):
@@ -83,25 +75,19 @@ class TailHedge(Sleeve):
 
     params: Params
     state: State
-    view: View
+    view: VolatilityRatio
 
     def prepare(self) -> None:
         if self.params.distance_ticks_min > self.params.distance_ticks_max:
             raise ValueError("distance_ticks_min was above distance_ticks_max")
         self.warmup = {1: self.params.fast_bars + self.params.usual_bars}
 
-    def fresh_view(self) -> View:
-        return View(RealisedVolatility(self.params.fast_bars), Ema(self.params.usual_bars))
+    def fresh_view(self) -> VolatilityRatio:
+        return VolatilityRatio.of(self.params.fast_bars, self.params.usual_bars)
 
     def learn(self, bar: Bar) -> None:
-        if bar.span_s != 1:
-            return
-        view = self.view
-        view.fast.update(bar.close)
-        if view.fast.ready:
-            usual = max(1.0, view.usual.mean)
-            view.calm = view.usual.ready and view.fast.value <= self.params.calm_ratio * usual
-            view.usual.update(view.fast.value)
+        if bar.span_s == 1:
+            self.view.update(bar.close)
 
     # -- events --------------------------------------------------------------------------------
 
@@ -135,12 +121,15 @@ class TailHedge(Sleeve):
 
     def _wait(self) -> None:
         quote = self.quote_now
-        if quote is None or not self.view.calm or self.now_ns < self.state.rest_until_ns:
+        if quote is None or not self._calm() or self.now_ns < self.state.rest_until_ns:
             return
         distance = self._distance()
         self.number("distance_ticks", distance)
         self._arm(Side.BUY, quote.ask + distance)
         self._arm(Side.SELL, quote.bid - distance)
+
+    def _calm(self) -> bool:
+        return self.view.ready and self.view.value <= self.params.calm_ratio
 
     def _distance(self) -> Ticks:
         params = self.params

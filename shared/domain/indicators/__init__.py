@@ -12,7 +12,14 @@ the last division (or `sqrt`), which IEEE 754 rounds equally on every machine; `
 from shared.domain.indicators.averages import Ema, Momentum, SessionVwap, Sma, Vwap
 from shared.domain.indicators.flow import OrderFlowImbalance, VolumeProfile, microprice
 from shared.domain.indicators.pairs import RollingBeta, RollingSpread
-from shared.domain.indicators.ranges import Atr, Bollinger, Donchian, RealisedVolatility, ZScore
+from shared.domain.indicators.ranges import (
+    Atr,
+    Bollinger,
+    Donchian,
+    RealisedVolatility,
+    VolatilityRatio,
+    ZScore,
+)
 from shared.domain.indicators.shapes import Engulfing, Rsi, Swings
 from shared.domain.indicators.terrain import Terrain
 from shared.domain.indicators.window import WINDOW_MAX, Indicator
@@ -35,6 +42,7 @@ __all__ = [
     "Sma",
     "Swings",
     "Terrain",
+    "VolatilityRatio",
     "VolumeProfile",
     "Vwap",
     "ZScore",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from math import sqrt
 
+from msgspec import Struct
+
+from shared.domain.indicators.averages import Ema
 from shared.domain.indicators.window import Indicator, Moments
 from shared.units import Ticks
 
@@ -81,6 +84,36 @@ class RealisedVolatility(Indicator):
     def value(self) -> float:
         self._need()
         return sqrt(self.squared / self.length)
+
+
+class VolatilityRatio(Struct):
+    """The last moves' volatility over what is usual, itself at least one tick a bar.
+
+    Usual is the exponential mean of the volatilities before the newest one, so that a jump is
+    measured against the market it broke into.
+    """
+
+    fast: RealisedVolatility
+    usual: Ema
+    found: float = 0.0
+    ready: bool = False
+
+    @classmethod
+    def of(cls, length: int, usual_length: int) -> VolatilityRatio:
+        return cls(RealisedVolatility(length), Ema(usual_length))
+
+    def update(self, close: Ticks) -> None:
+        self.fast.update(close)
+        if self.fast.ready:
+            pace = self.fast.value
+            self.ready = self.usual.ready
+            self.found = pace / max(1.0, self.usual.mean)
+            self.usual.update(pace)
+
+    @property
+    def value(self) -> float:
+        assert self.ready, "Invariant: a ratio needs what is usual"
+        return self.found
 
 
 class Bollinger(Moments):
