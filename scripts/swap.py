@@ -17,8 +17,9 @@ from __future__ import annotations
 import argparse
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct, convert
 
@@ -34,11 +35,13 @@ from shared.runtime.heartbeats import read_heartbeats
 from shared.seats import FIRST, actor_of, other, seat_of
 from shared.settings import Settings, load
 
+T = TypeVar("T")
 POLL_S: Final = 0.25
 FLATTENING: Final = RiskLevel.FLATTENING.value
 BEAT_S: Final = 3.0  # older is no sign of life
 FLAT_S: Final = 60.0  # for the flatten of a removal; its processes run on until then
 READY_S: Final = 180.0  # for a process to come up, read the day and be warm
+SILENT_S: Final = 60.0  # a governor that ended is back by then; half a swap is worse than a wait
 
 
 class Seat(Struct, frozen=True):
@@ -149,13 +152,30 @@ def wanted(args: argparse.Namespace, settings: Settings) -> tuple[str, dict[str,
 
 
 def seats_of(var: Path, sleeve: str) -> list[Seat]:
-    """Both processes of a sleeve as the governor knows them, the owner first."""
-    found = convert(ask_governor(var, "seats", {}).get("seats", []), list[Seat])
-    return [one for one in found if one.sleeve == sleeve]
+    """Both processes of a sleeve as the governor knows them, the owner first. Raises
+    CommandError(UNSAFE) where it does not tell: nobody known is not nobody there.
+    """
+    answer = ask_governor(var, "seats", {})
+    if "seats" not in answer:
+        text = f"the risk governor did not tell who sits where ({answer.get('text', '')})"
+        raise CommandError(text, Exit.UNSAFE)
+    return [one for one in convert(answer["seats"], list[Seat]) if one.sleeve == sleeve]
 
 
 def owner_of(var: Path, sleeve: str) -> Seat | None:
     return next((one for one in seats_of(var, sleeve) if one.owner), None)
+
+
+def patiently(question: Callable[[], T]) -> T:
+    """Ask a governor who may be between two lives. Raises CommandError when it stays silent."""
+    deadline = time.monotonic() + SILENT_S
+    while True:
+        try:
+            return question()
+        except CommandError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(POLL_S)
 
 
 def epoch_of(var: Path, actor: str) -> int:
@@ -168,7 +188,8 @@ def ready(var: Path, sleeve: str, seat: str, before: int) -> None:
     """Wait until a life after `before` sits in the seat and is READY. Raises CommandError."""
     actor, deadline, said = actor_of(sleeve, seat), time.monotonic() + READY_S, "not heard of"
     while time.monotonic() < deadline:
-        one = next((it for it in seats_of(var, sleeve) if it.seat == seat), None)
+        seats = patiently(lambda: seats_of(var, sleeve))
+        one = next((it for it in seats if it.seat == seat), None)
         beats = read_heartbeats(var).get(actor)
         lives = beats is not None and beats[0].epoch > before and time.time() - beats[1] < BEAT_S
         if one is not None and lives:
@@ -240,7 +261,8 @@ def flat(var: Path, sleeve: str) -> None:
     """Wait until the removal's own flatten is proven. Raises CommandError."""
     deadline = time.monotonic() + FLAT_S
     while time.monotonic() < deadline:
-        held = ask_governor(var, "status", {}).get("state", {}).get("latches", [])
+        state = patiently(lambda: ask_governor(var, "status", {})).get("state")
+        held = state["latches"] if state else [{"sleeve": sleeve, "level": FLATTENING}]
         if not any(one["sleeve"] == sleeve and one["level"] == FLATTENING for one in held):
             return
         time.sleep(POLL_S)
@@ -250,7 +272,7 @@ def flat(var: Path, sleeve: str) -> None:
 def watched(them: Parties) -> Seat | None:
     """The owner once the probation is over, however it ended."""
     while True:
-        owner = owner_of(them.var, them.sleeve)
+        owner = patiently(lambda: owner_of(them.var, them.sleeve))
         if owner is None or owner.actor != them.newcomer or not owner.watched:
             return owner
         time.sleep(POLL_S)

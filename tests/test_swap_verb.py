@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from scripts import cli, seating
+from scripts import cli, seating, swap
 from scripts.console import CommandError
 from scripts.supervise import added, resting
 from scripts.tune import parsed
@@ -77,6 +78,68 @@ def test_values_are_read_as_in_the_settings() -> None:
     }  # fmt: skip
     with pytest.raises(CommandError, match="no key=value"):
         parsed(["stop_ticks"])
+
+
+SEAT = {
+    "sleeve": "trend", "seat": "b", "incarnation": 2, "owner": True, "state": "READY",
+    "reason": "", "cause": "", "silent": False, "watched": 0, "tuned": {}, "asked_no": 0,
+    "tune_no": 0, "untuned": "",
+}  # fmt: skip
+UNDECIDED = {"done": False, "text": "the governor did not decide in time"}
+
+
+def governor(patch: pytest.MonkeyPatch, *answers: dict[str, Any] | None) -> None:
+    """One that gives these answers in turn, and then the last for ever; None is silence."""
+    left = list(answers)
+
+    def answer(*_: object) -> dict[str, Any]:
+        told = left.pop(0) if len(left) > 1 else left[0]
+        if told is None:
+            raise CommandError("the risk governor did not answer", swap.Exit.UNSAFE)
+        return told
+
+    patch.setattr(swap, "ask_governor", answer)
+    patch.setattr(swap, "POLL_S", 0.0)
+
+
+def test_a_swap_waits_for_a_governor_that_is_between_two_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    governor(
+        monkeypatch, None, UNDECIDED, {"seats": [SEAT | {"watched": 3}]}, None, {"seats": [SEAT]}
+    )
+    owner = swap.watched(swap.Parties(tmp_path, "trend", "b", None))
+    assert owner is not None
+    assert (owner.actor, owner.watched) == ("sleeve_trend.b", 0)
+    governor(monkeypatch, {"seats": []})
+    assert swap.watched(swap.Parties(tmp_path, "trend", "b", None)) is None
+
+
+@pytest.mark.parametrize("answer", [None, UNDECIDED])
+def test_a_governor_that_stays_silent_has_not_consented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | None
+) -> None:
+    governor(monkeypatch, answer)
+    monkeypatch.setattr(swap, "SILENT_S", 0.01)
+    monkeypatch.setattr(swap, "FLAT_S", 0.01)
+    with pytest.raises(CommandError) as caught:
+        swap.watched(swap.Parties(tmp_path, "trend", "b", None))
+    assert caught.value.code == swap.Exit.UNSAFE
+    with pytest.raises(CommandError):
+        swap.flat(tmp_path, "trend")
+
+
+def test_a_removal_is_flat_when_the_governor_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latch = {"sleeve": "trend", "level": swap.FLATTENING}
+    flattening, flat = {"state": {"latches": [latch]}}, {"state": {"latches": []}}
+    governor(monkeypatch, flattening, None, UNDECIDED, flat)
+    swap.flat(tmp_path, "trend")
+    governor(monkeypatch, flattening)
+    monkeypatch.setattr(swap, "FLAT_S", 0.01)
+    with pytest.raises(CommandError, match="not proven flat"):
+        swap.flat(tmp_path, "trend")
 
 
 @pytest.mark.parametrize(
