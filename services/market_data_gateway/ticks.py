@@ -134,20 +134,18 @@ class TickFilter:
         if book is None:
             return [], [Reject("", "", f"not one of our contracts: {contract!r:.60}")]
         venue_ns = move.at_ns - move.at_ns % MILLISECOND  # as exact as the hub's texts
-        ticks, rejects = self._believed(
-            words.TAPE,
-            [
-                Trade(
-                    contract=contract,
-                    price=price,
-                    size=size,
-                    venue_ns=venue_ns,
-                    recv_ns=recv_ns,
-                    aggressor=Side.BUY if aggressor > 0 else Side.SELL,
-                )
-                for price, size, aggressor in move.prints
-            ],
-        )
+        ticks: list[Event] = []
+        rejects: list[Reject] = []
+        for price, size, aggressor in move.prints:
+            trade = Trade(
+                contract=contract,
+                price=price,
+                size=size,
+                venue_ns=venue_ns,
+                recv_ns=recv_ns,
+                aggressor=Side.BUY if aggressor > 0 else Side.SELL,
+            )
+            self._add(words.TAPE, trade, ticks, rejects)
         if move.rows:
             book.fold_move(move, venue_ns)
             self._add(words.DEPTH, book.top(self._depth_levels, recv_ns), ticks, rejects)
@@ -195,20 +193,22 @@ class TickFilter:
         if not -BEHIND_NS <= ahead_ns <= AHEAD_NS:
             return f"venue time is {ahead_ns // MILLISECOND} ms ahead of ours"
         level = self._levels[tick.contract]
+        if isinstance(tick, Depth):
+            return self._doubt_depth(tick, level)
         if isinstance(tick, Quote):
             if tick.ask - tick.bid > self._limit:
                 return f"spread of {tick.ask - tick.bid} ticks"
             if not level.admit(tick.bid + tick.ask, self._limit, tick.recv_ns):
                 return f"jump from {level.twice // 2} to {tick.bid}/{tick.ask} ticks"
             return ""
-        if isinstance(tick, Trade):
-            near = level.is_near(2 * tick.price, self._limit)
-            return "" if near else f"trade at {tick.price} ticks, market at {level.twice // 2}"
-        return self._doubt_depth(tick, level)
+        near = level.is_near(2 * tick.price, self._limit)
+        return "" if near else f"trade at {tick.price} ticks, market at {level.twice // 2}"
 
     def _doubt_depth(self, depth: Depth, level: Level) -> str:
-        believed = level.twice
-        for side in (depth.bids, depth.asks) if believed else ():
-            if side and abs(2 * side[0][0] - believed) > 2 * self._limit:
+        believed, far = level.twice, 2 * self._limit
+        if not believed:
+            return ""
+        for side in (depth.bids, depth.asks):
+            if side and not -far <= 2 * side[0][0] - believed <= far:
                 return f"depth at {side[0][0]} ticks, market at {believed // 2}"
         return ""

@@ -72,6 +72,7 @@ GOVERNOR = "risk_governor"
 SILENCE: tuple[Event, ...] = ()
 ANNOUNCE_REAL_NS = 5 * SECOND
 OFF_UNTIL = "until a new day, other code, or a restart of its process"
+OF_ONE_SLEEVE = (SleeveBook, OrderUpdate, Fill, OrderVetoed)
 ON_TICKS = ("on_quote", "on_trade", "on_depth")
 BOOKS_MAX = 4  # contracts of one sleeve: this month's, the next, and room to spare
 
@@ -188,7 +189,7 @@ class SleeveHost:
         """Bars of other contracts and what befalls other sleeves do nothing, unless as above."""
         if isinstance(event, Bar):
             ours = event.contract == self.memory.contract or bool(self.memory.others)
-        elif isinstance(event, SleeveBook | OrderUpdate | Fill | OrderVetoed):
+        elif isinstance(event, OF_ONE_SLEEVE):
             ours = event.sleeve == self.name
         else:
             return True

@@ -22,9 +22,11 @@ from shared.lab.player import Kinds, Player
 from shared.units import Nanos
 
 if TYPE_CHECKING:
+    from shared.lab.accidents import Accidents
     from shared.lab.world import World
 
 Tick = tuple[type[Event], int, Event]  # its kind, its number within lane and kind, and itself
+Listener = tuple[Player, int, bool]  # to which of a lane's kinds, and whether they are his own
 
 
 def below(dice: Random, limit: int) -> int:
@@ -68,9 +70,10 @@ class Frame:
 
     def follows(self, heard: dict[type[Event], int]) -> bool:
         """Whether nothing is missing after what was heard of each kind."""
-        return self.whole and all(
-            heard.get(kind, start) == start for kind, start in self.starts.items()
-        )
+        for kind, start in self.starts.items():
+            if heard.get(kind, start) != start:
+                return False
+        return self.whole
 
 
 class Bus:
@@ -89,6 +92,13 @@ class Bus:
             lane: tuple(dict.fromkeys(player.takes[lane] for player in hearers))
             for lane, hearers in self.hearers.items()
         }  # what is heard of a lane together
+        self.listeners: dict[str, Sequence[Listener]] = {
+            lane: tuple(
+                (player, self.whole[lane].index(player.takes[lane]), lane.startswith(player.name))
+                for player in hearers
+            )
+            for lane, hearers in self.hearers.items()
+        }
 
     def join(self, player: Player) -> None:
         """A new life connects to every speaker, each connection in its own time."""
@@ -122,36 +132,44 @@ class Bus:
         world, now_ns = self.world, self.world.now_ns
         accidents = world.accidents
         sure = not (accidents.bus_loss or accidents.bus_duplicate)
-        groups: list[tuple[Nanos, list[Player]]] = []
+        most_ns = accidents.bus_delay_ns_max
+        together: list[Player] = []
+        then_ns = now_ns
         for player in self.hearers.get(lane, ()):
-            times = 1 if sure else self._copies()
+            times = 1 if sure else self._copies(accidents)
             if times and now_ns >= player.joined_ns.get(lane, 0):
-                at_ns = self._arrives(lane, player)
-                if not groups or groups[-1][0] != at_ns:
-                    groups.append((at_ns, []))
-                groups[-1][1].extend([player] * times)
-        for at_ns, players in groups:
-            world.after(at_ns - now_ns, partial(self._hear_all, lane, seq, event, players))
+                at_ns = self._arrives(lane, player, most_ns)
+                if at_ns != then_ns and together:
+                    deed = partial(self._hear_all, lane, seq, event, together)
+                    world.after(then_ns - now_ns, deed)
+                    together = []
+                then_ns = at_ns
+                together.append(player)
+                if times > 1:
+                    together.append(player)
+        if together:
+            world.after(then_ns - now_ns, partial(self._hear_all, lane, seq, event, together))
 
     def _hear_all(self, lane: str, seq: int, event: Event, players: list[Player]) -> None:
         for player in players:
             self._hear(lane, seq, event, player)
 
-    def _copies(self) -> int:
-        accidents, dice = self.world.accidents, self.world.dice
+    def _copies(self, accidents: Accidents) -> int:
+        dice = self.world.dice
         if accidents.bus_loss and dice.random() < accidents.bus_loss:
             return 0
         return 2 if accidents.bus_duplicate and dice.random() < accidents.bus_duplicate else 1
 
-    def _arrives(self, lane: str, player: Player) -> Nanos:
-        """When what is sent now comes out of a pipe that keeps the order."""
-        world, most_ns = self.world, self.world.accidents.bus_delay_ns_max
-        free_ns = player.pipes.get(lane, 0)
-        if not most_ns:
-            return max(free_ns, world.now_ns)
-        at_ns = world.now_ns + below(world.dice, most_ns + 1)
-        at_ns = player.pipes[lane] = max(at_ns, free_ns)
-        return at_ns
+    def _arrives(self, lane: str, player: Player, most_ns: Nanos) -> Nanos:
+        """When what is sent now comes out of a pipe that keeps the order, `most_ns` late at most
+        for itself.
+        """
+        at_ns, pipes = self.world.now_ns, player.pipes
+        free_ns = pipes.get(lane, 0)
+        if most_ns:
+            at_ns += below(self.world.dice, most_ns + 1)
+            pipes[lane] = free_ns if free_ns > at_ns else at_ns
+        return free_ns if free_ns > at_ns else at_ns
 
     def _hear(self, lane: str, seq: int, event: Event, player: Player) -> None:
         last = player.heard.get(lane, 0)
@@ -178,8 +196,8 @@ class Bus:
         if type(event) not in player.takes[lane]:
             return
         heeds = player.heeding
-        if heeds and not heeds(self.world.now_ns, event) and self.may_skip(player, 1):
-            self.skip(player, 1)
+        if heeds and not heeds(self.world.now_ns, event) and self.undisturbed(player, 1):
+            self._pass(player, 1)
         else:
             self.world.step(player, event)
 
@@ -194,47 +212,44 @@ class Bus:
             assert kind in numbers, f"{lane} relays no {kind.__name__}"
             number = numbers[kind] = numbers[kind] + 1
             numbered.append((kind, number, tick))
-        if not live or lane not in self.hearers:
+        if not live or lane not in self.listeners:
             return
-        world, then_ns = self.world, self.world.now_ns
-        loss = world.accidents.bus_loss
-        frames = {
-            kinds: Frame([tick for tick in numbered if tick[0] in kinds])
-            for kinds in self.whole[lane]
-        }
+        world, now_ns = self.world, self.world.now_ns
+        accidents, then_ns = world.accidents, now_ns
+        loss, most_ns = accidents.bus_loss, accidents.bus_delay_ns_max
+        frames = [
+            Frame([tick for tick in numbered if tick[0] in kinds]) for kinds in self.whole[lane]
+        ]
         together: list[tuple[Frame, Player]] = []
-        for player in self.hearers[lane]:
-            frame = frames[player.takes[lane]]
-            if not lane.startswith(player.name):  # one's own ticks do not travel
+        for player, which, own in self.listeners[lane]:
+            frame = frames[which]
+            if not own:  # one's own ticks do not travel
                 if loss:
                     roll = world.dice.random
                     frame = Frame([tick for tick in frame.ticks if roll() >= loss])
-                if world.now_ns < player.joined_ns.get(lane, 0):
+                if now_ns < player.joined_ns.get(lane, 0):
                     continue
             if frame.ticks:
-                at_ns = self._arrives(lane, player)
-                if together and at_ns != then_ns:
-                    deed = partial(self._hear_frames, lane, together)
-                    world.after(then_ns - world.now_ns, deed)
+                at_ns = self._arrives(lane, player, most_ns)
+                if at_ns != then_ns and together:
+                    world.after(then_ns - now_ns, partial(self._hear_frames, lane, together))
                     together = []
                 then_ns = at_ns
                 together.append((frame, player))
         if together:
-            world.after(then_ns - world.now_ns, partial(self._hear_frames, lane, together))
+            world.after(then_ns - now_ns, partial(self._hear_frames, lane, together))
 
     def _hear_frames(self, lane: str, frames: Sequence[tuple[Frame, Player]]) -> None:
         for frame, player in frames:
             if not player.up:
                 continue
             heard = player.ticks.setdefault(lane, {})
-            if not frame.follows(heard):
+            if not (frame.follows(heard) and self.undisturbed(player, len(frame.ticks))):
                 self._hear_ticks(lane, frame.ticks, player)
-            elif self.may_skip(player, len(frame.ticks)):
-                self._hear_chosen(lane, frame, player)
-            elif self.undisturbed(player, len(frame.ticks)):
+            elif player.minding is None:
                 self._hear_whole(lane, frame, player)
             else:
-                self._hear_ticks(lane, frame.ticks, player)
+                self._hear_chosen(lane, frame, player)
 
     def _hear_chosen(self, lane: str, frame: Frame, player: Player) -> None:
         """A frame of which only one contract matters, for as long as the core says so."""
@@ -242,8 +257,9 @@ class Bus:
         contract = minds(world.now_ns) if minds else None
         if contract is not None and minds is not None:
             for place in frame.places().get(contract, ()):
-                self.skip(player, place - done)
-                done = place
+                if place > done:
+                    self._pass(player, place - done)
+                    done = place
                 if place and minds(world.now_ns) != contract:
                     break
                 player.before = NOBODY
@@ -252,8 +268,9 @@ class Bus:
                 if not player.up or player.thaw_ns > world.now_ns:
                     break
             else:
-                self.skip(player, len(frame.ticks) - done)
-                done = len(frame.ticks)
+                if len(frame.ticks) > done:
+                    self._pass(player, len(frame.ticks) - done)
+                    done = len(frame.ticks)
         heard = player.ticks[lane]
         if done == len(frame.ticks):
             heard.update(frame.ends)
@@ -281,10 +298,6 @@ class Bus:
                 player.before = NOBODY
         self._pass(player, count)
 
-    def may_skip(self, player: Player, ticks: int) -> bool:
-        """Whether so many ticks could be left out without missing what happens to the process."""
-        return player.minding is not None and self.undisturbed(player, ticks)
-
     def undisturbed(self, player: Player, ticks: int) -> bool:
         """Whether nothing happens to the process in so many steps, unless by what it does."""
         now_ns = self.world.now_ns
@@ -296,12 +309,8 @@ class Bus:
             and player.thaw_ns <= now_ns
         )
 
-    def skip(self, player: Player, ticks: int) -> None:
-        """So many ticks would change nothing: they count as heard."""
-        self._pass(player, ticks)
-
     def _pass(self, player: Player, ticks: int) -> None:
-        """So many steps are over, undisturbed."""
+        """So many steps are over, undisturbed: these, or such as would change nothing."""
         world = self.world
         world.steps += ticks
         world.kill_in -= ticks

@@ -265,7 +265,8 @@ class _Side:
         order = self._order
         if not order:
             order = self._order = sorted(levels, reverse=self.sign > 0)
-        return tuple([(price, levels[price]) for price in order[:count]])
+        prices = order[:count]
+        return tuple(zip(prices, map(levels.__getitem__, prices), strict=True))
 
 
 class DepthBook:
@@ -320,7 +321,11 @@ class DepthBook:
             self.reset()
         bid, ask = move.bid, move.ask
         for side, price, size in move.rows:
-            self._set(side, price, size, best=price == (bid if side > 0 else ask))
+            own, best = (self._bids, bid) if side > 0 else (self._asks, ask)
+            if size and price in own.levels and (price != best or price == own.best()):
+                own.levels[price] = size  # as nearly always: no price comes or goes
+            else:
+                self._set(side, price, size, best=price == best)
 
     def _one(self, payload: DepthPayload, sign: int) -> None:
         """A level of the bids (`sign` 1) or asks. Prints, highs and lows are other events' news."""
