@@ -22,6 +22,7 @@ class Drill(Sleeve):
         size: Annotated[int, Meta(ge=1, le=3)] = 2
         rest_bars: Annotated[int, Meta(ge=1, le=60)] = 4
         hold_bars: Annotated[int, Meta(ge=1, le=60)] = 5
+        stop_ticks: Annotated[int, Meta(ge=4, le=400)] = 40
 
     class State(Struct):
         waited: int = 0
@@ -47,4 +48,5 @@ class Drill(Sleeve):
             return
         limit = quote.bid if self.state.rounds % 2 else None
         self.state.waited, self.state.rounds = 0, self.state.rounds + 1
-        self.buy(self.params.size, limit=limit, sl_ticks=40, tp_ticks=80, reason="drill")
+        far = self.params.stop_ticks
+        self.buy(self.params.size, limit=limit, sl_ticks=far, tp_ticks=2 * far, reason="drill")

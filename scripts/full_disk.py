@@ -5,8 +5,10 @@ with us (`unshare`, no rights needed where the kernel lets users have name space
 beside its journals takes the room away. The venue's own journal lies elsewhere, for a venue does
 not live on our disk. In turn: below `disk_low_mb` nothing opens; below `disk_stop_mb` a position is
 closed; with not a byte left the ballast is thrown, whoever cannot write ends or only reduces, and
-the account ends flat where the governor could still record that, else every position keeps its
-whole stop at the venue for as long as it takes. With room again everybody comes back and trades.
+the account is closed within `STEP_S`, by the governor's last word or by the sentinel, which needs
+no record; and once more with both of them killed at that moment, so that nobody's word is left and
+the sentinel has to begin without a byte. Every byte that comes free is taken again at once, until
+the account has stayed flat for a while. With room again everybody comes back and trades.
 The venue judges:
 positions, stops, tags, each fill booked once; then every journal is verified and told to its core
 again. Ends with 0, 2 when a promise broke, 77 where nothing may be mounted.
@@ -18,19 +20,21 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess  # nosec B404 - mounts and starts ourselves, fixed words
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from scripts import page
-from scripts.chaos import BROKEN, said_by
+from scripts.chaos import BROKEN, LIVE, said_by
 from scripts.matrix import DRILL, Matrix
 from scripts.rehearsal import Rehearsal, TimedOut
-from shared.runtime import disk, paths
+from shared.runtime import disk, flatten_files, paths
 from shared.runtime.replay import verify
 
 CANNOT_MOUNT: Final = 77
@@ -39,14 +43,16 @@ SIZE_MB: Final = 96
 LOW_MB, STOP_MB = 40, 20
 MIB: Final = 1024 * 1024
 STEP_S: Final = 90.0
-FULL_S: Final = 8.0  # how long not a byte is left
 QUIET_S: Final = 5.0
-HELD_S: Final = 20.0  # how long a position is watched that nobody closes
+EAT_S: Final = 0.02  # between two looks for a byte that came free
+HANDS: Final = ("risk_governor", "sentinel")  # who closes an account, each for itself
 DAY: Final = "2026-11-18"  # of the drill's market
 SETTINGS: Final = {
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_LOW_MB": str(LOW_MB),
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_STOP_MB": str(STOP_MB),
+    "TSQ__SLEEVES__TREND__PARAMS": "{hold_bars = 15, stop_ticks = 200}",
 }
+"""What is held stays: neither the sleeve nor its stop ends it before the disk is full."""
 
 
 class Filler:
@@ -61,6 +67,24 @@ class Filler:
             while (over := disk.free_bytes(self._path.parent) - free_mb * MIB) > 0:
                 file.write(bytes(min(over, MIB)))
 
+    @contextlib.contextmanager
+    def greedy(self) -> Iterator[None]:
+        """Take every byte for as long as this lasts, also what comes free meanwhile."""
+        over = threading.Event()
+
+        def eat() -> None:
+            while not over.wait(EAT_S):
+                self.leave(0)
+
+        eater = threading.Thread(target=eat, name="filler")
+        self.leave(0)
+        eater.start()
+        try:
+            yield
+        finally:
+            over.set()
+            eater.join()
+
     def go(self) -> None:
         self._path.unlink(missing_ok=True)
 
@@ -70,7 +94,7 @@ class FullDisk:
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         """`folder / "disk"` is the small file system."""
-        self.cast = Rehearsal(folder / "disk" / "var", **DRILL, **SETTINGS)
+        self.cast = Rehearsal(folder / "disk" / "var", **{**DRILL, **SETTINGS})
         self.matrix, self.say = Matrix(self.cast, say), say
         self.filler = Filler(folder / "disk")
         day = paths.journal_root(self.cast.var) / DAY
@@ -82,8 +106,10 @@ class FullDisk:
         self.matrix.begin()
         self.nothing_opens()
         self.closed_in_time()
-        self.safe_without_a_byte()
+        self.closed_without_a_byte()
         self.trades_again("after a full disk")
+        self.closed_without_a_byte(*HANDS)
+        self.trades_again("after another full disk")
         self.matrix.end()
         self.journals_sound()
 
@@ -106,24 +132,51 @@ class FullDisk:
         self.say(f"below {STOP_MB} MiB everything is closed")
         self.trades_again("with room")
 
-    def safe_without_a_byte(self) -> None:
-        """What was put by is taken too, so that journals fail while a position is open. A governor
-        that finds not a byte dies before it could say that all is to be closed.
+    def closed_without_a_byte(self, *killed: str) -> None:
+        """What was put by is taken too, so that journals fail while a position is open. `killed`
+        die then, and find no byte to begin with.
         """
         ballast = paths.ballast_path(self.cast.var)
         assert ballast.exists(), "megabytes were put by"
         self.held()
-        until = time.monotonic() + FULL_S
+        began, before, served = time.monotonic(), self.deaths(), self.served()
+        with self.filler.greedy():
+            self.wait(lambda: not ballast.exists(), "the ballast is thrown")
+            for name in killed:
+                self.cast.kill(name, signal.SIGKILL)
+            self.wait(self.flat_or_covered, "the account is closed without a byte")
+            took = time.monotonic() - began
+            self.stays_flat()
+        sentinel = self.served() != served
+        hand = "by the sentinel" if sentinel else "by the governor's word, or its own stop"
+        more = f", {' and '.join(killed)} killed" if killed else ""
+        self.say(
+            f"without a byte{more}: the ballast thrown, the account flat after {took:.0f} s {hand},"
+            f" {self.deaths() - before} processes ended"
+        )
+
+    def flat_or_covered(self) -> bool:
+        """Whether it is flat; a position that is not yet closed has its whole stop."""
+        if not self.cast.lots():
+            return True
+        self.cast.wait(self.matrix.covered, QUIET_S, "a whole stop on a full disk")
+        return False
+
+    def stays_flat(self) -> None:
+        """Nobody closes a second time, and nothing that could open is left."""
+        until = time.monotonic() + QUIET_S
         while time.monotonic() < until:
-            self.filler.leave(0)
-            time.sleep(0.02)
-        assert not ballast.exists(), "the ballast was not thrown"
-        until = time.monotonic() + HELD_S
-        while self.cast.lots() and time.monotonic() < until:
-            self.cast.wait(self.matrix.covered, QUIET_S, "a whole stop on a full disk")
-        ended = sum("exited: " in line for line in self.log().splitlines())
-        end = "held with its whole stop" if self.cast.lots() else "flat"
-        self.say(f"without a byte: the ballast thrown, the account {end}, {ended} processes ended")
+            assert not self.cast.lots(), "closed twice, or opened on a full disk"
+            time.sleep(EAT_S)
+        live = [order for order in self.cast.truth()["openOrders"] if order["status"] in LIVE]
+        assert not live, f"orders still work: {live}"
+
+    def served(self) -> flatten_files.Progress | None:
+        """The last word on a flatten that somebody asked for."""
+        return flatten_files.progress(paths.run_path(self.cast.var))
+
+    def deaths(self) -> int:
+        return sum("exited: " in line for line in self.log().splitlines())
 
     def trades_again(self, when: str) -> None:
         """Room is back, a person resumes."""

@@ -12,6 +12,7 @@ from collections import Counter
 from functools import lru_cache
 
 from services.order_router.words import ModifyOrder, PlaceOrder
+from services.sentinel.files import US as SENTINEL
 from services.sentinel.state import ROUTER
 from services.simulator.words import TruthReport, UserPush
 from services.stage import VenueStage
@@ -48,6 +49,8 @@ UNPROTECTED_FAIR_NS = SECOND  # nothing ever went wrong between the router and t
 UNPROTECTED_AFTER_NS = 5 * SECOND  # since the last of it was over
 APART_FAIR_NS = 2 * SECOND  # books and the venue, when nothing ever went wrong
 APART_AFTER_NS = 30 * SECOND  # since the last of it was over: three looks at the venue
+KEPT_FAIR_NS = 15 * SECOND  # a position, by anybody, on a disk without a byte
+KEPT_AFTER_NS = 45 * SECOND  # since accidents let the sentinel work; it is patient after its birth
 SETTINGS_KEPT = 64
 DELAYS = 8  # requests and events one after another, each of the longest delay
 GOVERNOR = "risk_governor"
@@ -80,6 +83,7 @@ class Checks:
         self.unrecorded: set[str] = set()  # asked on a full disk: the next life knows of none
         self.bare = Apart(self._unprotected)
         self.apart = Apart(self._differs)
+        self.kept = Apart(self._kept)
         self.watch = VenueWatch(settings_of().risk_governor.position, self.bare)
         self.world: World | None = None
 
@@ -230,6 +234,11 @@ class Checks:
         """What stands for too long is found while it stands."""
         self.bare.ask(now_ns)
         self.apart.ask(now_ns)
+        assert self.world is not None, "attend a world first"
+        filled = now_ns < self.world.computer.filled_ns
+        for contract, lots in self.watch.lots.items():
+            self.kept.note(now_ns, contract, agrees=not (lots and filled))
+        self.kept.ask(now_ns)
 
     def _compare(self, now_ns: Nanos, contract: str) -> None:
         """The router's and the governor's books beside the venue's."""
@@ -267,6 +276,17 @@ class Checks:
         lossy = weather.bus_loss or weather.bus_delay_ns_max or weather.clog
         bound_ns = APART_AFTER_NS if excuse_ns or lossy else APART_FAIR_NS
         self._bound(f"{name} differs from the venue", max(since_ns, excuse_ns), until_ns, bound_ns)
+
+    def _kept(self, contract: str, since_ns: Nanos, until_ns: Nanos) -> None:
+        """A position stood while nobody could record: for longer than accidents excuse?"""
+        assert self.world is not None, "attend a world first"
+        sentinel, venue = self.world.players[SENTINEL], self.world.players["simulator"]
+        if not venue.up:
+            return
+        excuse_ns = max(self.stage.trouble_ns, sentinel.back_ns, venue.back_ns)
+        bound_ns = KEPT_AFTER_NS if excuse_ns else KEPT_FAIR_NS
+        what = f"{contract} kept on a full disk"
+        self._bound(what, max(since_ns, excuse_ns), until_ns, bound_ns)
 
     def _bound(self, what: str, since_ns: Nanos, until_ns: Nanos, bound_ns: Nanos) -> None:
         bound_ns += DELAYS * self.stage.slowest_ns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_a_full_disk_opens_nothing_ends_flat_and_is_got_over() -> None:
         "below 20 MiB everything is closed",
         "without a byte: the ballast thrown, the account flat",
         "after a full disk it trades again",
+        "without a byte, risk_governor and sentinel killed: the ballast thrown, the account flat",
+        "after another full disk it trades again",
         "each booked once; flat",
         "decisions, equal",
         "journals sound",
@@ -48,6 +51,12 @@ def test_a_filler_leaves_what_it_is_told_and_goes(
     assert free(tmp_path) == 3 * MIB, "it never shrinks"
     filler.leave(0)
     assert free(tmp_path) == 0
+    with filler.greedy():
+        size += MIB
+        until = time.monotonic() + 10
+        while free(tmp_path) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert free(tmp_path) == 0, "what comes free is taken again"
     filler.go()
     filler.go()
     assert free(tmp_path) == size

@@ -17,7 +17,7 @@ from shared.runtime.exits import Exit
 from shared.runtime.ports import Host
 from shared.runtime.replay import replay, verify
 from tests.support import toys
-from tests.support.bench import Bench, poking, settle
+from tests.support.bench import Bench, ScriptPort, poking, settle
 from tests.support.tellers import Teller, telling_bench
 from tests.support.toys import Done, Loner, Poke, Rescue
 
@@ -145,6 +145,108 @@ def test_a_disk_that_is_all_but_full_is_not_gone_back_to(
     assert bench.kinds("h").count("start") == 1
 
 
+class Forgetful(Loner):
+    """Believes nothing of the life before, and says when it has finished."""
+
+    forgets = True
+    busy = False
+
+    def may_stop(self) -> bool:
+        return not type(self).busy
+
+
+def test_who_forgets_begins_lives_and_stops_without_a_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FullDisk(monkeypatch).strike()
+    assert bench.live("f", Forgetful, poking(1, 2)) is Exit.CLEAN
+    assert bench.port.handled == [Rescue(n=1), Rescue(n=2)]
+    assert bench.frames("f") == [], "not a byte of it is on record"
+    monkeypatch.undo()
+    assert bench.live("f", Forgetful, poking(3)) is Exit.CLEAN
+    assert bench.port.handled[:2] == [Done(n=3), Rescue(n=3)]
+    assert replay(bench.var, "f", build=lambda *_: Forgetful()).equal
+
+
+def test_who_forgets_takes_a_new_life_once_it_can_record_and_has_finished(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FullDisk(monkeypatch)
+    monkeypatch.setattr(Forgetful, "busy", True)
+    lived: list[int] = []
+
+    async def script(host: Host) -> None:
+        host.inject(Poke(n=1))
+        await settle()
+        paths.ballast_path(bench.var).unlink()
+        full.strike()
+        host.inject(Poke(n=2))
+        await asyncio.sleep(0.6)
+        full.lift()
+        lived.append(1)
+        await asyncio.sleep(0.6)
+        host.inject(Poke(n=3))
+        await settle()
+        lived.append(2)
+        Forgetful.busy = False
+        await asyncio.sleep(5)
+
+    assert bench.live("f", Forgetful, script) is Exit.DISK
+    assert lived == [1, 2], "neither the full disk nor its end ended it while it was busy"
+    assert bench.port.handled == [Done(n=1), *(Rescue(n=n) for n in (1, 2, 3))]
+    bench.live("f", Forgetful, poking(4))
+    assert verify(bench.path("f")).trouble == ""
+    assert replay(bench.var, "f", build=lambda *_: Forgetful()).equal
+
+
+def test_a_day_whose_file_could_not_be_made_is_begun_when_there_is_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def none_new(path: os.PathLike[str] | str, *more: int) -> int:
+        if str(path).endswith(".journal"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *more)
+
+    monkeypatch.setattr(os, "open", none_new)
+
+    async def script(host: Host) -> None:
+        host.inject(Poke(n=1))
+        await asyncio.sleep(0.4)
+        monkeypatch.undo()
+        await asyncio.sleep(5)
+
+    assert bench.live("f", Forgetful, script) is Exit.DISK
+    assert bench.port.handled == [Rescue(n=1)]
+    assert bench.kinds("f") == ["start", "snapshot"]
+    assert bench.live("f", Forgetful, poking(2)) is Exit.CLEAN
+    assert bench.port.handled[:2] == [Done(n=2), Rescue(n=2)]
+    assert replay(bench.var, "f", build=lambda *_: Forgetful()).equal
+
+
+def test_a_router_that_is_stopping_finishes_before_it_records_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is at then is a flatten, and whoever stops us starts nobody to go on with it."""
+    full = FullDisk(monkeypatch)
+
+    async def script(host: Host) -> None:
+        paths.ballast_path(bench.var).unlink()
+        full.strike()
+        host.inject(Poke(n=1))
+        await settle()
+        bench.port.stop = slow_stop  # type: ignore[method-assign]
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        full.lift()
+
+    async def slow_stop() -> None:
+        await asyncio.sleep(0.8)
+
+    assert bench.live("h", Holder, script) is Exit.CLEAN
+
+
 def bars_said(bench: Bench) -> list[Bar]:
     said = [wire.head(f.record[2:]) for f in bench.frames("h") if f.record[1] == records.SAID]
     return [msgspec.msgpack.decode(one.event, type=Bar) for one in said]
@@ -154,6 +256,20 @@ def test_who_cannot_reduce_ends_at_once(bench: Bench, monkeypatch: pytest.Monkey
     script = full_disk_script(FullDisk(monkeypatch), bench)
     assert bench.live("t", Teller, script) is Exit.DISK  # type: ignore[arg-type]
     assert bench.port.handled == [Done(n=1)]
+
+
+def test_a_port_learns_that_the_past_was_lived_through_before_the_disk_ends_the_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a sleeve that finds no room for a while would be taken for one that hangs on its past,
+    and stay switched off when there is room again.
+    """
+    told: list[str] = []
+    monkeypatch.setattr(ScriptPort, "remembered", lambda _: told.append("past"), raising=False)
+    FullDisk(monkeypatch).strike()
+    assert bench.live("t", Teller, poking(1)) is Exit.DISK
+    assert told == ["past"]
+    assert bench.port.handled == []
 
 
 def test_halts_wait_for_the_disk_and_nothing_else_does(

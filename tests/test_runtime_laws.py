@@ -12,7 +12,7 @@ import pytest
 
 from shared.core import Word
 from shared.events import Event, Stopping
-from shared.runtime import history
+from shared.runtime import history, paths
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.lock import Lock
 from shared.runtime.ports import Host
@@ -110,6 +110,28 @@ def test_one_copy_by_lock(bench: Bench) -> None:
     assert caught.value.code is Exit.LOCKED
     lock.release()
     Lock(bench.run, "t").release()
+
+
+def test_the_owner_signs_over_the_one_before_and_never_an_empty_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the bytes that are there are the only ones: who gives them back may not get
+    them again, and the sentinel would not know whom to stop.
+    """
+    path = paths.lock_path(bench.run, "t")
+    path.write_bytes(b"4194304999\n")
+    signed: list[bytes] = []
+    real = os.ftruncate
+
+    def cut(handle: int, size: int) -> None:
+        signed.append(path.read_bytes())
+        real(handle, size)
+
+    monkeypatch.setattr(os, "ftruncate", cut)
+    lock = Lock(bench.run, "t")
+    assert signed[0].startswith(f"{os.getpid()}\n".encode())
+    assert path.read_bytes() == f"{os.getpid()}\n".encode()
+    lock.release()
 
 
 def test_records_for_people(bench: Bench) -> None:

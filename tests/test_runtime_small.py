@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -263,6 +264,16 @@ def test_var_is_made_or_refused(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="Not a directory") as caught:
         launch.writable(tmp_path / "file" / "var")
     assert caught.value.code is Exit.VAR_DIR
+
+
+def test_a_var_that_is_full_is_for_its_writers_to_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert launch.writable(tmp_path) == tmp_path
 
 
 def test_nobody_runs_without_assertions(

@@ -282,6 +282,12 @@ def test_a_stranger_holding_the_lock_is_not_killed(
         process.stdout.close()
 
 
+def test_a_lock_that_cannot_be_opened_is_not_held_and_said(tmp_path: Path) -> None:
+    grip = Grip(tmp_path / "none" / "order_router.lock")
+    assert asyncio.run(grip.take()) == (0, "it cannot be opened: No such file or directory")
+    assert not grip.held()
+
+
 @pytest.mark.slow
 def test_both_ways_of_knowing_a_router_agree(router: subprocess.Popen[bytes]) -> None:
     assert is_router(router.pid)

@@ -10,7 +10,9 @@ dead and its lock is held (`Seize`), because two slow hands would sell the same 
 Every flatten of its own is latched as a `flatten.request`, so that the governor halts, and a
 death of the sentinel halfway leaves the wish standing for whoever comes up first.
 
-A restart forgets what was in flight and starts to watch anew: nothing is believed across it.
+A restart forgets what was in flight and starts to watch anew: nothing is believed across it. So
+there is nothing that a record would have to tell the next life, and a disk without a byte neither
+ends the sentinel nor keeps it from beginning: whoever cannot record any more has it behind him.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class Sentinel:
     publishes: ClassVar[tuple[type[Event], ...]] = ()
     words: ClassVar[tuple[type[Word], ...]] = WORDS
     watches: Mapping[str, float] = {}
+    forgets: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
         own = settings.sentinel
@@ -106,7 +109,7 @@ class Sentinel:
         self._state = msgspec.msgpack.decode(snapshot, type=State)
 
     def may_stop(self) -> bool:
-        """Not while we act: a full disk is no reason to leave a position halfway."""
+        """Not while we act: a disk that is back is no reason to leave a position halfway."""
         return self._state.stage is Stage.WATCHING
 
     # -- what the files say ------------------------------------------------------------------------

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from shared.runtime import lock
+
 SEIZE_S: Final = 5.0
 SEIZE_POLL_S: Final = 0.01
 
@@ -64,7 +66,10 @@ class Grip:
         """
         if self.held():
             return 0, ""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            return 0, f"it cannot be opened: {error.strerror}"
         killed, why = 0, ""
         deadline = asyncio.get_running_loop().time() + SEIZE_S
         while asyncio.get_running_loop().time() < deadline:
@@ -95,8 +100,7 @@ class Grip:
         except BlockingIOError:
             return False
         with contextlib.suppress(OSError):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            lock.sign(handle)
         return True
 
 

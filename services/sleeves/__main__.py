@@ -26,7 +26,7 @@ PAST: Final[list[Skip | None]] = []
 LIVES: Final[list[Lives]] = []
 
 
-def turned() -> None:
+def lived_through() -> None:
     for lives in LIVES:
         lives.born()
 
@@ -44,7 +44,13 @@ def make(settings: Settings) -> tuple[SleeveHost, Guard]:
     if not GUARDS:
         limits = settings.sleeve_guard
         GUARDS.append(
-            Guard(ACTOR, limits.stuck_real_s, limits.memory_mb, turned=turned, ended=ended)
+            Guard(
+                ACTOR,
+                limits.stuck_real_s,
+                limits.memory_mb,
+                lived_through=lived_through,
+                ended=ended,
+            )
         )
         GUARDS[0].begin()
     try:

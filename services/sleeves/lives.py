@@ -5,7 +5,8 @@ start, for ever. What the guard ends is therefore written down, and so is every 
 live through its own journal. The next life takes the past over without asking the author's code
 (`Skip`), as a new life that knows the market and its book and begins with an empty state. One that
 is ended three times within five minutes is left switched off: its process lives, says why, and the
-governor, who counts births, has closed what it held.
+governor, who counts births, has closed what it held. A start that only found no room on the disk
+is none of these: its journal was lived through.
 
 The file lies beside the sockets: it is of this boot, and of one code; other code is given a chance.
 Edge, not core: it is read before the core exists and written while the process dies.

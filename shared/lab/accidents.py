@@ -42,6 +42,8 @@ class Accidents(Struct, frozen=True, kw_only=True):
     slow_disk_ns_max: Nanos = SECOND
     full_disk: float = 0.0  # per second: no record of some actors can be written for a while
     full_disk_ns_max: Nanos = 10 * SECOND
+    filled: float = 0.0  # per second: the same for everybody at once, for longer
+    filled_ns_max: Nanos = 60 * SECOND
     sleep: float = 0.0  # per second: the whole computer sleeps, the venue does not
     sleep_ns_max: Nanos = 30 * SECOND
     clock_set: float = 0.0  # per second: the computer's clock is set wrong, or right again
@@ -109,6 +111,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
             operator=rate(0.1),
             venue_delay_ns_max=dice.choice((5, 50, 400)) * MILLISECOND,
             clock_set=rate(0.05),
+            filled=rate(0.02),
         )
 
     def __str__(self) -> str:

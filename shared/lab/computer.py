@@ -22,6 +22,7 @@ class Computer:
         self.world = world
         self.wrong = False
         self.ahead_ns: Nanos = 0  # of the venue's clock
+        self.filled_ns: Nanos = 0  # nobody finds a byte on the disk until then
 
     def begin(self) -> None:
         self.world.after(SECOND, self._second)
@@ -52,6 +53,16 @@ class Computer:
             for name, player in world.players.items():
                 if name not in world.stage.elsewhere and dice.random() < 0.5:
                     player.full_ns = until_ns
+        if world.happens(accidents.filled):
+            self.fill(dice.randint(1, accidents.filled_ns_max))
+
+    def fill(self, full_ns: Nanos) -> None:
+        """The disk is full to the last byte: nobody records anything for so long."""
+        world = self.world
+        self.filled_ns = max(self.filled_ns, world.now_ns + full_ns)
+        for name, player in world.players.items():
+            if name not in world.stage.elsewhere:
+                player.full_ns = max(player.full_ns, self.filled_ns)
 
     def _sleep(self, slept_ns: Nanos) -> None:
         """The computer sleeps; whoever wakes learns it first."""

@@ -6,7 +6,8 @@ word, and for every eighth stretch of an undisturbed life, so each World is also
 determinism.
 
 A disk that is full is modelled as the runtime meets it: whoever cannot write ends, except an actor
-with `reducing` words, which goes on without a record and may only reduce.
+with `reducing` words, which goes on without a record and may only reduce; one that `forgets` begins
+without a record too.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Player:
         }
         self.publishes: Kinds = frozenset(self.core.publishes)
         self.only_reduces = any(getattr(kind, "reducing", False) for kind in self.core.words)
+        self.forgets = bool(getattr(self.core, "forgets", False))
         self.every = SNAPSHOT_ACTING if self.only_reduces else SNAPSHOT_EVERY
         self.epoch = 0
         self.up = True
@@ -153,6 +155,14 @@ class Player:
         lane, last = self.before
         if lane:
             self.base_heard[lane] = last
+
+    def begin_unrecorded(self, unsaid: tuple[Event, ...]) -> None:
+        """A life begins without a record; what it says first is still to be said by the next."""
+        self.before = ("", 0)
+        self.spoil()
+        if unsaid and self.tape:
+            now_ns, event, _ = self.tape[-1]
+            self.tape[-1], self.unsaid = (now_ns, event, ()), unsaid
 
     def record_again(self) -> None:
         """The disk is back: all that is known, and what nobody heard, goes on record."""

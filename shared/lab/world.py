@@ -172,7 +172,8 @@ class World:
         self.players[actor].held = False
 
     def _start(self, player: Player) -> None:
-        if player.held or player.full_ns > self.now_ns:  # it tries, and ends again
+        full = player.full_ns > self.now_ns
+        if player.held or (full and not player.forgets):  # it tries, and ends again
             self.after(PULSE_NS, partial(self._start, player))
             return
         changed, fresh = False, player.epoch == 0
@@ -180,7 +181,10 @@ class World:
         if not fresh:
             here = player.name not in self.stage.elsewhere
             changed = (here and self.happens(self.accidents.changed)) or player.untold
+            changed = changed and not full
             unsaid = player.recover(changed=changed)
+        if full:
+            player.begin_unrecorded(unsaid)
         player.up, player.epoch, player.thaw_ns, player.untold = True, player.epoch + 1, 0, False
         player.back_ns = 0 if fresh else self.now_ns
         player.beat_ns = dict.fromkeys(player.core.watches, self.now_ns)
@@ -212,14 +216,18 @@ class World:
         self._end_without_disk(player)
 
     def _end_without_disk(self, player: Player) -> None:
-        """Who lives without a record ends as soon as it can have one, or nothing depends on it."""
+        """Who lives without a record ends as soon as it can have one, or nothing depends on it. Who
+        forgets needs none, and first finishes what it is at.
+        """
         if not (player.up and player.spoiled):
             return
         may_stop: Callable[[], bool] | None = getattr(player.core, "may_stop", None)
+        free = may_stop is None or may_stop()
         if player.full_ns <= self.now_ns:
-            player.record_again()
-            self.kill(player.name, PULSE_NS)
-        elif may_stop is None or may_stop():
+            if free or not player.forgets:
+                player.record_again()
+                self.kill(player.name, PULSE_NS)
+        elif free and not player.forgets:
             self.kill(player.name, PULSE_NS)
 
     # -- a step ------------------------------------------------------------------------------------

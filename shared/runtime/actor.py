@@ -6,7 +6,9 @@ again, what it had decided it will say, and nothing twice.
 
 Besides `Core` a class may offer `may_stop() -> bool`: False while leaving would be unsafe. It is
 asked when the actor would end for a full disk or for a peer it cannot understand. One whose `skips`
-is true does not survive its own journal: it is folded, as if other code had written it.
+is true does not survive its own journal: it is folded, as if other code had written it. One whose
+`forgets` is true believes nothing of the life before: a full disk neither ends it nor keeps it from
+beginning, since there is nothing that a record would have to tell the next one.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from shared.runtime.host import ProcessHost
 from shared.runtime.journal import Corrupt, JournalUnwritable
 from shared.runtime.lock import Lock
 from shared.runtime.mouth import Mouth
-from shared.runtime.ports import Port
+from shared.runtime.ports import Port, Remembering
 from shared.runtime.recorder import Pins, Recorder
 from shared.runtime.records import Memory
 from shared.runtime.recovery import Recovered, Recovery
@@ -68,6 +70,7 @@ class Actor(ProcessHost):
         self.core = core
         self._make = make
         self._unused: Core | None = core  # the first one built, until recovery takes it
+        self._forgets = bool(getattr(core, "forgets", False))
         self._day_of = day_of
         self._ticks = lanes.ticks_lane(name)
         self._heard = lanes.heard_by(name, core)
@@ -87,6 +90,8 @@ class Actor(ProcessHost):
     async def begin(self) -> None:
         found = self._recover()
         self.core = found.core
+        if isinstance(self._port, Remembering):
+            self._port.remembered()
         self.watches = pulse.Watches(self.core.watches, set(self.core.subscribes), self.run_dir)
         self.clock.not_before(found.now_ns)
         if not self.clock.live():
@@ -184,6 +189,10 @@ class Actor(ProcessHost):
         except Corrupt as damage:
             self._quarantine(damage)
             raise
+        except (JournalUnwritable, OSError) as error:
+            if not self._forgets:
+                raise
+            self.mouth.spoil(str(error))
 
     def _write_start(self, now_ns: int, found: Recovered) -> None:
         """A life whose memory the file does not already hold brings it along."""
@@ -298,6 +307,7 @@ class Actor(ProcessHost):
         start = self._a_start(self.name, self._last_ns)
         start = msgspec.structs.replace(start, changed=True, turned=True)
         try:
+            self.recorder.open_if_shut(self.epoch)
             self.recorder.start(start, self._memory(self.mouth.lost))
         except (OSError, JournalUnwritable):
             return False
@@ -344,14 +354,26 @@ class Actor(ProcessHost):
             told = (self.name, self.epoch, 0, 0, self._last_ns, "", beat)
             self.bus.publish(self.name, wire.frame(Heartbeat, wire.body(told)))
         self.recorder.sync_soon()
-        if self.mouth.spoiled and self._record_again():
-            raise Fatal("the disk takes records again; the next life goes on from here.", Exit.DISK)
-        may_stop: Callable[[], bool] | None = getattr(self.core, "may_stop", None)
-        if (self.mouth.spoiled or self.hearing.deafness()) and (may_stop is None or may_stop()):
-            deaf = self.hearing.deafness()
-            raise Fatal(*((deaf, Exit.SCHEMA) if deaf else (self.mouth.spoiled, Exit.DISK)))
+        self._end_if_we_must(self.hearing.deafness(), self.mouth.spoiled)
         if time.monotonic() >= self._snapshot_due:
             self._snapshot()
+
+    def _end_if_we_must(self, deaf: str, spoiled: str) -> None:
+        """Raises Fatal for who cannot understand a speaker, or cannot write, and is not needed; and
+        for who may write again. That one's next life goes on from its memory; who is about to end
+        for good, or forgets, first finishes what it is at.
+        """
+        if not (deaf or spoiled):
+            return
+        may_stop: Callable[[], bool] | None = getattr(self.core, "may_stop", None)
+        free = may_stop is None or may_stop()
+        finishes = self._forgets or self._stopping
+        if spoiled and (free or not finishes) and self._record_again():
+            raise Fatal("the disk takes records again; the next life goes on from here.", Exit.DISK)
+        if deaf and free:
+            raise Fatal(deaf, Exit.SCHEMA)
+        if spoiled and free and not self._forgets:
+            raise Fatal(spoiled, Exit.DISK)
 
     def finish(self) -> None:
         if self._began:

@@ -44,12 +44,14 @@ class Guard:
         stuck_real_s: float,
         memory_mb: int,
         *,
-        turned: Callable[[], None] | None = None,
+        lived_through: Callable[[], None] | None = None,
         ended: Callable[[str], None] | None = None,
     ) -> None:
-        """`turned` is called once the loop turns, `ended` with the reason before we end it all."""
+        """`lived_through` is called once memory is back, `ended` with the reason before we end
+        it all.
+        """
         self._name = name
-        self._turned, self._ended = turned, ended
+        self._lived_through, self._ended = lived_through, ended
         self._patience_s = stuck_real_s
         self._memory = memory_mb * MEGABYTE
         self._turns = 0
@@ -86,9 +88,12 @@ class Guard:
 
     # -- a port --------------------------------------------------------------------------------
 
+    def remembered(self) -> None:
+        """The memory is there; if the disk ends this start now, the journal was not to blame."""
+        if self._lived_through is not None:
+            self._lived_through()
+
     async def run(self, host: Host) -> None:
-        if self._turned is not None:
-            self._turned()
         while True:
             self._turns += 1
             await asyncio.sleep(TICK_S)

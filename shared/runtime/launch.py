@@ -7,6 +7,7 @@ room's `__main__.py` is one call of `launch`.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import signal
@@ -98,14 +99,17 @@ def arguments(name: str) -> None:
 
 
 def writable(var: Path) -> Path:
-    """`var`, made if absent. Raises Fatal(VAR_DIR) if it cannot be used."""
+    """`var`, made if absent. Raises Fatal(VAR_DIR) if it cannot be used; that it is full is for
+    those to judge who have something to write.
+    """
     probe = var / f".writable-{os.getpid()}"
     try:
         paths.journal_root(var).mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise Fatal(f"var directory {var}: {error.strerror}", Exit.VAR_DIR) from None
+        if error.errno != errno.ENOSPC:
+            raise Fatal(f"var directory {var}: {error.strerror}", Exit.VAR_DIR) from None
     return var
 
 

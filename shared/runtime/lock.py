@@ -27,11 +27,15 @@ class Lock:
             owner = os.read(self._handle, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._handle)
             raise Fatal(f"{actor} is already running (pid {owner})", Exit.LOCKED) from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        sign(self._handle)
 
     def release(self) -> None:
         os.close(self._handle)
+
+
+def sign(handle: int) -> None:
+    """Leave our process id. Over the one before, which needs no room on a disk that has none."""
+    os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))
 
 
 def owner(run: Path, actor: str) -> int:

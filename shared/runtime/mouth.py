@@ -214,7 +214,11 @@ class Mouth:
         except JournalUnwritable as error:
             if not self._reducing:
                 raise
-            self.spoiled = str(error)
-            logger.critical("{}; from here on {} only reduces", error, self._actor)
+            self.spoil(str(error))
             return False
         return True
+
+    def spoil(self, why: str) -> None:
+        """From here on nothing is recorded in this life."""
+        self.spoiled = why
+        logger.critical("{}; from here on {} only reduces", why, self._actor)

@@ -8,7 +8,7 @@ host has journalled before. The same two protocols are met by the process runtim
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.core import Word
 from shared.events import Event
@@ -48,3 +48,11 @@ class Port(Protocol):
 
     async def stop(self) -> None:
         """Last words after the core heard `Stopping` (flatten, close sockets); bounded."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A port that wants to know when its core's memory is back."""
+
+    def remembered(self) -> None:
+        """The journal was lived through; of the life that begins nothing is recorded yet."""

@@ -73,6 +73,11 @@ class Recorder:
             self._births[lane] = born or epoch
         self._pack(root)
 
+    def open_if_shut(self, epoch: int) -> None:
+        """Open the day's files if that failed before. Raises as `open` does."""
+        if not self._files:
+            self.open(self.day, epoch)
+
     def start(self, start: Start, memory: Memory | None) -> None:
         """Record that a process (or a day) begins, and wait for the disk: the epoch is used up."""
         said = [records.pack(records.START, start)]
