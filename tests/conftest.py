@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 CASTS_AT_ONCE = 2
 """Ten processes each: with more of them at once, each waits for a processor most of the time."""
 
+CASTS = ("Rehearsal", "full_disk")
+"""What a file imports whose slow tests start whole casts."""
+
 UNTRACED = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
 """Without the phase that explains a failure: it traces every line, which takes minutes here."""
 
@@ -34,8 +37,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of whole casts take turns in a few groups, each of one worker (`--dist loadgroup`).
 
-    Their file is known by the `Rehearsal` it imports; its tests are dealt to the groups in turn.
+    Their file is known by what it imports; its slow tests are dealt to the groups in turn.
     """
-    casts = [item for item in items if hasattr(getattr(item, "module", None), "Rehearsal")]
+    slow = (item for item in items if item.get_closest_marker("slow"))
+    casts = [
+        item for item in slow if any(hasattr(getattr(item, "module", None), it) for it in CASTS)
+    ]
     for number, item in enumerate(casts):
         item.add_marker(pytest.mark.xdist_group(f"casts {number % CASTS_AT_ONCE}"))
