@@ -185,8 +185,16 @@ class Rehearsal:
         return pid
 
     def ready(self, limit_s: float = PATIENCE_S) -> None:
-        """Wait until the exporter says that everything is fresh and entries are allowed."""
-        self.wait(lambda: (self.api("/readyz") or {}).get("ready"), limit_s, "the cast is ready")
+        """Wait until the exporter says that everything is fresh and entries are allowed. Raises
+        TimedOut with what it says instead, and who runs.
+        """
+        try:
+            self.wait(
+                lambda: (self.api("/readyz") or {}).get("ready"), limit_s, "the cast is ready"
+            )
+        except TimedOut as error:
+            states = {name: program.state for name, program in self.programs().items()}
+            raise TimedOut(f"{error}; told {self.api('/readyz')}, {states}") from None
 
     def known_lots(self) -> dict[str, int]:
         """Positions by contract as the router told the exporter."""
