@@ -18,6 +18,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -213,7 +214,8 @@ class Matrix:
             time.sleep(LOOK_S)
         else:
             self.cast.wait(lambda: self.cast.epoch(victim) > life, BACK_S, f"{victim} lives again")
-        self.cast.fault("SLOW_ANSWERS", 0)
+        quick = partial(self.cast.fault, "SLOW_ANSWERS", 0)  # of a simulator that may be coming up
+        self.cast.wait(quick, BACK_S, "the end of the slow answers")
         self._well()
         return time.monotonic() - since
 

@@ -64,7 +64,7 @@ class PortHost:
 
 
 @asynccontextmanager
-async def routing(url: str, folder: Path, timeout_s: float = 2.0) -> AsyncIterator[PortHost]:
+async def routing(url: str, folder: Path, timeout_s: float = 60.0) -> AsyncIterator[PortHost]:
     base = load(env={})
     venue = msgspec.structs.replace(
         base.venue,
@@ -151,7 +151,7 @@ def a_place(**changes: Any) -> w.PlaceOrder:
     return msgspec.structs.replace(word, **changes)
 
 
-def run(story: Callable[[StageHost, PortHost], Any], folder: Path, timeout_s: float = 2.0) -> None:
+def run(story: Callable[[StageHost, PortHost], Any], folder: Path, timeout_s: float = 60.0) -> None:
     async def stage() -> None:
         async with serving(folder) as (venue, url):
             venue_with(venue)

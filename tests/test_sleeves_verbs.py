@@ -296,7 +296,7 @@ def test_a_process_that_cannot_be_says_why_and_ends_with_a_code(tmp_path, argume
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     shutil.rmtree(paths.run_path(tmp_path), ignore_errors=True)
