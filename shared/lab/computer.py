@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class Computer:
-    """All actors but those elsewhere. `wrong`: its clock was set wrong once, see `clock`."""
+    """All actors but those elsewhere. `wrong`: its clock was set wrong once, see `clock`.
+
+    When its disk is filled is thrown with dice for that alone: a World in which it does not happen
+    is the one that it was before it could.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -52,9 +56,9 @@ class Computer:
             until_ns = world.now_ns + dice.randint(1, accidents.full_disk_ns_max)
             for name, player in world.players.items():
                 if name not in world.stage.elsewhere and dice.random() < 0.5:
-                    player.full_ns = until_ns
-        if world.happens(accidents.filled):
-            self.fill(dice.randint(1, accidents.filled_ns_max))
+                    player.full_ns = max(until_ns, self.filled_ns)
+        if accidents.filled and world.disk_dice.random() < accidents.filled:
+            self.fill(world.disk_dice.randint(1, accidents.filled_ns_max))
 
     def fill(self, full_ns: Nanos) -> None:
         """The disk is full to the last byte: nobody records anything for so long."""

@@ -91,6 +91,7 @@ class World:
         self.players = {name: Player(name, make) for name, make in cores.items()}
         self.stage, self.now_ns, self.start_ns = stage, start_ns, start_ns
         self.dice = Random(seed)
+        self.disk_dice = Random(seed ^ 0xF111)
         self.accidents = accidents or Accidents()
         self.listener = said
         self.queue: list[tuple[Nanos, int, Callable[[], None]]] = []
@@ -181,7 +182,7 @@ class World:
         if not fresh:
             here = player.name not in self.stage.elsewhere
             changed = (here and self.happens(self.accidents.changed)) or player.untold
-            changed = changed and not full
+            changed = changed and not full  # met by the first life that can record it
             unsaid = player.recover(changed=changed)
         if full:
             player.begin_unrecorded(unsaid)
