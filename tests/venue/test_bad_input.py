@@ -286,7 +286,7 @@ def test_too_many_subscriptions_are_refused(trader):
 
 
 def test_a_slow_loris_is_sent_away(tmp_path, monkeypatch):
-    monkeypatch.setattr(port, "KEEPALIVE_S", 0.3)
+    monkeypatch.setattr(port, "KEEPALIVE_S", 1.5)
     with Venue(tmp_path, venue_settings()) as venue:
         with socket.create_connection(("127.0.0.1", venue.port), timeout=60) as raw:
             raw.sendall(b"POST /api/Order/place HTTP/1.1\r\nHost: x\r\nX-A: ")
