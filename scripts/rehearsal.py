@@ -216,8 +216,15 @@ class Rehearsal:
         os.kill(pid, signal.SIGKILL)
 
     def release(self, name: str) -> None:
-        """Let a held program run again."""
-        call(self.var, "startProcess", name, False)
+        """Let a held program run again; one that supervisord still buries is asked for again."""
+
+        def begun() -> bool:
+            with contextlib.suppress(*TROUBLE):
+                call(self.var, "startProcess", name, False)
+            program = self.programs().get(name)
+            return program is not None and program.state in ("STARTING", "RUNNING")
+
+        self.wait(begun, PATIENCE_S, f"{name} runs again")
 
     def _request(self, port: int, method: str, path: str, body: Any) -> Any:
         connection = http.client.HTTPConnection(HOST, port, timeout=5.0)
