@@ -40,6 +40,7 @@ def total(state: State, now_ns: int) -> int:
         (w.CloseAnswer(close_id=1, contract="c", outcome=w.Outcome.UNKNOWN, text=""), 1),
         (w.Unread(read_id=1, reason="timeout"), spent.READ),
         (w.Unread(read_id=1, reason="request budget", left=False), 0),
+        (w.Unread(read_id=1, reason="request budget", held=()), 1),
     ],
 )
 def test_what_left_is_counted_and_what_stayed_is_not(answer: w.Word, cost: int) -> None:

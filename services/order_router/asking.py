@@ -180,7 +180,7 @@ class Asker:
         """Orders, then positions, then trades, then the account: all of it or nothing."""
         reserve = Reserve.SAFETY if word.urgent else Reserve.RECONCILE
         if why := self._too_dear(word, reserve):
-            return Unread(read_id=word.read_id, reason=why, left=False)
+            return await self._glance(word, why)
         try:
             orders = await self._orders(word, reserve)
             held = usable(await self.client.positions(self.account_id, reserve), "positions")
@@ -207,6 +207,21 @@ class Asker:
         left = self.client.quota_left(reserve)
         enough = left >= needs
         return "" if enough else f"request budget {reserve.value}: {left} left, {needs} needed"
+
+    async def _glance(self, word: ReadBooks, why: str) -> Unread:
+        """What is held, for a single request, when a whole read is too dear: enough to see that
+        something was filled unheard. It leaves safety what every exit leaves it.
+        """
+        if word.urgent:
+            return Unread(read_id=word.read_id, reason=why, left=False)
+        try:
+            found = await self.client.positions(self.account_id, Reserve.EXIT)
+            rows = answers.rows(usable(found, "positions").positions)
+            held = tuple(translate.position_row(row) for row in rows)
+        except (Unusable, ValueError) as error:
+            left = not isinstance(error, Unsent)
+            return Unread(read_id=word.read_id, reason=why, left=left)
+        return Unread(read_id=word.read_id, reason=why, held=held)
 
     async def _orders(self, word: ReadBooks, reserve: Reserve) -> tuple[translate.OrderRow, ...]:
         """Live orders page by page (the query shows suspended legs), then history where asked."""

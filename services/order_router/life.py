@@ -57,7 +57,7 @@ class Life:
         state.account_id, state.up, state.reconciled = 0, False, False
         state.reason, state.status, state.stopping = NOT_YET, None, False
         state.reads, state.read_due_ns, state.round_due_ns = {}, NEVER, 0
-        state.read_rest_ns = 0
+        state.read_rest_ns = state.glance_due_ns = 0
         state.real_ns = 0
         state.user_step = state.step
         state.told_from = 0

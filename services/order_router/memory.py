@@ -265,6 +265,8 @@ class State(Struct):
     read_due_ns: Nanos = NEVER  # real time
     round_due_ns: Nanos = 0  # real time, of the next periodic read
     read_rest_ns: Nanos = 0  # real time, before which no read begins: the last one failed
+    glimpsed: bool = False  # a glance showed a position that we do not know so
+    glance_due_ns: Nanos = 0  # real time, before which only an urgent read begins
     rounds: int = 0
     trades_read_ns: Nanos = 0  # by the venue's clock: what is older has been read
     venue_ns: Nanos = 0  # the latest stamp of the venue's that we know

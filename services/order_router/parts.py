@@ -30,7 +30,7 @@ def end_parts(desk: Desk, saga: Saga, contracts: Iterable[str]) -> None:
     """The venue holds nothing any more: nor does any book, but where only one was to be closed."""
     for contract in contracts:
         if saga.scope is not Scope.SLEEVE and not desk.coming(contract):
-            end_shares(desk, desk.book(contract))
+            end_shares(desk, desk.book(contract), human=saga.human)
 
 
 def push_part(desk: Desk, saga: Saga, book: Book, *, may: bool) -> None:

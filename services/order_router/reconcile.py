@@ -30,6 +30,7 @@ from shared.venue.translate import AccountRow, PositionRow
 HISTORY_NS: Nanos = 2 * MINUTE  # before the oldest order looked for
 AGAIN_NS: Nanos = SECOND
 REST_NS: Nanos = SECOND // 2
+GLANCE_NS: Nanos = 3 * SECOND  # between two glances: twenty requests of a minute's two hundred
 READS_MAX = 2  # under way at once
 ACCOUNT_EVERY = 3  # periodic reads; the hub tells the account's changes too
 LOOK_AFTER_S = 0.5  # the hub's chance to settle what a request left open
@@ -43,7 +44,8 @@ def begin(desk: Desk) -> None:
     due_ns = max(state.read_rest_ns, min(state.read_due_ns, state.round_due_ns))
     if not state.account_id or state.real_ns < due_ns:
         return
-    if len(state.reads) >= READS_MAX:
+    urgent = _is_urgent(desk)
+    if len(state.reads) >= READS_MAX or (not urgent and state.real_ns < state.glance_due_ns):
         return
     periodic = state.real_ns >= state.round_due_ns
     if periodic:
@@ -66,7 +68,7 @@ def begin(desk: Desk) -> None:
             trades_since_ns=max(0, (state.trades_read_ns or desk.passed_ns()) - OVERLAP_NS),
             since_ns=reading.since_ns,
             account=periodic and state.rounds % ACCOUNT_EVERY == 1,
-            urgent=_is_urgent(desk),
+            urgent=urgent,
         )
     )
 
@@ -79,6 +81,7 @@ def _is_urgent(desk: Desk) -> bool:
         or not state.reconciled
         or state.waiting
         or state.owed
+        or state.glimpsed
         or any(order.state is OrderState.UNKNOWN for order in state.orders.values())
     )
 
@@ -110,6 +113,7 @@ def on_books(desk: Desk, books: Books) -> None:
     if reading is None or not state.account_id:
         return
     state.quota_left = books.quota_left
+    state.glimpsed = False
     if books.account is not None:
         see_account(desk, books.account)
     live: dict[str, int] = {}
@@ -150,14 +154,33 @@ def on_unread(desk: Desk, unread: Unread) -> None:
     """A read that failed proves nothing; another one soon, but however urgent not at once: where
     nothing leaves us (no network, no budget) the answer takes no time at all.
     """
-    reading = desk.state.reads.pop(unread.read_id, None)
-    if reading is not None:
-        desk.state.read_rest_ns = desk.state.real_ns + REST_NS
-        desk.state.reason = unread.reason
-        desk.read_soon(AGAIN_NS)
-        if reading.periodic:
-            desk.state.rounds -= 1
-            desk.state.round_due_ns = min(desk.state.round_due_ns, desk.state.real_ns + AGAIN_NS)
+    state = desk.state
+    reading = state.reads.pop(unread.read_id, None)
+    if reading is None:
+        return
+    if unread.held is None:
+        state.read_rest_ns = state.real_ns + REST_NS
+    else:
+        state.glimpsed = _differs(desk, reading, unread.held)
+        state.glance_due_ns = state.real_ns + GLANCE_NS
+    state.reason = unread.reason
+    desk.read_soon(0 if state.glimpsed else AGAIN_NS)
+    if reading.periodic:
+        state.rounds -= 1
+        state.round_due_ns = min(state.round_due_ns, state.real_ns + AGAIN_NS)
+
+
+def _differs(desk: Desk, reading: Reading, held: tuple[PositionRow, ...]) -> bool:
+    """Whether a glance shows a position that our books do not know so: something was filled
+    unheard, and may lack its stop. Nothing of it is believed, but the next read is urgent.
+    """
+    state = desk.state
+    theirs = {row.contract: row.lots for row in held if row.account_id == state.account_id}
+    unknown = any(lots and contract not in state.books for contract, lots in theirs.items())
+    return unknown or any(
+        book.lots != theirs.get(contract, 0) and book.news <= reading.begin
+        for contract, book in state.books.items()
+    )
 
 
 def _take_base(desk: Desk, reading: Reading, books: Books) -> bool:

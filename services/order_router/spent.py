@@ -55,5 +55,5 @@ def _cost(event: Event) -> int:
         case Books():
             return READ
         case Unread():
-            return READ if event.left else 0
+            return int(event.left) if event.held is not None else READ * event.left
     return 0

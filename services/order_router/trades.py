@@ -284,13 +284,15 @@ def correct(desk: Desk, contract: str, lots: Lots, price: Ticks = 0) -> None:
     _book_made_up(desk, order, row, _parts(order, book, row))
 
 
-def end_shares(desk: Desk, book: Book) -> None:
-    """Sleeves that hold against each other what the venue does not: they end at the price of the
-    last trade there, since a flatten leaves nothing in any book. What is netted by hand stays.
+def end_shares(desk: Desk, book: Book, *, human: bool) -> None:
+    """Owners that hold against each other what the venue does not: they end at the price of the
+    last trade there, since a flatten leaves nothing in any book in its scope, which `human` says of
+    what was made by hand. (The venue's close of a position that a fill unheard had just turned
+    looks as if made by hand, against the sleeve whose stop that was.)
     """
-    shares = [(owner, lots) for owner, lots in book.shares.items() if owner != HUMAN]
+    shares = [(owner, lots) for owner, lots in book.shares.items() if human or owner != HUMAN]
     left: Lots = sum(lots for _, lots in shares)
-    if not book.shared or not shares or left:
+    if not shares or left:
         return
     order, row = made_up(desk, book.contract, 1, book.last_price)
     order.purpose = Purpose.FLATTEN

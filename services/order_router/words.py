@@ -245,12 +245,14 @@ class Books(Word, frozen=True, kw_only=True):
 
 class Unread(Word, frozen=True, kw_only=True):
     """Read `read_id` brought nothing, or not everything: it proves nothing. `left`: a request of it
-    may have left this computer.
+    may have left this computer. `held`: the positions, where a glance at them was all that the
+    request budget had.
     """
 
     read_id: int
     reason: str
     left: bool = True
+    held: tuple[PositionRow, ...] | None = None
 
 
 class FlattenRequested(Word, frozen=True, kw_only=True):
