@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market_data_gateway.ticks import AHEAD_NS, CONFIRM, CONFIRM_NS, TickFilter
+from services.market_data_gateway.ticks import (
+    AHEAD_NS,
+    CONFIRM,
+    CONFIRM_NS,
+    MOMENT_MAX,
+    TickFilter,
+    side_by_side,
+)
 from shared import settings as settings_file
 from shared.events import Depth, Event, Quote, Side, Trade
 from shared.units import MILLISECOND, SECOND
@@ -277,3 +285,29 @@ def test_recorded_shapes_pass() -> None:
     made = a_filter()
     for target, args in json.loads(frames):
         assert ticks(made, target, args, T0 + SECOND), target
+
+
+def a_tick(kind: type[Event], contract: str, n: int) -> Event:
+    if kind is Quote:
+        return Quote(contract=contract, bid=n, ask=n + 1, venue_ns=n, recv_ns=n)
+    return Depth(contract=contract, bids=((n, 1),), asks=(), venue_ns=n, recv_ns=n)
+
+
+kinds_of = st.tuples(st.sampled_from([Quote, Depth]), st.sampled_from([MNQ, M2K]))
+
+
+@given(st.lists(kinds_of, max_size=MOMENT_MAX + 6))
+def test_a_moment_is_told_contract_by_contract(burst: list[tuple[type[Event], str]]) -> None:
+    """Nothing is lost and each contract keeps its order; after a stall the whole is left alone."""
+    ticks = [a_tick(kind, contract, n) for n, (kind, contract) in enumerate(burst)]
+    told = side_by_side(ticks)
+    if len(ticks) > MOMENT_MAX:
+        assert told == ticks
+        return
+    contracts = [tick.contract for tick in told]  # type: ignore[attr-defined]
+    turns = sum(one != other for one, other in pairwise(contracts))
+    assert turns == max(0, len(set(contracts)) - 1)
+    for contract in (MNQ, M2K):
+        its = [tick for tick in ticks if tick.contract == contract]  # type: ignore[attr-defined]
+        assert [it for it in told if it.contract == contract] == its  # type: ignore[attr-defined]
+    assert contracts[:1] == [contract for _, contract in burst[:1]]

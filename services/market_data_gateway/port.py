@@ -15,7 +15,7 @@ from typing import Any, Final
 from loguru import logger
 
 from services.market_data_gateway.asking import answer, failed
-from services.market_data_gateway.ticks import TARGETS, Reject, TickFilter
+from services.market_data_gateway.ticks import TARGETS, Reject, TickFilter, side_by_side
 from services.market_data_gateway.words import (
     Fetch,
     Find,
@@ -140,7 +140,7 @@ class GatewayPort:
             heard += ticks
             for reject in rejects:
                 self._count(reject)
-        host.relay(*heard)
+        host.relay(*side_by_side(heard))
 
     def _on_state(self, state: HubState, why: str) -> None:
         host = self._host

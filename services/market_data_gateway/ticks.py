@@ -28,6 +28,8 @@ BEHIND_NS: Final = 7 * DAY  # a snapshot may show the last trade before a long w
 CONFIRM: Final = 3
 CONFIRM_NS: Final = 500 * MILLISECOND
 
+MOMENT_MAX: Final = 64  # ticks; more that come at once are no moment but what a stall held back
+
 TARGETS: Final = (words.QUOTE, words.TAPE, words.DEPTH)
 
 
@@ -212,3 +214,16 @@ class TickFilter:
             if side and not -far <= 2 * side[0][0] - believed <= far:
                 return f"depth at {side[0][0]} ticks, market at {believed // 2}"
         return ""
+
+
+def side_by_side(ticks: list[Event]) -> list[Event]:
+    """The ticks of a moment contract by contract, each one's in their order. The hub tells the
+    quotes of all and then the depth of all; so whoever hears one product is woken by one frame
+    instead of two, and has what it acts on in the first.
+    """
+    if len(ticks) > MOMENT_MAX:
+        return ticks
+    parts: dict[str, list[Event]] = {}
+    for tick in ticks:
+        parts.setdefault(tick.contract, []).append(tick)  # type: ignore[attr-defined]
+    return [tick for part in parts.values() for tick in part]
