@@ -8,7 +8,10 @@ markets and are never composed into a cast that trades.
 
 from __future__ import annotations
 
+from functools import cache
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.sleeves.base import Sleeve
 from shared.events import Quote
@@ -128,8 +131,15 @@ def settings_for(seed: int, market: int | None = None) -> Settings:
     market of its own, or before `market` (0: the settings' own).
     """
     market = 1 + seed % MARKETS if market is None else market
-    ours = {"TSQ__SIMULATOR__SEED": str(market)} if market else {}
-    return load(env={**ours, **({} if seed % 4 == 0 else BUSY)})
+    settings = _of_kind(busy=seed % 4 != 0)
+    if not market:
+        return settings
+    return replace(settings, simulator=replace(settings.simulator, seed=market))
+
+
+@cache
+def _of_kind(*, busy: bool) -> Settings:
+    return load(env=BUSY if busy else {})
 
 
 def rough_s_for(seed: int) -> int:

@@ -51,6 +51,8 @@ PROTECTIVE = frozenset({Purpose.STOP_LOSS, Purpose.TAKE_PROFIT, Purpose.NET_STOP
 class OrderState(Enum):
     """Where an order stands; the moves between these are the table in `shared/domain/orders.py`."""
 
+    __hash__ = object.__hash__  # there is one object of each; its name would cost a call
+
     SENT = "SENT"  # journalled and handed to the venue, nothing heard yet
     UNKNOWN = "UNKNOWN"  # the outcome is not known; counts as filled at its worst
     SUSPENDED = "SUSPENDED"  # a bracket leg whose entry has not filled

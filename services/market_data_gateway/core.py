@@ -134,7 +134,8 @@ class Gateway:
         line = self._state.lines.get(quote.contract)
         if line is None:
             return _NOTHING
-        line.venue_ns = max(line.venue_ns, quote.venue_ns)
+        if quote.venue_ns > line.venue_ns:
+            line.venue_ns = quote.venue_ns
         closed = line.builder.advance(quote.venue_ns)
         woken = self._feed.quote(self._state, line, quote, now_ns)
         return [*closed, *woken] if woken else closed
@@ -143,8 +144,10 @@ class Gateway:
         line = self._state.lines.get(trade.contract)
         if line is None:
             return _NOTHING
-        line.venue_ns = max(line.venue_ns, trade.venue_ns)
-        line.trade_ns = max(line.trade_ns, trade.recv_ns)
+        if trade.venue_ns > line.venue_ns:
+            line.venue_ns = trade.venue_ns
+        if trade.recv_ns > line.trade_ns:
+            line.trade_ns = trade.recv_ns
         return line.builder.trade(trade.price, trade.size, trade.venue_ns)
 
     def _depth(self, now_ns: int, depth: Depth) -> Iterable[Event]:

@@ -203,7 +203,7 @@ def _publish(state: State, job: Job, bars: list[HistoryBar]) -> list[Event]:
     if job.purpose is Purpose.PROBE:
         return []
     line = state.lines[job.contract]
-    newest = bars[-job.limit :]
+    newest, origin = bars[-job.limit :], _ORIGIN[job.purpose]
     said: list[Event] = [
         Bar(
             contract=job.contract,
@@ -214,7 +214,7 @@ def _publish(state: State, job: Job, bars: list[HistoryBar]) -> list[Event]:
             low=bar.low,
             close=bar.close,
             volume=bar.volume,
-            origin=_ORIGIN[job.purpose],
+            origin=origin,
         )
         for bar in newest
     ]

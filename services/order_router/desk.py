@@ -5,8 +5,6 @@ Memory, settings, the out tray, and the few ways of writing into memory that kee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from services.order_router.memory import (
     DONE_MAX,
     Book,
@@ -75,9 +73,9 @@ class Desk:
         key = self.state.by_intent.get(intent_id)
         return None if key is None else self.find(key)
 
-    def live(self, contract: str) -> Iterator[Order]:
-        """Live orders of a contract, oldest first. Do not add or finish orders while iterating."""
-        return (order for order in self.state.orders.values() if order.contract == contract)
+    def live(self, contract: str) -> list[Order]:
+        """Live orders of a contract, oldest first."""
+        return [order for order in self.state.orders.values() if order.contract == contract]
 
     def add(self, order: Order) -> Order:
         assert order.key not in self.state.orders, "Invariant: a tag is used once"

@@ -45,7 +45,7 @@ class Status:
 
     def unknown(self) -> int:
         orders = self.desk.state.orders.values()
-        return sum(order.state is OrderState.UNKNOWN for order in orders)
+        return len([order for order in orders if order.state is OrderState.UNKNOWN])
 
     def tell_if_changed(self) -> None:
         state = self.desk.state

@@ -34,7 +34,7 @@ from services.risk_governor import (
 from services.risk_governor.answers import follow_approved, number_of_id, remember
 from services.risk_governor.directions import tighter
 from services.risk_governor.exposure import exposures, ways
-from services.risk_governor.limits import values_in
+from services.risk_governor.limits import Limits, values_in
 from services.risk_governor.sanity import is_sane
 from services.risk_governor.state import (
     CLOSING,
@@ -122,6 +122,8 @@ class Governor:
 
     def __init__(self, settings: Settings) -> None:
         self.mind = Mind(settings)
+        self._watched: Mapping[str, float] = {}
+        self._watched_for: Limits | None = None
         actors = [actor for name in settings.sleeves for actor in seats.actors(name)]
         self.subscribes: Mapping[str, tuple[type[Event], ...]] = {
             GATEWAY: _TO_MARKET,
@@ -201,13 +203,16 @@ class Governor:
     @property
     def watches(self) -> Mapping[str, float]:
         """Whose silence is told after how long: by the limits in force, which only tighten."""
-        given = self.mind.limits.given
-        actors = (actor for name in self.mind.settings.sleeves for actor in seats.actors(name))
-        return {
-            GATEWAY: given.router_silence_real_s,
-            ROUTER: given.router_silence_real_s,
-            **dict.fromkeys(actors, given.sleeve_silence_real_s),
-        }
+        limits = self.mind.limits
+        if limits is not self._watched_for:
+            self._watched_for, given = limits, limits.given
+            actors = (actor for name in self.mind.settings.sleeves for actor in seats.actors(name))
+            self._watched = {
+                GATEWAY: given.router_silence_real_s,
+                ROUTER: given.router_silence_real_s,
+                **dict.fromkeys(actors, given.sleeve_silence_real_s),
+            }
+        return self._watched
 
     def snapshot(self) -> bytes:
         bands.unbox_marks(self.mind)

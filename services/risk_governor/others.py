@@ -34,7 +34,7 @@ class Others:
         working = 0
         net: Micros | None = 0
         kind, self.unpriced = own.kind, ""
-        self._rows = tuple(one for one in found.values() if one.contract != own.contract)
+        self._rows = [one for one in found.values() if one.contract != own.contract]
         for one in self._rows:
             net = None if net is None or one.net is None else net + one.net
             leaving += one.leaving

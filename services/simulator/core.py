@@ -91,6 +91,7 @@ class Simulator:
         }
         self._fronts: dict[str, str] = {}  # product -> the contract that is quoted
         self._label = ""
+        self._day: TradingDay | None = None  # that of the label
 
     # -- the contract of a core --------------------------------------------------------------------
 
@@ -146,7 +147,9 @@ class Simulator:
     def _on_update(self, update: Update) -> None:
         state, root, at_ns = self._machines.state, update.root, update.at_ns
         faults = state.exchange.faults
-        day = self._turn_day(at_ns)
+        day = self._day
+        if day is None or not day.begins_ns <= at_ns < day.ends_ns:
+            day = self._turn_day(at_ns)
         if at_ns < faults.halted_until_ns:
             return  # updates are whole, so the first one after a halt finds the market elsewhere
         self._exchange.on_update(update)
@@ -179,7 +182,7 @@ class Simulator:
         """The trading day at `now_ns`. A new one ends the firm's day and may have new front months;
         contracts whose last day is over are settled.
         """
-        day = self._machines.hours.day(now_ns)
+        day = self._day = self._machines.hours.day(now_ns)
         if day.day != self._label:
             self._label = day.day
             self._fronts = {

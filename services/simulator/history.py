@@ -98,10 +98,9 @@ class Series(Struct):
         yield from reversed(kept)
 
 
-@lru_cache(maxsize=BARS_CACHED)
-def _knot(seed: int, family: str, number: int, place: int) -> int:
-    """The height at a knot of a layer, -1024 to 1024."""
-    return mix(seed_of(seed, family, number) ^ place) % 2_049 - 1_024
+def _knot(layer: int, place: int) -> int:
+    """The height at a knot of a layer, which is named by its seed: -1024 to 1024."""
+    return mix(layer ^ place) % 2_049 - 1_024
 
 
 @lru_cache(maxsize=BARS_CACHED // BLOCK)
@@ -109,28 +108,32 @@ def _heights(seed: int, family: str, block: int) -> tuple[int, ...]:
     """The sum of all layers at the minutes of a block; who asks for one asks for its neighbours."""
     totals = [0] * BLOCK
     for number, (period, height) in enumerate(LAYERS):
-        at = 0
+        layer = seed_of(seed, family, number)
+        knot, along = divmod(block * BLOCK, period)
+        after, at = _knot(layer, knot), 0
         while at < BLOCK:
-            knot, along = divmod(block * BLOCK + at, period)
-            before = _knot(seed, family, number, knot)
-            if period == 1:
-                totals[at] += height * before
-                at += 1
-                continue
-            slope = height * (_knot(seed, family, number, knot + 1) - before)
+            before, after = after, _knot(layer, knot + 1)
+            slope = height * (after - before)
             start = height * before * period
             for step in range(along, min(period, along + BLOCK - at)):
                 totals[at] += (start + slope * step) // period
                 at += 1
+            knot, along = knot + 1, 0
     return tuple(totals)
+
+
+@lru_cache(maxsize=BARS_CACHED // BLOCK)
+def _closes(seed: int, root: str, block: int) -> tuple[Ticks, ...]:
+    """Prices at the ends of the minutes of a block."""
+    nature = character(root)
+    family = FAMILIES.get(root, root)  # one past for all who share a price
+    totals = _heights(seed, family, block)
+    return tuple([nature.home + total * nature.noise // (230 * 1_024) for total in totals])
 
 
 def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     """Price at the end of a minute (counted since 1970) before the start."""
-    nature = character(root)
-    family = FAMILIES.get(root, root)  # one past for all who share a price
-    total = _heights(seed, family, minute // BLOCK)[minute % BLOCK]
-    return nature.home + total * nature.noise // (230 * 1_024)
+    return _closes(seed, root, minute // BLOCK)[minute % BLOCK]
 
 
 @lru_cache(maxsize=BARS_CACHED)

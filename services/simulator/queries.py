@@ -208,13 +208,13 @@ class Queries:
         self, bars: Iterator[RawBar], contract: str, product: Product
     ) -> Iterator[RawBar]:
         """Bars up to the contract's roll; one price series serves all months of a product."""
-        day = ""
+        day = None
         listed = True
         for bar in bars:
-            label = self._hours.day(bar[0]).day
-            if label != day:
-                day = label
-                listed = contract_month(contract) >= contract_month(listing.front(product, day))
+            if day is None or not day.begins_ns <= bar[0] < day.ends_ns:
+                day = self._hours.day(bar[0])
+                front = listing.front(product, day.day)
+                listed = contract_month(contract) >= contract_month(front)
             if listed:
                 yield bar
 

@@ -85,13 +85,14 @@ class BarBuilder(Struct):
         said = list(self.advance(venue_ns))
         missed = False
         for span in self.spans:
-            length = span.seconds * SECOND
-            if span.making and 0 <= venue_ns - span.making[-1].open_ns < length:
-                span.making[-1].add(price, size, venue_ns)  # as nearly always: the newest candle
+            length, making = span.seconds * SECOND, span.making
+            newest = making[-1] if making else None
+            if newest is not None and 0 <= venue_ns - newest.open_ns < length:
+                newest.add(price, size, venue_ns)  # as nearly always
                 continue
             open_ns = venue_ns - venue_ns % length
             if open_ns + length + GRACE_NS > self.time_ns:
-                _into(span.making, open_ns, (price, size, venue_ns))
+                _into(making, open_ns, (price, size, venue_ns))
                 self.due_ns = min(self.due_ns, open_ns + length + GRACE_NS)
                 continue
             candle = self._late(span, open_ns, (price, size, venue_ns))
@@ -104,7 +105,8 @@ class BarBuilder(Struct):
 
     def advance(self, venue_ns: Nanos) -> Sequence[Bar]:
         """The venue's clock was seen at `venue_ns`. Returns the bars that closed, oldest first."""
-        self.time_ns = max(self.time_ns, venue_ns)
+        if venue_ns > self.time_ns:
+            self.time_ns = venue_ns
         return _NOTHING if self.time_ns < self.due_ns else self._close()
 
     def pulse(self, now_ns: Nanos) -> Sequence[Bar]:

@@ -28,6 +28,8 @@ S = OrderState
 class Happening(Enum):
     """What can happen to an order."""
 
+    __hash__ = object.__hash__  # there is one object of each; its name would cost a call
+
     # the venue shows it
     SUSPENDED = "SUSPENDED"  # a bracket leg waits for its entry
     OPENED = "OPENED"  # pending or open, nothing filled

@@ -265,8 +265,7 @@ class _Side:
         order = self._order
         if not order:
             order = self._order = sorted(levels, reverse=self.sign > 0)
-        prices = order[:count]
-        return tuple(zip(prices, map(levels.__getitem__, prices), strict=True))
+        return tuple([(price, levels[price]) for price in order[:count]])
 
 
 class DepthBook:

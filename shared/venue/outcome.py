@@ -21,6 +21,8 @@ R_co = TypeVar("R_co", bound=Response, covariant=True)
 class Reserve(Enum):
     """Whose share of the request budget a request uses."""
 
+    __hash__ = object.__hash__  # there is one object of each; its name would cost a call
+
     TRADING = "TRADING"
     RECONCILE = "RECONCILE"
     SAFETY = "SAFETY"  # cancels, closes, protective stops

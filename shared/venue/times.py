@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from shared.units import SECOND, Nanos
+from shared.units import MINUTE, SECOND, Nanos
 
 _SHAPE: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
@@ -23,7 +23,7 @@ _MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 YEARS: Final = range(1970, 2262)  # what fits into 64-bit nanoseconds
 NO_INSTANT: Final = "which is no instant between 1970 and 2261"
 TEXT_MAX: Final = 64
-KNOWN_MAX: Final = 64  # rows of one event bear one time, and ask for it again and again
+KNOWN_MAX: Final = 2_048  # rows of one event bear one time, bars of all products the same times
 
 
 def days_since_1970(year: int, month: int, day: int) -> int:
@@ -36,12 +36,14 @@ def days_since_1970(year: int, month: int, day: int) -> int:
 
 
 @lru_cache(KNOWN_MAX)
-def _date_text(days: int) -> str:
-    """Raises ValueError for a day the venue cannot mean."""
-    year, month, day = date_of(days)
+def _minute_text(minutes: int) -> str:
+    """The beginning of a text, from a count since 1970. Raises ValueError for a day the venue
+    cannot mean.
+    """
+    year, month, day = date_of(minutes // 1_440)
     if year not in YEARS:
         raise ValueError("outside 1970 to 2261")
-    return f"{year:04d}-{month:02d}-{day:02d}"
+    return f"{year:04d}-{month:02d}-{day:02d}T{minutes // 60 % 24:02d}:{minutes % 60:02d}"
 
 
 def date_of(days: int) -> tuple[int, int, int]:
@@ -113,12 +115,11 @@ def time_text(instant: Nanos, digits: int = 6) -> str:
 
     Cut, not rounded, like the venue's own REST cuts what its hubs show in full.
     """
-    seconds, rest = divmod(instant, SECOND)
-    days, of_day = divmod(seconds, 86_400)
+    minutes, of_minute = divmod(instant, MINUTE)
+    second, rest = divmod(of_minute, SECOND)
     try:
-        date = _date_text(days)
+        start = _minute_text(minutes)
     except ValueError as error:
         raise ValueError(f"instant was {instant}, {error}") from None
-    fraction = f"{rest:09d}"[:digits].rstrip("0")
-    clock = f"{of_day // 3_600:02d}:{of_day // 60 % 60:02d}:{of_day % 60:02d}"
-    return f"{date}T{clock}{'.' if fraction else ''}{fraction}+00:00"
+    fraction = f"{rest:09d}"[:digits].rstrip("0") if rest else ""
+    return f"{start}:{second:02d}{'.' if fraction else ''}{fraction}+00:00"

@@ -258,9 +258,8 @@ def bar_row(model: words.BarModel, contract: str) -> BarRow:
         close=ticks_of(model.c, contract, "bar c"),
         volume=model.v,
     )
-    if row.volume < 0 or not row.low <= min(row.open, row.close) <= max(row.open, row.close):
-        raise ValueError(f"{contract} bar {model.t} contradicts itself: {model}")
-    if max(row.open, row.close) > row.high:
+    inside = row.low <= row.open <= row.high and row.low <= row.close <= row.high
+    if row.volume < 0 or not inside:
         raise ValueError(f"{contract} bar {model.t} contradicts itself: {model}")
     return row
 
