@@ -21,6 +21,7 @@ from services.risk_governor.checks_together import traded_today
 from services.risk_governor.checks_world import entries_end
 from services.risk_governor.draft import Draft, first_refusal
 from services.risk_governor.exposure import exposures
+from services.risk_governor.members import ACTIVE
 from services.risk_governor.state import Mind
 from shared.units import Nanos
 
@@ -44,6 +45,8 @@ def is_passed(mind: Mind, draft: Draft) -> bool:
 
 def ask_early(mind: Mind, now_ns: Nanos) -> None:
     """Ask the early rules about the ways that were asked for lately."""
+    if mind.state.level is not ACTIVE:
+        return  # the first of them refuses every way
     traded_today(mind)
     found = exposures(mind)
     for way in mind.asked_ways:

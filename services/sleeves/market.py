@@ -110,10 +110,11 @@ class Market:
     # -- ticks ---------------------------------------------------------------------------------
 
     def quote(self, quote: Quote) -> None:
-        if quote.contract == self.memory.contract:
-            self.memory.quote = quote
+        m = self.memory
+        if quote.contract == m.contract:
+            m.quote = quote
             self.mind.see(quote.recv_ns)
-            if self.memory.target and is_reached(self.memory, quote):
+            if m.target and is_reached(m, quote):
                 self.desk.close("target")
             self.mind.tell_market(self.sleeve.on_quote, quote)
 

@@ -12,6 +12,7 @@ and not told; `tests/test_cast_world.py` shows that nothing else is different.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from random import Random
@@ -81,7 +82,8 @@ class Bus:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.logs: dict[str, list[Event]] = {}  # main lane -> all said there, index = seq - 1
+        # main lane -> all said there, index = seq - 1
+        self.logs: dict[str, list[Event]] = defaultdict(list)
         self.ticks: dict[str, int] = {}  # tick lane -> how many were relayed
         self.numbers: dict[str, dict[type[Event], int]] = {}  # tick lane -> how many of each kind
         self.hearers: dict[str, list[Player]] = {}
@@ -123,7 +125,7 @@ class Bus:
 
     def say(self, lane: str, event: Event) -> int:
         """Put an event on record; its number."""
-        log = self.logs.setdefault(lane, [])
+        log = self.logs[lane]
         log.append(event)
         return len(log)
 
@@ -138,7 +140,9 @@ class Bus:
         for player in self.hearers.get(lane, ()):
             times = 1 if sure else self._copies(accidents)
             if times and now_ns >= player.joined_ns.get(lane, 0):
-                at_ns = self._arrives(lane, player, most_ns)
+                at_ns = now_ns
+                if most_ns or player.pipes:
+                    at_ns = self._arrives(lane, player, most_ns)
                 if at_ns != then_ns and together:
                     deed = partial(self._hear_all, lane, seq, event, together)
                     world.after(then_ns - now_ns, deed)
@@ -151,8 +155,12 @@ class Bus:
             world.after(then_ns - now_ns, partial(self._hear_all, lane, seq, event, together))
 
     def _hear_all(self, lane: str, seq: int, event: Event, players: list[Player]) -> None:
+        now_ns = self.world.now_ns
         for player in players:
-            self._hear(lane, seq, event, player)
+            if player.up and player.thaw_ns <= now_ns and player.heard.get(lane, 0) == seq - 1:
+                self._take(player, lane, seq, event)  # as nearly always
+            else:
+                self._hear(lane, seq, event, player)
 
     def _copies(self, accidents: Accidents) -> int:
         dice = self.world.dice
@@ -169,6 +177,8 @@ class Bus:
         if most_ns:
             at_ns += below(self.world.dice, most_ns + 1)
             pipes[lane] = free_ns if free_ns > at_ns else at_ns
+        elif 0 < free_ns <= at_ns:
+            del pipes[lane]  # nothing is in it any more
         return free_ns if free_ns > at_ns else at_ns
 
     def _hear(self, lane: str, seq: int, event: Event, player: Player) -> None:
@@ -230,7 +240,9 @@ class Bus:
                 if now_ns < player.joined_ns.get(lane, 0):
                     continue
             if frame.ticks:
-                at_ns = self._arrives(lane, player, most_ns)
+                at_ns = now_ns
+                if most_ns or player.pipes:
+                    at_ns = self._arrives(lane, player, most_ns)
                 if at_ns != then_ns and together:
                     world.after(then_ns - now_ns, partial(self._hear_frames, lane, together))
                     together = []
@@ -243,7 +255,7 @@ class Bus:
         for frame, player in frames:
             if not player.up:
                 continue
-            heard = player.ticks.setdefault(lane, {})
+            heard = player.ticks[lane]
             if not (frame.follows(heard) and self.undisturbed(player, len(frame.ticks))):
                 self._hear_ticks(lane, frame.ticks, player)
             elif player.minding is None:
@@ -319,7 +331,7 @@ class Bus:
             player.inputs += ticks
 
     def _hear_ticks(self, lane: str, ticks: list[Tick], player: Player) -> None:
-        world, heard = self.world, player.ticks.setdefault(lane, {})
+        world, heard = self.world, player.ticks[lane]
         for index, (kind, number, tick) in enumerate(ticks):
             if not player.up:
                 return

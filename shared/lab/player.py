@@ -12,6 +12,7 @@ without a record too.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 from shared.core import Choosy, Core
@@ -55,7 +56,7 @@ class Player:
         self.untold = False  # that its code changed: it died before it was told
         self.heard: dict[str, int] = {}  # lane -> last sequence number heard
         self.before: tuple[str, int] = ("", 0)  # the lane just heard, and its mark before
-        self.ticks: dict[str, dict[type[Event], int]] = {}  # the same for each kind of tick
+        self.ticks: dict[str, dict[type[Event], int]] = defaultdict(dict)  # of each kind of tick
         self.pipes: dict[str, Nanos] = {}  # lane -> when what was sent before has come out
         self.joined_ns: dict[str, Nanos] = {}  # lane -> since when its frames reach us
         self.beat_ns: dict[str, int] = {}
