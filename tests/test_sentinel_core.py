@@ -329,3 +329,25 @@ def test_an_unknown_outcome_makes_the_proof_slower() -> None:
     scene.seconds(6)
     assert scene.heard(Release)[-1].flat
     assert core.snapshot()
+
+
+def test_it_leaves_for_a_new_life_only_where_nothing_is_the_matter() -> None:
+    scene = Scene()
+    scene.positions[MNQ] = 1
+    scene.seconds(5)
+    assert scene.core.may_stop()
+    scene.alive.discard("risk_governor")
+    scene.seconds(6)
+    assert scene.core.may_stop()
+    scene.reachable = False
+    scene.seconds(3)
+    assert not scene.core.may_stop(), "the governor is silent, and what is open is being asked"
+    scene.reachable = True
+    scene.seconds(2)
+    assert not scene.core.may_stop(), "it acts"
+    scene.seconds(10)
+    assert not scene.positions
+    assert not scene.core.may_stop(), "it is flat, and still nobody else looks"
+    scene.alive |= {"risk_governor", "order_router"}
+    scene.seconds(2)
+    assert scene.core.may_stop()

@@ -109,8 +109,10 @@ class Sentinel:
         self._state = msgspec.msgpack.decode(snapshot, type=State)
 
     def may_stop(self) -> bool:
-        """Not while we act: a disk that is back is no reason to leave a position halfway."""
-        return self._state.stage is Stage.WATCHING
+        """Not while we act, nor while there is cause to: a disk that is back is no reason to leave
+        a position halfway, or to be newborn, and patient, where nobody else looks after it.
+        """
+        return self._state.stage is Stage.WATCHING and not self._state.kind
 
     # -- what the files say ------------------------------------------------------------------------
 
