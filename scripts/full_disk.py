@@ -50,7 +50,7 @@ DAY: Final = "2026-11-18"  # of the drill's market
 SETTINGS: Final = {
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_LOW_MB": str(LOW_MB),
     "TSQ__RISK_GOVERNOR__PRETRADE__DISK_STOP_MB": str(STOP_MB),
-    "TSQ__SLEEVES__TREND__PARAMS": "{hold_bars = 15, stop_ticks = 200}",
+    "TSQ__SLEEVES__TREND__PARAMS": "{hold_bars = 30, stop_ticks = 200}",
 }
 """What is held stays: neither the sleeve nor its stop ends it before the disk is full."""
 
@@ -139,7 +139,7 @@ class FullDisk:
         ballast = paths.ballast_path(self.cast.var)
         assert ballast.exists(), "megabytes were put by"
         self.held()
-        began, before, served = time.monotonic(), self.deaths(), self.served()
+        began, served = time.monotonic(), self.served()
         with self.filler.greedy():
             self.wait(lambda: not ballast.exists(), "the ballast is thrown")
             for name in killed:
@@ -148,11 +148,10 @@ class FullDisk:
             took = time.monotonic() - began
             self.stays_flat()
         sentinel = self.served() != served
-        hand = "by the sentinel" if sentinel else "by the governor's word, or its own stop"
+        hand = "by the sentinel" if sentinel else "by a last word, or its own stop"
         more = f", {' and '.join(killed)} killed" if killed else ""
         self.say(
-            f"without a byte{more}: the ballast thrown, the account flat after {took:.0f} s {hand},"
-            f" {self.deaths() - before} processes ended"
+            f"without a byte{more}: the ballast thrown, the account flat after {took:.0f} s {hand}"
         )
 
     def kill(self, name: str) -> None:
@@ -179,9 +178,6 @@ class FullDisk:
     def served(self) -> flatten_files.Progress | None:
         """The last word on a flatten that somebody asked for."""
         return flatten_files.progress(paths.run_path(self.cast.var))
-
-    def deaths(self) -> int:
-        return sum("exited: " in line for line in self.log().splitlines())
 
     def trades_again(self, when: str) -> None:
         """Room is back, a person resumes."""
@@ -213,9 +209,6 @@ class FullDisk:
     def latched(self) -> bool:
         risk: dict[str, Any] = (self.cast.api("/api/risk") or {}).get("risk", {})
         return "disk" in str(risk.get("cause", "")) and risk.get("level") != "ACTIVE"
-
-    def log(self) -> str:
-        return (self.cast.var / "log" / "supervisord.log").read_text()
 
     def wait(self, question: Callable[[], bool], what: str) -> None:
         self.cast.wait(question, STEP_S, what)
