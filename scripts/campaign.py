@@ -7,6 +7,11 @@ the venue's own books (`services/stage_checks.py`). A seed that fails is printed
 wrong in it and the one command that plays it again; equal seeds play equally on every machine.
 Ends with 0, or with 2 when a promise broke. `--report` puts the counts between the two marks of a
 document; nothing is written without it.
+
+    python -m scripts.campaign --swap-every 1 --jobs 2 --report docs/sleeves.md
+
+plays one session (`services/stage_swap.py`) again for each of its events and market moments, or
+every so-many-th of them from `--from` on: each time a sleeve changes its owner right after it.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import multiprocessing
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +36,7 @@ from services.stage_checks import Checks
 from services.stage_crossing import CrossChecks, crossing_for
 from services.stage_play import play
 from services.stage_sharing import SharedChecks, settings_for
+from services.stage_swap import Point, plain, points, swap_at
 from shared.lab.accidents import Accidents
 from shared.settings import Settings, load
 from shared.units import SECOND
@@ -37,6 +44,7 @@ from shared.units import SECOND
 BROKEN = 2
 TELL_EVERY = 25
 MARK = "worlds"
+SWAPS = "swaps"
 CASTS = {
     "sharing": "three sleeves share one contract",
     "crossing": "three sleeves pass one contract to each other",
@@ -146,9 +154,9 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
     )
 
 
-def report(document: Path, told: str) -> None:
+def report(document: Path, told: str, mark: str = MARK) -> None:
     """Put `told` into its place of the document. Raises ValueError where it has none."""
-    page.put(document, MARK, f"```\n{told}\n```")
+    page.put(document, mark, f"```\n{told}\n```")
 
 
 def campaign(
@@ -173,6 +181,68 @@ def campaign(
     return BROKEN if any(played.failure for played in done) else 0
 
 
+class Swapped(Struct, frozen=True):
+    """What a World with a swap came to. `failure`: what broke, empty when nothing did."""
+
+    point: Point
+    swapped: bool = False
+    late: bool = False  # a wish was under way
+    failure: str = ""
+
+
+def play_swap(point: Point) -> Swapped:
+    """A law that broke is a result, not an error."""
+    gc.freeze()
+    gc.disable()
+    try:
+        found = swap_at(point)
+    except Exception as error:
+        return Swapped(point, failure=f"{type(error).__name__}: {error}")
+    finally:
+        gc.enable()
+        gc.collect()
+    return Swapped(point, swapped=found.swapped, late=found.under_way > 0)
+
+
+def swap_summary(done: Sequence[Swapped], took_s: float) -> str:
+    """What was tried, and how it ended."""
+    whole, swapped = plain(), [one for one in done if one.swapped]
+    broken = [str(one.point) for one in done if one.failure]
+    kinds = Counter("event" if one.point.event else "moment" for one in done)
+    refused = len(done) - len(swapped) - len(broken)
+    late = sum(one.late for one in swapped)
+    return "\n".join(
+        (
+            f"one session: {whole.events:,} events said, {whole.moments:,} moments of the market, "
+            f"{len(whole.orders)} orders at the venue",
+            f"{len(done):,} Worlds in {took_s:.0f} s: a swap after {kinds['event']:,} events and "
+            f"{kinds['moment']:,} moments",
+            f"{len(swapped):,} swaps; {refused:,} not done, for the newcomer was not ready",
+            f"{len(swapped) - late:,} left no trace; {late:,} found a wish under way: the same "
+            "orders, a little later",
+            f"broken: {', '.join(broken) or 'none'}",
+        )
+    )
+
+
+def sweep(every: int, first: int, jobs: int, document: Path | None = None) -> int:
+    """Swap at every so-many-th point of the session. Returns the exit code."""
+    began, done = time.monotonic(), []
+    with multiprocessing.get_context("spawn").Pool(jobs, plain) as pool:
+        for one in pool.imap_unordered(play_swap, points(every, first)):
+            done.append(one)
+            if one.failure:
+                sys.stdout.write(f"\n{one.point} BROKE a promise\n  {one.failure}\n")
+            if len(done) % TELL_EVERY == 0:
+                sys.stdout.write(f"{len(done)} swaps, {time.monotonic() - began:.0f} s\n")
+                sys.stdout.flush()
+    told = swap_summary(done, time.monotonic() - began)
+    sys.stdout.write(f"\n{told}\n")
+    if document is not None:
+        report(document, told, SWAPS)
+    return BROKEN if any(one.failure for one in done) else 0
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("campaign", description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
@@ -182,12 +252,18 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
     parser.add_argument("--report", type=Path, help="document that gets the counts")
+    parser.add_argument(
+        "--swap-every", type=int, default=0, metavar="N",
+        help="instead: one session, a swap after every N-th event and market moment",
+    )  # fmt: skip
     casts = parser.add_mutually_exclusive_group()
     for name, means in CASTS.items():
         casts.add_argument(f"--{name}", action="store_const", dest="cast", const=name, help=means)
     asked = parser.parse_args(words)
-    if min(asked.seeds, asked.jobs) < 1 or asked.seconds < 0:
-        parser.error("--seeds and --jobs are at least 1, --seconds is not below 0")
+    if min(asked.seeds, asked.jobs) < 1 or min(asked.seconds, asked.swap_every) < 0:
+        parser.error("--seeds and --jobs are at least 1, --seconds and --swap-every not below 0")
+    if asked.swap_every:
+        return sweep(asked.swap_every, asked.first - 1, asked.jobs, asked.report)
     seeds = range(asked.first, asked.first + asked.seeds)
     return campaign(seeds, asked.seconds, asked.jobs, document=asked.report, cast=asked.cast or "")
 

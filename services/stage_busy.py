@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.sleeves.base import Sleeve
-from shared.events import Quote
+from shared.events import Quote, SleeveBook
 from shared.settings import Settings, load
+from shared.units import Ticks
 
 EVERY = 6  # quotes between two ideas
 FAR = 40  # ticks of a stop and a target
@@ -97,6 +98,86 @@ class BusyQuoter(Sleeve):
             bid = quote.bid if self.position < self.contracts_max else None
             ask = quote.ask if self.position > -self.contracts_max else None
             self.quote(bid, ask, size=1, reason="touch")
+
+
+class Plan(Struct):
+    """Where a `Planned` is: how many quotes it saw, and the bid when its step began."""
+
+    count: int = 0
+    bid: Ticks = 0
+
+
+class Planned(Sleeve):
+    """Wants one thing after the other, each for a few quotes, and asks until it has it.
+
+    What it wants follows from the quotes alone, and what it asks from that and from what it holds.
+    So whoever takes over wants the same, and what was refused is asked again at the next quote.
+    """
+
+    contracts_max = 3
+    State = Plan
+    state: Plan
+
+    def on_adopt(self, book: SleeveBook) -> None:
+        """What rests is part of the plan, whoever asked for it."""
+
+    def on_quote(self, quote: Quote) -> None:
+        plan = self.state
+        step, begins = divmod(plan.count, STEP)
+        if not begins:
+            plan.bid = quote.bid
+        plan.count += 1
+        STEPS[step % len(STEPS)](self)
+
+    def _up(self) -> None:
+        if self.idle:
+            self.buy(2, sl_ticks=FAR, tp_ticks=FAR, reason="up")
+
+    def _tighten(self) -> None:
+        if self.position > 0:
+            self.trail(self.state.bid - 2 * NEAR)
+
+    def _press(self) -> None:
+        if self.position > 0:
+            self.trail(self.state.bid - 1)
+
+    def _leave_in_part(self) -> None:
+        if self.position == 2 and not self.working:
+            self.sell(1, limit=self.state.bid - NEAR, reason="half")
+
+    def _leave(self) -> None:
+        self.flatten("enough")
+
+    def _wait_below(self) -> None:
+        if self.idle:
+            self.buy(1, limit=self.state.bid - 2 * NEAR, sl_ticks=FAR, tp_ticks=FAR, reason="wait")
+
+    def _follow(self) -> None:
+        for order in self.working:
+            if order.limit_price != self.state.bid - NEAR:
+                self.modify(order.intent_id, limit=self.state.bid - NEAR, reason="follow")
+
+    def _withdraw(self) -> None:
+        self.cancel_all("too long")
+
+    def _break(self) -> None:
+        if self.idle:
+            self.sell(1, stop=self.state.bid - 1, sl_ticks=FAR, tp_ticks=NEAR, reason="break")
+
+    def _down(self) -> None:
+        if self.idle:
+            self.sell(1, sl_ticks=4, tp_ticks=FAR, reason="down, until it turns")
+
+    def _hold(self) -> None:
+        """Whatever there is stays."""
+
+
+STEP = 3  # quotes
+STEPS = (
+    Planned._up, Planned._tighten, Planned._leave_in_part, Planned._leave, Planned._wait_below,
+    Planned._follow, Planned._withdraw, Planned._up, Planned._press, Planned._hold, Planned._leave,
+    Planned._down, Planned._hold, Planned._leave, Planned._break, Planned._hold, Planned._leave,
+)  # fmt: skip
 
 
 HERE = "services.stage_busy"

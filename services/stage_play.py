@@ -59,7 +59,7 @@ def play(
         person.second()
         if each_second is not None:
             each_second(person)
-    world.accidents = stage.accidents = Accidents()
+    world.accidents = stage.accidents = Accidents(bus_hop_ns=accidents.bus_hop_ns)
     _end(world, checks, person, CALMS_S[seed % len(CALMS_S)])
     return checks
 

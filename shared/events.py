@@ -713,6 +713,8 @@ class AuthorityGranted(Event, frozen=True, kw_only=True):
     seat: str = ""
     cause: str = ""  # of a swap or its roll-back; empty for a process that came (again)
     grounds: Grounds | None = None  # of a roll-back
+    changing: tuple[str, ...] = ()  # intents of working orders whose change is on its way ...
+    leaving: tuple[str, ...] = ()  # ... or whose cancel is: not to be asked for again
 
 
 class ShadowAdmitted(Event, frozen=True, kw_only=True):

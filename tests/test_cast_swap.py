@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from random import Random
 
 import pytest
@@ -11,18 +10,16 @@ import pytest
 from services.risk_governor.words import OperatorCommand, Verb
 from services.sleeves.contract import every_sleeve
 from services.stage_busy import BUSY
-from services.stage_checks import Checks, settings_of
+from services.stage_checks import settings_of
 from services.stage_play import Person, play
+from services.stage_swap import Owners
 from shared.events import (
-    AuthorityGranted,
     Event,
     Fill,
     OrderApproved,
     OrderIntent,
     OrderUpdate,
-    OrderVetoed,
     SleeveBook,
-    VetoRule,
 )
 from shared.lab.accidents import Accidents
 from shared.seats import FIRST, SECOND, second
@@ -41,31 +38,6 @@ LIBRARY = tuple(
 
 def seeds() -> tuple[int, ...]:
     return (int(os.environ["SEED"]),) if "SEED" in os.environ else USUAL
-
-
-class Owners(Checks):
-    """The checks of every World, and: what is approved is asked for by who owns the sleeve."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.owners: dict[str, int] = {}
-        self.grants: Counter[str] = Counter()
-        self.approvals: Counter[tuple[str, int]] = Counter()
-        self.shadowed = 0
-        self.causes: dict[str, str] = {}  # of the last grant
-        self.seats: dict[str, str] = {}
-
-    def said(self, lane: str, seq: int, now_ns: int, event: Event) -> None:
-        super().said(lane, seq, now_ns, event)
-        if isinstance(event, AuthorityGranted):
-            self.owners[event.sleeve] = event.incarnation
-            self.causes[event.sleeve], self.seats[event.sleeve] = event.cause, event.seat
-            self.grants[event.cause.partition(":")[0]] += 1
-        elif isinstance(event, OrderApproved):
-            assert self.owners[event.sleeve] == event.incarnation, f"not the owner's: {event}"
-            self.approvals[event.sleeve, event.incarnation] += 1
-        elif isinstance(event, OrderVetoed) and event.rule is VetoRule.SHADOW:
-            self.shadowed += 1
 
 
 def restless(seed: int, rate: float, sleeves: tuple[str, ...] = SWAPPED):

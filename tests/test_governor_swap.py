@@ -120,6 +120,23 @@ def test_a_swap_is_one_record_with_book_and_orders_and_the_old_one_is_refused() 
     passed(found.ask_exit("trend", SELL, incarnation=NEW))
 
 
+def test_a_change_and_a_cancel_on_their_way_are_handed_over_until_the_router_tells() -> None:
+    found = stage()
+    resting = found.bought()
+    stop = f"{resting.intent_id}-SL"
+    found.modify("trend", stop, stop_price=83_990)
+    entry = passed(found.ask("trend", BUY))
+    found.cancel("trend", entry.intent_id)
+    found.operator(Verb.SWAP, sleeve="trend", seat=SECOND)
+    (granted,) = told(found, AuthorityGranted)
+    assert (granted.changing, granted.leaving) == ((stop,), (entry.intent_id,))
+    found.update(resting, OrderState.WORKING, intent_id=stop, size=1, stop_price=83_990)
+    found.update(entry, OrderState.CANCELLED)
+    found.operator(Verb.SWAP, sleeve="trend", seat="")
+    (granted,) = told(found, AuthorityGranted)
+    assert (granted.changing, granted.leaving) == ((), ())
+
+
 def test_a_wish_made_as_a_shadow_is_never_obeyed_however_late_it_comes() -> None:
     found = stage()
     wish = found.intent("trend", BUY, incarnation=NEW, shadow=True)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from services.sleeves.host import SleeveHost
 from shared.events import (
     AuthorityGranted,
+    OrderState,
     OrderVetoed,
     ParamsTuned,
+    Purpose,
     ShadowAdmitted,
+    Side,
     SleeveStatus,
     Started,
     VetoRule,
+    WorkingOrder,
 )
 from shared.seats import SECOND, incarnation_of
+from shared.units import SECOND as SECOND_NS
 from tests.sleeves_stage import Stage, settings_for
 from tests.sleeves_toys import eager, told
 
@@ -138,6 +144,30 @@ def test_a_shadow_comes_back_as_one_under_the_same_code_and_as_a_new_life_under_
     assert (again.memory.shadow, again.memory.incarnation) == (True, 100)
     again.on(stage.now_ns, Started(epoch=301, fresh=False, changed=True))
     assert (again.memory.shadow, again.memory.incarnation) == (False, 301)
+
+
+def test_who_takes_over_asks_for_no_change_and_no_cancel_again_that_is_on_its_way() -> None:
+    stage = shadow()
+    desk = stage.host.desk
+    rows = tuple(
+        WorkingOrder(
+            intent_id=name, side=Side.BUY, size=1, filled=0, purpose=Purpose.ENTRY,
+            state=OrderState.WORKING, limit_price=90,
+        )
+        for name in ("trend.1.1", "trend.1.2", "trend.1.3")
+    )  # fmt: skip
+    stage.tell(
+        AuthorityGranted(
+            sleeve="trend", incarnation=100, seat="", changing=("trend.1.1",),
+            leaving=("trend.1.2",), books=(msgspec.structs.replace(stage.book(), working=rows),),
+        )
+    )  # fmt: skip
+    assert not desk.modify("trend.1.1", limit=91)
+    assert not desk.cancel("trend.1.2")
+    assert desk.modify("trend.1.3", limit=91)
+    desk.now_ns += 3 * SECOND_NS
+    assert desk.modify("trend.1.1", limit=91), "nobody waits for ever"
+    assert desk.cancel("trend.1.2")
 
 
 # -- a swap to the same class ----------------------------------------------------------------------

@@ -76,7 +76,8 @@ EDGE_FILES = {
 
 COMPOSITION = {
     "cast", "stage", "stage_client", "stage_router", "stage_gateway", "stage_sentinel",
-    "stage_busy", "stage_checks", "stage_crossing", "stage_play", "stage_sharing", "stage_watch",
+    "stage_busy", "stage_checks", "stage_crossing", "stage_play", "stage_sharing", "stage_swap",
+    "stage_watch",
     "firm_day", "firm_orders", "firm_sleeves", "firm_venue",
 }  # fmt: skip
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""

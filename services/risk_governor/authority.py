@@ -71,7 +71,8 @@ def _say_granted(mind: Mind, name: str, grounds: Grounds | None = None) -> None:
     mind.out.append(
         AuthorityGranted(
             sleeve=name, incarnation=owner.incarnation, books=books, seat=owner.seat,
-            cause=owner.cause, grounds=grounds,
+            cause=owner.cause, grounds=grounds, changing=follow.asked_of(mind, name, "change"),
+            leaving=follow.asked_of(mind, name, "cancel"),
         )
     )  # fmt: skip
 

@@ -56,7 +56,7 @@ def on_order(mind: Mind, now_ns: Nanos, update: OrderUpdate) -> None:
         order = _adopted(mind, key, update)
         state.orders[key] = order
     mind.forget(order.contract)  # also where the update, wrongly, names another one
-    order.state = update.state
+    order.state, order.asked = update.state, ""
     order.done = update.state in TERMINAL
     order.size = update.size
     order.filled = max(order.filled, update.filled)
@@ -356,6 +356,17 @@ def books_of(mind: Mind, sleeve: str) -> tuple[SleeveBook, ...]:
         + [order.contract for order in state.orders.values() if order.sleeve == sleeve]
     )
     return tuple(book_of(mind, sleeve, contract, asked=True) for contract in contracts)
+
+
+def asked_of(mind: Mind, sleeve: str, what: str) -> tuple[str, ...]:
+    """Orders of a sleeve of which a change or a cancel was approved that the router has not told of
+    yet: a new owner must not ask for it again.
+    """
+    return tuple(
+        order.intent_id
+        for order in mind.state.orders.values()
+        if order.sleeve == sleeve and order.asked == what and not order.done
+    )
 
 
 def lapse(mind: Mind, now_ns: Nanos) -> None:

@@ -281,6 +281,7 @@ def on_modify(mind: Mind, now_ns: Nanos, intent: ModifyIntent) -> None:
         return
     count_approval(mind, now_ns, intent.sleeve)
     _count_nearer(mind, order, intent)
+    order.asked = "change"
     answer(
         mind,
         intent,
@@ -360,6 +361,7 @@ def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
         veto(mind, intent, (VetoRule.STOP_REQUIRED, 1, 0, "protection is moved, never cancelled"))
     else:
         conduct_of(mind, intent.sleeve).asked += 1
+        order.asked = "cancel"
         answer(
             mind,
             intent,

@@ -1,9 +1,8 @@
 """All the governor remembers, its limits in integers, and the desk where both lie.
 
 `State` is what a snapshot is made of: everything a decision may depend on, and nothing else. `Mind`
-is the desk: every module of this room is functions over it, so that the rules can be read one by
-one. Nothing here grows without end: orders leave when they end, answers are kept per sleeve for a
-window, marks only for contracts listed or held.
+is the desk: every module of this room is functions over it. Nothing here grows without end: orders
+leave when they end, answers are kept per sleeve for a window, marks for contracts listed or held.
 """
 
 from __future__ import annotations
@@ -126,6 +125,7 @@ class Order(Struct):
     cancel_real_ns: Nanos = 0  # when we last asked for its cancel
     worst_price: Ticks | None = None  # where it may have filled, while nobody knows whether
     nearer: tuple[Ticks, Nanos] | None = None  # limit it may come to; real time of that approval
+    asked: str = ""  # "change" or "cancel": approved, and the router has not told of it since
 
     def leaves(self) -> Lots:
         """Contracts that may still come to the books."""

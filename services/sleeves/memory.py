@@ -229,6 +229,17 @@ class Memory(Struct):
                 self._doubt(order, book.router_no)
         return True
 
+    def take_asked(
+        self, now_ns: Nanos, changing: tuple[Handle, ...], leaving: tuple[Handle, ...]
+    ) -> None:
+        """A change or a cancel of these orders is on its way, asked by the owner before us."""
+        for handle in changing:
+            if order := self.orders.get(handle):
+                order.change, order.asked_ns = handle, now_ns
+        for handle in leaving:
+            if order := self.orders.get(handle):
+                order.cancel_ns = max(1, now_ns)
+
     def _take_row(self, row: WorkingOrder) -> None:
         order = self.orders.get(row.intent_id)
         if order is None:

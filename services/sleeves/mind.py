@@ -190,7 +190,7 @@ class Mind:
         if event.incarnation == m.incarnation:
             m.authority, m.shadow = True, False
             m.vetoes = m.quiet_until_ns = m.exit_quiet_until_ns = 0
-            self._take_over(event.books)
+            self._take_over(event.books, event.changing, event.leaving)
         elif m.authority or (event.seat == self.seat and event.incarnation > m.incarnation):
             m.authority, m.shadow, m.superseded_by = False, False, event.incarnation
         self.settle()
@@ -203,15 +203,20 @@ class Mind:
             self._take_over(event.books)
             self.settle()
 
-    def _take_over(self, books: tuple[SleeveBook, ...]) -> None:
+    def _take_over(
+        self, books: tuple[SleeveBook, ...], changing: tuple[str, ...] = (),
+        leaving: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         m = self.desk.memory
         m.owed = True
         m.books = {book.contract: book for book in books}
         if m.contract:
-            self.adopt()
+            self.adopt(changing, leaving)
 
-    def adopt(self) -> None:
-        """The granted book of our contract is what we hold; a life begins with it."""
+    def adopt(self, changing: tuple[str, ...] = (), leaving: tuple[str, ...] = ()) -> None:
+        """The granted book of our contract is what we hold; a life begins with it. What the owner
+        before us asked of these orders is on its way.
+        """
         m = self.desk.memory
         book = m.books.get(m.contract)
         if book is None:
@@ -219,6 +224,7 @@ class Mind:
                 sleeve=self.desk.name, contract=m.contract, position=0, cost=0, realised=0, fees=0
             )
         m.take_book(book, whole=True)
+        m.take_asked(self.desk.now_ns, changing, leaving)
         m.told_position, m.adopted = book.position, True
         self.tell(self.sleeve.on_adopt, book)
 

@@ -26,6 +26,7 @@ class Accidents(Struct, frozen=True, kw_only=True):
     bus_loss: float = 0.0
     bus_duplicate: float = 0.0
     bus_delay_ns_max: Nanos = 0  # each pipe for itself, so speakers overtake each other
+    bus_hop_ns: Nanos = 0  # no accident: what every frame takes, when none is late
     clog: float = 0.0  # per second: some pipes stand still, and go on one by one
     clog_ns_max: Nanos = 4 * SECOND
     slow_join_ns_max: Nanos = 0  # a new life hears nothing of a speaker for so long

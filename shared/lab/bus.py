@@ -134,15 +134,15 @@ class Bus:
         world, now_ns = self.world, self.world.now_ns
         accidents = world.accidents
         sure = not (accidents.bus_loss or accidents.bus_duplicate)
-        most_ns = accidents.bus_delay_ns_max
+        most_ns, hop_ns = accidents.bus_delay_ns_max, accidents.bus_hop_ns
         together: list[Player] = []
         then_ns = now_ns
         for player in self.hearers.get(lane, ()):
             times = 1 if sure else self._copies(accidents)
             if times and now_ns >= player.joined_ns.get(lane, 0):
-                at_ns = now_ns
+                at_ns = now_ns + hop_ns
                 if most_ns or player.pipes:
-                    at_ns = self._arrives(lane, player, most_ns)
+                    at_ns = max(at_ns, self._arrives(lane, player, most_ns))
                 if at_ns != then_ns and together:
                     deed = partial(self._hear_all, lane, seq, event, together)
                     world.after(then_ns - now_ns, deed)
@@ -227,6 +227,7 @@ class Bus:
         world, now_ns = self.world, self.world.now_ns
         accidents, then_ns = world.accidents, now_ns
         loss, most_ns = accidents.bus_loss, accidents.bus_delay_ns_max
+        hop_ns = accidents.bus_hop_ns
         frames = [
             Frame([tick for tick in numbered if tick[0] in kinds]) for kinds in self.whole[lane]
         ]
@@ -240,9 +241,9 @@ class Bus:
                 if now_ns < player.joined_ns.get(lane, 0):
                     continue
             if frame.ticks:
-                at_ns = now_ns
+                at_ns = now_ns + hop_ns
                 if most_ns or player.pipes:
-                    at_ns = self._arrives(lane, player, most_ns)
+                    at_ns = max(at_ns, self._arrives(lane, player, most_ns))
                 if at_ns != then_ns and together:
                     world.after(then_ns - now_ns, partial(self._hear_frames, lane, together))
                     together = []
