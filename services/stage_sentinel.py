@@ -56,6 +56,7 @@ class Eyes:
         self.life = life
         self.request = ""  # the request it knows to stand
         self.served = ""
+        self.looked = False
         self.progress: Progress | None = None
         self.beats: dict[str, int] = {}
         self.silent = 0  # looks since the sentinel's heartbeat changed; negative: never seen
@@ -140,13 +141,18 @@ class SentinelSide:
             if served is not None and served.stage == FLAT and served.id != eyes.served:
                 eyes.served = served.id
                 told = governor.FlattenRequested(
-                    request_id=served.id, who=served.by, cause="served", done=True
+                    request_id=served.id,
+                    who=served.by,
+                    cause="served",
+                    done=True,
+                    before=not eyes.looked,
                 )
         elif request.id != eyes.request:
             eyes.request = eyes.served = request.id
             told = governor.FlattenRequested(
                 request_id=request.id, who=request.who, cause=request.cause
             )
+        eyes.looked = True
         if told is not None:
             self._send(GOVERNOR, told)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from services.risk_governor.words import FlattenRequested, Outcome, Verb
 from shared.events import (
@@ -264,10 +265,22 @@ def test_a_request_served_without_us_halts_all_the_same() -> None:
 def test_what_an_earlier_memory_left_behind_halts_nobody() -> None:
     stage = Stage(wide()).opened()
     stage.tell(Started(epoch=2, fresh=True))
-    stage.tell(FlattenRequested(request_id="old", who="order_router", cause="served", done=True))
+    served = FlattenRequested(request_id="old", who="order_router", cause="served", done=True)
+    stage.tell(structs.replace(served, before=True))
     assert stage.level() is not RiskLevel.FLATTENING
     assert stage.flattens() == []
-    stage.tell(FlattenRequested(request_id="new", who="order_router", cause="served", done=True))
+    stage.tell(structs.replace(served, request_id="new"))
+    assert len(stage.flattens()) == 1
+
+
+def test_what_was_served_faster_than_we_look_halts_a_newborn_governor_too() -> None:
+    """A flatten seconds after the first start was over within a look and taken for an earlier
+    one's: nothing was halted, and every approval refused. Found by the kill matrix.
+    """
+    stage = Stage(wide()).opened()
+    stage.tell(Started(epoch=2, fresh=True))
+    stage.tell(FlattenRequested(request_id="r", who="order_router", cause="served", done=True))
+    assert stage.level() is RiskLevel.FLATTENING
     assert len(stage.flattens()) == 1
 
 

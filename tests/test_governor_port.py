@@ -254,11 +254,21 @@ def test_a_request_that_was_served_before_we_looked_is_told_once(tmp_path: Path)
         await house.until(lambda: bool(house.told))
         await asyncio.sleep(0.25)
         asked = [word for word in house.told if isinstance(word, FlattenRequested)]
-        assert [(word.request_id, word.done, word.who) for word in asked] == [
-            ("r9", True, "sentinel")
+        assert [(word.request_id, word.done, word.before, word.who) for word in asked] == [
+            ("r9", True, False, "sentinel")
         ]
         assert house.core.mind.state.level is RiskLevel.FLATTENING
 
+    with_house(tmp_path, act)
+
+
+def test_what_was_served_before_the_first_look_is_told_so(tmp_path: Path) -> None:
+    async def act(house: House) -> None:
+        await house.until(lambda: bool(house.told))
+        (asked,) = (word for word in house.told if isinstance(word, FlattenRequested))
+        assert (asked.request_id, asked.done, asked.before) == ("r9", True, True)
+
+    flatten_files.report(tmp_path, Progress("r9", "FLAT", "sentinel", 7))
     with_house(tmp_path, act)
 
 

@@ -64,12 +64,13 @@ def on_request(mind: Mind, now_ns: Nanos, asked: FlattenRequested) -> None:
     """The request file: router and sentinel act by it on their own, we halt and agree.
 
     One that was served without us is obeyed like any other: it ends in a halt and in our own proof.
-    Only a memory that begins with this life takes the first it finds for left by an earlier one.
+    Only a memory that begins with this life takes what had been served before it for an earlier
+    one's; what is served in its first second is its own, however fast.
     """
     state = mind.state
     if asked.request_id == state.request_id:
         return
-    left_behind = asked.done and state.newborn and not state.request_id
+    left_behind = asked.before and state.newborn and not state.request_id
     state.request_id = asked.request_id
     if not left_behind:
         _flatten(mind, now_ns, f"{asked.cause} ({asked.who})", asked)

@@ -225,7 +225,7 @@ class GovernorPort:
         The router and the sentinel serve a request without us and then remove it; what is left of
         it is the progress that says FLAT.
         """
-        told = last = ""
+        told, last, before = "", "", True
         while True:
             request = flatten_files.standing(host.run_dir)
             served = flatten_files.progress(host.run_dir)
@@ -233,19 +233,24 @@ class GovernorPort:
                 told = ""
                 if served is not None and served.stage == FLAT and served.id != last:
                     last = served.id
-                    self._tell_request(host, Request(served.id, SERVED, served.by), done=True)
+                    found = Request(served.id, SERVED, served.by)
+                    self._tell_request(host, found, done=True, before=before)
             elif request.id != told:
                 told = last = request.id
                 self._tell_request(host, request)
+            before = False
             await asyncio.sleep(LOOK_S)
 
-    def _tell_request(self, host: Host, request: Request, *, done: bool = False) -> None:
+    def _tell_request(
+        self, host: Host, request: Request, *, done: bool = False, before: bool = False
+    ) -> None:
         host.inject(
             FlattenRequested(
                 request_id=request.id,
                 who=request.who[:TEXT_MAX],
                 cause=request.cause[:TEXT_MAX],
                 done=done,
+                before=before,
             )
         )
 

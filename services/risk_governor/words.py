@@ -85,13 +85,14 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
     """`<run>/flatten.request` appeared; told again after a restart while the file is there.
 
     `done`: the request is gone and `<run>/flatten.progress` says that it was served: perhaps while
-    we were dead, or faster than we looked.
+    we were dead, or faster than we looked. `before`: it said so when this process looked first.
     """
 
     request_id: str
     who: str
     cause: str
     done: bool = False
+    before: bool = False
 
 
 class SentinelSilent(Word, frozen=True, kw_only=True):
