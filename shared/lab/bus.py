@@ -206,7 +206,7 @@ class Bus:
         if type(event) not in player.takes[lane]:
             return
         heeds = player.heeding
-        if heeds and not heeds(self.world.now_ns, event) and self.undisturbed(player, 1):
+        if heeds and not heeds(self.world.clock(player), event) and self.undisturbed(player, 1):
             self._pass(player, 1)
         else:
             self.world.step(player, event)
@@ -267,13 +267,14 @@ class Bus:
     def _hear_chosen(self, lane: str, frame: Frame, player: Player) -> None:
         """A frame of which only one contract matters, for as long as the core says so."""
         world, done, minds = self.world, 0, player.minding
-        contract = minds(world.now_ns) if minds else None
+        clock_ns = world.clock(player)
+        contract = minds(clock_ns) if minds else None
         if contract is not None and minds is not None:
             for place in frame.places().get(contract, ()):
                 if place > done:
                     self._pass(player, place - done)
                     done = place
-                if place and minds(world.now_ns) != contract:
+                if place and minds(clock_ns) != contract:
                     break
                 player.before = NOBODY
                 world.step(player, frame.ticks[place][2])
@@ -296,10 +297,10 @@ class Bus:
         """A frame during which nothing happens to the process unless by what it says."""
         world, heard, life = self.world, player.ticks[lane], player.epoch
         player.before = NOBODY
-        count = 0  # steps not yet counted
+        count, clock_ns = 0, world.clock(player)  # steps not yet counted
         for place, (kind, number, tick) in enumerate(frame.ticks, 1):
             heard[kind] = number
-            said = player.react(world.now_ns, tick)
+            said = player.react(clock_ns, tick)
             count += 1
             if said:
                 self._pass(player, count)

@@ -238,6 +238,10 @@ class World:
         player.before = ("", 0)
         self.step(player, event)
 
+    def clock(self, player: Player) -> Nanos:
+        """What an actor takes the time to be."""
+        return self.computer.clock(player) if self.computer.wrong else self.now_ns
+
     def step(self, player: Player, event: Event) -> None:
         """One step of an actor, which may be its last."""
         if not player.up:
@@ -245,9 +249,7 @@ class World:
         if player.full_ns > self.now_ns and not player.spoiled and not self._can_write(player):
             return
         self.steps += 1
-        said = player.tell(
-            self.computer.clock(player) if self.computer.wrong else self.now_ns, event
-        )
+        said = player.tell(self.clock(player), event)
         self.kill_in -= 1
         self.freeze_in -= 1
         if self.kill_in <= 0:
