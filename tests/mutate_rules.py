@@ -75,7 +75,7 @@ ALL: Final = tuple(
 GUARDS: Final = {
     "check": (*GOVERNOR, "test_governor_kept"), "latch": LATCHES,
     "line": LATCHES, "rule": RULES, "act": ALL,
-    "limit": (*ALL, "test_governor_funds", "test_governor_told"),
+    "limit": (*ALL, "test_governor_funds", "test_governor_told", "test_governor_directions"),
 }  # fmt: skip
 """Test modules asked about a kind of rule."""
 
