@@ -217,6 +217,8 @@ class Matrix:
         quick = partial(self.cast.fault, "SLOW_ANSWERS", 0)  # of a simulator that may be coming up
         self.cast.wait(quick, BACK_S, "the end of the slow answers")
         self._well()
+        if cell.step.flatten:
+            self.cast.wait(self._halted, BACK_S, "what a person flattened is halted")
         return time.monotonic() - since
 
     def free(self) -> None:
@@ -225,12 +227,16 @@ class Matrix:
         def active() -> bool:
             with contextlib.suppress(CommandError):
                 ask_governor(self.cast.var, "resume", {"who": "matrix", "cause": "next"}, 2.0)
-            risk = (self.cast.api("/api/risk") or {}).get("risk", {})
-            return bool(
-                risk.get("level") == "ACTIVE" and (self.cast.api("/readyz") or {}).get("ready")
-            )
+            return bool(self._level() == "ACTIVE" and (self.cast.api("/readyz") or {}).get("ready"))
 
         self.cast.wait(active, BACK_S, "trading goes on")
+
+    def _level(self) -> str:
+        """Of risk, as the page shows it; empty while it shows none."""
+        return str((self.cast.api("/api/risk") or {}).get("risk", {}).get("level", ""))
+
+    def _halted(self) -> bool:
+        return self._level() == "HALTED"
 
     # -- the hit --------------------------------------------------------------------------------
 
@@ -239,12 +245,24 @@ class Matrix:
         if step.slow:
             self.cast.fault("SLOW_ANSWERS", SLOW_MS)
         if step.flatten:
-            self.ears.until(ROUTER, _entry(Fill), STEP_S)
+            self._until(ROUTER, _entry(Fill))
             request = flatten_files.Request(f"matrix-{time.monotonic_ns()}", "drill", "matrix")
             flatten_files.leave(paths.run_path(self.cast.var), request)
-        self.ears.until(step.source, step.marks, STEP_S)
+        self._until(step.source, step.marks)
         if step.slow:
             time.sleep(SLOW_MS / 3000)
+
+    def _until(self, source: str, marks: Callable[[Any], bool]) -> None:
+        """As `Ears.until`; but a cast of which no order leaves is no market's doing."""
+        before = len(self.cast.truth()["orders"])
+        try:
+            self.ears.until(source, marks, STEP_S)
+        except NotReached:
+            sent = len(self.cast.truth()["orders"]) - before
+            assert sent or self._level() != "ACTIVE", (
+                f"trading is on, and no order left in {STEP_S:g} s"
+            )
+            raise
 
     def _hit(self, cell: Cell) -> Callable[[], None] | None:
         """Signal the victim. Returns what thaws it, if it is frozen."""
