@@ -85,6 +85,8 @@ class Checks:
         self.bare = Apart(self._unprotected)
         self.apart = Apart(self._differs)
         self.kept = Apart(self._kept)
+        self.flattened: set[str] = set()  # requests that were proven flat
+        self.unheeded = Apart(self._unheeded)
         self.watch = VenueWatch(settings_of().risk_governor.position, self.bare)
         self.world: World | None = None
 
@@ -118,12 +120,19 @@ class Checks:
                 if halt_no > self.halts[-1][1]:
                     self.halts.append((seq, halt_no))
                 self.halt_no = halt_no
+                for request_id in list(self.unheeded.since):
+                    halted = self.level is not RiskLevel.ACTIVE
+                    self.unheeded.note(now_ns, request_id, agrees=halted)
             case OrderUpdate() if lane == ROUTER:
                 self._answer(event)
             case Fill() if lane == ROUTER:
                 self._fill(event)
             case FlattenProgress():
                 self.stages[event.scope, event.contract, event.cause] = event.stage
+                if event.stage is FlattenStage.FLAT and event.request_id not in self.flattened:
+                    self.flattened.add(event.request_id)
+                    halted = self.level is not RiskLevel.ACTIVE or not event.request_id
+                    self.unheeded.note(now_ns, event.request_id, agrees=halted)
             case PositionUpdate(contract=contract, position=position):
                 self.positions[contract] = position
                 self._compare(now_ns, contract)
@@ -242,6 +251,7 @@ class Checks:
         for contract, lots in self.watch.lots.items():
             self.kept.note(now_ns, contract, agrees=not (lots and filled))
         self.kept.ask(now_ns)
+        self.unheeded.ask(now_ns)
 
     def _compare(self, now_ns: Nanos, contract: str) -> None:
         """The router's and the governor's books beside the venue's."""
@@ -289,6 +299,15 @@ class Checks:
         excuse_ns = max(self.stage.trouble_ns, sentinel.back_ns, venue.back_ns)
         bound_ns = KEPT_AFTER_NS if excuse_ns else KEPT_FAIR_NS
         what = f"{contract} kept on a full disk"
+        self._bound(what, max(since_ns, excuse_ns), until_ns, bound_ns)
+
+    def _unheeded(self, request_id: str, since_ns: Nanos, until_ns: Nanos) -> None:
+        """What a person flattened was not halted: for longer than accidents excuse?"""
+        excuse_ns = self._excuse(GOVERNOR)
+        if excuse_ns is None:
+            return
+        bound_ns = APART_AFTER_NS if excuse_ns else APART_FAIR_NS
+        what = f"{request_id} is flat and not halted"
         self._bound(what, max(since_ns, excuse_ns), until_ns, bound_ns)
 
     def _bound(self, what: str, since_ns: Nanos, until_ns: Nanos, bound_ns: Nanos) -> None:

@@ -87,6 +87,22 @@ def test_a_flatten_waits_without_haste_and_is_proven_when_the_venue_is_back(
     bench.check_agreed()
 
 
+def test_while_closes_are_refused_no_read_spends_the_requests_of_the_next(bench: Starved) -> None:
+    """Found by a World: twenty reads in four seconds, and no request was left to close with."""
+    bench.enter()
+    bench.run(1)
+    bench.venue.refuse_closes = 3
+    asked: list[Word] = []
+    serve = bench.serve
+    bench.serve = lambda request: asked.append(request) or serve(request)  # type: ignore[func-returns-value, method-assign]
+    bench.tell(w.FlattenRequested(request_id="r", cause="now", who="me"))
+    bench.run(8)
+    assert not bench.lots()
+    reads = [request for request in asked if isinstance(request, w.ReadBooks)]
+    assert len(reads) <= 8, f"{len(reads)} reads"
+    bench.check_agreed()
+
+
 def test_an_unknown_order_is_looked_for_without_haste(bench: Starved) -> None:
     quote = bench.quote(Side.BUY, 19_990)
     request = bench.requests.pop(0)

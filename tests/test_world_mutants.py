@@ -15,7 +15,7 @@ import pytest
 from services.order_router import core, outbox, reconcile
 from services.order_router.core import Router
 from services.order_router.desk import Desk
-from services.risk_governor import follow
+from services.risk_governor import follow, operator
 from services.risk_governor.core import Governor
 from services.simulator.accounts import Account
 from services.stage import cast_world
@@ -112,6 +112,11 @@ def send_one_more(patch: Patch) -> None:
     patch.setattr(outbox, "send_approved", lambda desk, it, size: send(desk, it, size + 1))
 
 
+def overlook_requests(patch: Patch) -> None:
+    """The governor takes no notice of a person's file, which router and sentinel obey."""
+    patch.setattr(operator, "on_request", lambda *_: None)
+
+
 def remember_half(patch: Patch) -> None:
     """A snapshot without what was answered."""
     restore = Router.restore
@@ -131,6 +136,7 @@ CASES: list[tuple[Callable[[Patch], None], Accidents, str]] = [
     (print_money, FAIR, "trades make"),
     (refuse_in_silence, STUCK, "never answered"),
     (send_one_more, FAIR, "larger than approved|more than approved"),
+    (overlook_requests, HALTS, "is flat and not halted"),
     (remember_half, DEATHS, "memory differs|said"),
 ]
 

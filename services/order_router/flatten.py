@@ -41,12 +41,6 @@ from shared.events import (
 )
 from shared.units import SECOND, Nanos
 
-AGAIN_S = {Outcome.DONE: 0.5, Outcome.UNKNOWN: 2.0, Outcome.REFUSED: 0.25, Outcome.NOT_SENT: 0.25}
-"""Real seconds after a close ended in which no read is believed that the position is still
-there.
-"""
-
-REFUSED_MAX_S = 4.0  # refusals double the wait up to this
 PRICE_PATIENCE_S = 2.0  # for the market's price, before the last fill's has to do
 UNKNOWN_PACE_NS = 2 * SECOND  # where only the time of a proof of absence is waited for
 LIMIT_REST_S = 2.0  # the limit order that stands in for refused market orders rests so long
@@ -173,7 +167,7 @@ def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
     if is_part(saga, book):
         return push_part(desk, saga, book, may=not _is_over(desk))
     if _something_closes(desk, saga, book) or _not_there(desk, book) or not _may_close(desk, book):
-        desk.read_soon(_pace(desk, saga), after=book.acted)
+        desk.read_soon(max(_pace(desk, saga), _rest_ns(desk, book)), after=book.acted)
         return
     refusals = book.close.refusals if book.close else 0
     lots = book.lots or book.stream or 0
@@ -188,6 +182,14 @@ def _push_close(desk: Desk, saga: Saga, book: Book) -> None:
     )
     book.close = close
     desk.say(CloseContract(close_id=close.close_id, contract=book.contract))
+
+
+def _rest_ns(desk: Desk, book: Book) -> Nanos:
+    """How long no read could let a refused close be tried again: it would only spend requests."""
+    close = book.close
+    if close is None or close.over or close.order_key or close.outcome is not Outcome.REFUSED:
+        return 0
+    return close.ended_real_ns + int(close.rest_s * SECOND) - desk.state.real_ns
 
 
 def _asks_price(desk: Desk, book: Book) -> bool:
@@ -252,18 +254,15 @@ def _may_close(desk: Desk, book: Book) -> bool:
     if close is None or close.over:
         return not _is_over(desk)
     assert close.outcome is not None, "Invariant: one close in flight per contract"
-    wait_s = AGAIN_S[close.outcome]
-    if close.outcome is Outcome.REFUSED:
-        wait_s = min(REFUSED_MAX_S, wait_s * 2**close.refusals)
     if close.outcome is Outcome.NOT_SENT:
-        return desk.real_after(close.ended_real_ns, wait_s)
+        return desk.real_after(close.ended_real_ns, close.rest_s)
     if read is None or read.begin < max(close.mark, book.acted):
         return False
     if not read.positions.get(book.contract):
         return False
     done = desk.find(close.order_key) if close.order_key else None
     seen = done is not None and not done.live and close.outcome is not Outcome.UNKNOWN
-    rested = read.begin_real_ns - close.ended_real_ns >= wait_s * SECOND
+    rested = read.begin_real_ns - close.ended_real_ns >= close.rest_s * SECOND
     return (seen or rested) and not _is_over(desk) and state.account_id > 0
 
 

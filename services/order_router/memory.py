@@ -27,6 +27,9 @@ from shared.events import (
 from shared.units import Lots, Micros, Nanos, Ticks
 from shared.venue.translate import TradeRow
 
+REST_S = {Outcome.DONE: 0.5, Outcome.UNKNOWN: 2.0, Outcome.REFUSED: 0.25, Outcome.NOT_SENT: 0.25}
+REFUSED_MAX_S = 4.0
+
 ROUTER = "router"
 """The sleeve part of tags of our own orders."""
 
@@ -121,6 +124,16 @@ class Close(Struct):
     refusals: int = 0  # in a row, of market closes
     order_key: str = ""
     over: bool = False  # answered, and a read begun since shows that nothing is left of it
+
+    @property
+    def rest_s(self) -> float:
+        """Real seconds after its end in which no read is believed that the position is still
+        there; refusals double them.
+        """
+        assert self.outcome is not None, "Invariant: it ended"
+        rest_s = REST_S[self.outcome]
+        refused = self.outcome is Outcome.REFUSED
+        return min(REFUSED_MAX_S, rest_s * 2**self.refusals) if refused else rest_s
 
 
 class Book(Struct):
