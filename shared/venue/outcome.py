@@ -26,7 +26,7 @@ class Reserve(Enum):
     TRADING = "TRADING"
     RECONCILE = "RECONCILE"
     SAFETY = "SAFETY"  # cancels, closes, protective stops
-    EXIT = "EXIT"  # what a sleeve closes: from safety's share, but never its last
+    EXIT = "EXIT"  # what a sleeve closes, a glance at positions: safety's share, never its last
     SENTINEL = "SENTINEL"
     HISTORY = "HISTORY"  # bars: a window of their own at the venue
 
