@@ -14,6 +14,7 @@ from functools import lru_cache
 from services.order_router.words import ModifyOrder, PlaceOrder
 from services.sentinel.files import US as SENTINEL
 from services.sentinel.state import ROUTER
+from services.sentinel.words import Release
 from services.simulator.words import TruthReport, UserPush
 from services.stage import VenueStage
 from services.stage_client import Exchange
@@ -187,6 +188,8 @@ class Checks:
             self._one_exit(word)
         elif isinstance(word, ModifyOrder):
             self._not_void(word)
+        elif isinstance(word, Release) and word.flat:
+            self.watch.proven |= self.left
 
     def _one_exit(self, word: PlaceOrder) -> None:
         """No exit is asked for while another of its contract works; of its sleeve's part, where the

@@ -49,7 +49,8 @@ class Apart:
 
 class VenueWatch:
     """Hears every user event of the simulator. Raises AssertionError at once where two orders work
-    for one wish, a position is larger than allowed or a balance is not what trades made it.
+    for one wish, a position is larger than allowed, a balance is not what trades made it, or an
+    order comes to life that was sent before the sentinel proved flat.
     """
 
     def __init__(self, position_max: Lots, bare: Apart) -> None:
@@ -57,6 +58,7 @@ class VenueWatch:
         self.position_max = position_max
         self.live: dict[int, wire.OrderModel] = {}
         self.ids: dict[str, int] = {}  # tag -> the one order that bears it
+        self.proven: set[str] = set()  # tags sent before the sentinel proved flat: none comes later
         self.working: dict[str, int] = {}  # intent -> its live order
         self.lots: dict[str, Lots] = {}
         self.trades: dict[int, Micros] = {}  # what each changed of the balance
@@ -92,6 +94,8 @@ class VenueWatch:
         tag = order.custom_tag or ""
         over = order.status not in LIVE_STATUSES
         if tag:
+            late = tag in self.proven and tag not in self.ids
+            assert not late, f"carried out after flat was proven: {order}"
             first = self.ids.setdefault(tag, order.id)
             assert first == order.id, f"orders {first} and {order.id} bear the tag {tag}"
         intent = intent_of(tag)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -110,6 +111,41 @@ def test_one_copy_by_lock(bench: Bench) -> None:
     assert caught.value.code is Exit.LOCKED
     lock.release()
     Lock(bench.run, "t").release()
+
+
+def test_a_lock_the_sentinel_has_its_hands_on_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended at once it would come back by supervisord's growing pauses, long after the proof."""
+    sentinel, gripped = Lock(bench.run, "sentinel"), Lock(bench.run, "order_router")
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            gripped.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    Lock(bench.run, "order_router").release()
+    assert len(looks) == 3
+    with pytest.raises(Fatal):
+        Lock(bench.run, "sentinel")
+    assert len(looks) == 3, "a second sentinel is no hand-over"
+    sentinel.release()
+
+
+def test_the_wait_for_the_sentinel_has_an_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [Lock(bench.run, name) for name in ("sentinel", "order_router")]
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda _: now.__setitem__(0, now[0] + 10.0))
+    with pytest.raises(Fatal) as caught:
+        Lock(bench.run, "order_router")
+    assert (caught.value.code, now[0]) == (Exit.LOCKED, 30.0)
+    for lock in held:
+        lock.release()
 
 
 def test_the_owner_signs_over_the_one_before_and_never_an_empty_file(

@@ -65,7 +65,7 @@ def test_flatten_on_stop_is_a_setting_that_works(flatten: bool, closes: int) -> 
     scene.positions = {MNQ: 1}
     scene.seconds(5)
     scene.tell(Stopping(reason="SIGTERM"))
-    scene.seconds(10)
+    scene.seconds(14)
     assert len(scene.heard(Close)) == closes
     assert scene.heard(Leave) == [Leave()]
 

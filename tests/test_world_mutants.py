@@ -17,6 +17,7 @@ from services.order_router.core import Router
 from services.order_router.desk import Desk
 from services.risk_governor import follow, operator
 from services.risk_governor.core import Governor
+from services.sentinel import hands
 from services.simulator.accounts import Account
 from services.stage import cast_world
 from services.stage_busy import settings_for
@@ -38,6 +39,7 @@ STUCK = Accidents(slow_disk=0.1, slow_disk_ns_max=6 * SECOND)
 HALTS = Accidents(operator=0.5)
 SEEDS = (1, 2, 3)  # that hold where nothing is broken
 DEATHS = Accidents(kill_acting=0.03)
+LATE = Accidents(request_late=1.0)
 
 
 def take_whatever_comes(patch: Patch) -> None:
@@ -162,14 +164,19 @@ def test_nothing_is_caught_where_nothing_is_broken(accidents: Accidents) -> None
     assert all(play(seed, accidents, 15).fills for seed in SEEDS)
 
 
-def freeze_the_router(seconds: int) -> Checks:
-    """The router stands still for so many seconds while something is open."""
-    settings, checks = settings_for(1), Checks()
+def freeze_the_router(seconds: int, seed: int = 1, weather: Accidents = FAIR) -> Checks:
+    """The router stands still for so many seconds while something is open, and what it sent in the
+    second before in such a `weather`.
+    """
+    settings, checks = settings_for(seed), Checks()
     start_ns = time_ns(settings.simulator.start, "start")
-    world = cast_world(settings, start_ns, seed=1, said=checks.said)
+    world = cast_world(settings, start_ns, seed=seed, said=checks.said)
     checks.attend(world)
     while not any(checks.watch.lots.values()):
         world.run(world.now_ns + SECOND // 10)
+    checks.stage.accidents = weather
+    world.run(world.now_ns + SECOND)
+    checks.stage.accidents = FAIR
     world.players["order_router"].thaw_ns = world.now_ns + seconds * SECOND
     world.run(world.now_ns + 40 * SECOND)
     return checks
@@ -190,3 +197,17 @@ def test_two_pairs_of_hands_are_seen(monkeypatch: Patch) -> None:
     leave_the_router_alive(monkeypatch)
     with pytest.raises(AssertionError, match="two pairs of hands"):
         freeze_the_router(6)
+
+
+def sent_before(seed: int) -> Checks:
+    """All that the router sends in its last second is carried out long after it is dead."""
+    return freeze_the_router(30, seed, LATE)
+
+
+def test_nothing_is_carried_out_after_the_sentinel_proved_flat(monkeypatch: Patch) -> None:
+    """By ours; a sentinel that believes two reads a second apart is found out."""
+    assert all(sent_before(seed).watch.proven for seed in SEEDS), "it was proven"
+    begin = hands.begin
+    monkeypatch.setattr(hands, "begin", lambda state, killed, late: begin(state, killed, 0))
+    with pytest.raises(AssertionError, match="carried out after flat was proven"):
+        [sent_before(seed) for seed in SEEDS]

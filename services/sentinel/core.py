@@ -77,6 +77,8 @@ class Sentinel:
         }
         self._request_patience = round(own.request_patience_real_s * TICKS_PER_S)
         self._flatten_on_stop = own.flatten_on_stop
+        late_s = settings.order_router.absence_queries_apart_real_s
+        self._late = int(-(-late_s * TICKS_PER_S // 1))  # rounded up
         self._state = newborn()
         self._handlers: dict[type[Event], Callable[[Any], Said]] = {
             Started: self._on_started,
@@ -244,15 +246,14 @@ class Sentinel:
         state.act_tick = state.tick
         if state.wish is None:
             state.wish = Wish(f"sentinel-{state.epoch}-{state.tick}", state.cause)
-        held = ", ".join(f"{contract} {lots:+d}" for contract, lots in state.positions.items())
-        text = f"acting: {state.cause}; open: {held or 'no position'}, {len(state.orders)} orders"
+        text = f"acting: {state.cause}; open: {state.held_in_words()}"
         seize = Seize(request_id=state.wish.request_id, cause=state.cause)
         return (Say(text=text, loud=True), seize)
 
     def _on_seized(self, event: Seized) -> Said:
         if self._state.stage is not Stage.SEIZING:
             return NOTHING if self._state.held else (Release(request_id="", flat=False),)
-        return hands.begin(self._state, event.killed)
+        return hands.begin(self._state, event.killed, self._late)
 
     def _on_not_seized(self, event: NotSeized) -> Said:
         """Back to watching: the router may have come back, and every condition is tested again."""
@@ -292,4 +293,4 @@ class Sentinel:
         return NOTHING
 
     def _on_answered(self, event: Answered) -> Said:
-        return hands.answered(self._state, event)
+        return hands.answered(self._state, event, self._late)

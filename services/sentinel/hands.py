@@ -2,6 +2,12 @@
 
 One step per read: every read is begun after the outcome of all we sent before, so each decision
 rests on the whole truth of its moment. Nothing in flight, two reads apart that show nothing: flat.
+
+But what a dead process had on the wire the venue may still carry out, and what we sent without
+hearing of it too. So the second of the two reads begins no sooner than such a request can be: the
+router's own patience before it believes that an order is absent, counted from its last sign of
+life, or from our own last request of unknown outcome. Until then the lock stays ours, and what
+appears is closed.
 """
 
 from __future__ import annotations
@@ -10,8 +16,8 @@ from services.sentinel.saga import CloseTry, can_open, may_close
 from services.sentinel.state import (
     CANCEL_ROUNDS,
     CANCELS_AT_ONCE,
+    LIFE_BEYOND,
     PROOF_APART,
-    PROOF_APART_DOUBTFUL,
     READ_PACE,
     READ_PACE_LAST,
     READS_AT_ONCE,
@@ -58,15 +64,19 @@ def leave(state: State) -> Said:
     return (Leave(),)
 
 
-def begin(state: State, killed: int) -> Said:
+def begin(state: State, killed: int, late: int) -> Said:
     """The lock is ours. What was read before the router died is no longer believed; after a kill
-    the first read waits a moment for what the dead router may have had on the wire.
+    the first read waits a moment for what the dead router may have had on the wire. `late`: ticks
+    for which the venue may still carry out what a dead router sent; how long it is dead is how
+    long it has not been seen.
     """
     state.held = True
     state.stage = Stage.CANCELLING
     state.reading = state.reads = state.cancel_rounds = 0
-    state.closes, state.calls, state.flat_tick, state.doubtful = {}, {}, -1, False
+    state.closes, state.calls, state.flat_tick, state.late_said = {}, {}, -1, False
     state.read_tick = state.tick
+    dead = 0 if killed else max(0, state.peers[ROUTER].quiet - LIFE_BEYOND)
+    state.late_until = state.tick - dead + late
     text = f"router {killed} killed" if killed else "no router was alive"
     said = (Say(text=f"{text}; its lock is ours", loud=True), report(state))
     return said if killed else (*said, *read(state))
@@ -80,12 +90,27 @@ def on_time(state: State) -> Said:
     if state.tick % TICKS_PER_S == 0:
         said.append(report(state))
     if 0 <= state.stopping_tick < state.tick - STOP_PATIENCE:
-        said.append(Say(text="stopped before flat could be proven", loud=True))
+        said.append(Say(text=_unproven(state), loud=True))
         return (*said, *release(state, flat=False))
-    pace = next((ticks for upto, ticks in READ_PACE if state.reads <= upto), READ_PACE_LAST)
-    if not state.calls and state.tick - state.read_tick >= pace:
+    if not state.calls and state.tick - state.read_tick >= _pace(state):
         said.extend(read(state))
     return tuple(said)
+
+
+def _unproven(state: State) -> str:
+    """Why we leave without a proof, after all the patience of one who is asked to stop."""
+    if state.stage is not Stage.PROVING or state.trouble:
+        return "stopped before flat could be proven"
+    return "stopped before flat could be proven: what was sent before may still be carried out"
+
+
+def _pace(state: State) -> int:
+    """Ticks between two reads: ever more where they change nothing, but none is long while the
+    venue answers and shows nothing, because what appears late has no stop.
+    """
+    if state.stage is Stage.PROVING and not state.trouble:
+        return PROOF_APART
+    return next((ticks for upto, ticks in READ_PACE if state.reads <= upto), READ_PACE_LAST)
 
 
 def report(state: State) -> Report:
@@ -94,6 +119,9 @@ def report(state: State) -> Report:
     state.beat += 1
     stuck = state.tick - state.act_tick >= STUCK_AFTER
     detail = f"{len(state.positions)} positions, {len(state.orders)} orders"
+    left_s = (state.late_until - state.tick) / TICKS_PER_S
+    if state.stage is Stage.PROVING and left_s > 0:
+        detail += f"; a request sent before may still be carried out for {left_s:.0f} s"
     if state.trouble:
         detail = f"venue not readable ({state.trouble} times in a row)"
     return Report(
@@ -114,6 +142,19 @@ def act(state: State) -> Said:
         last.reads += 1
     if not state.is_open():
         return _prove(state)
+    news = _appeared(state) if state.stage is Stage.PROVING else NOTHING
+    return (*news, *_undo(state))
+
+
+def _appeared(state: State) -> Said:
+    """Something is open that was not: an act of its own, as fast as the first."""
+    state.reads = state.cancel_rounds = 0
+    text = f"carried out late: {state.held_in_words()}; closing it"
+    return (Say(text=text, loud=True),)
+
+
+def _undo(state: State) -> Said:
+    """Cancel what can open, close, then cancel the rest."""
     state.flat_tick = -1
     dangerous = can_open(state.orders, state.positions)
     if dangerous and state.cancel_rounds < CANCEL_ROUNDS:
@@ -125,13 +166,15 @@ def act(state: State) -> Said:
     return _move(state, Stage.CANCELLING, _cancel(state, rest))
 
 
-def answered(state: State, event: Answered) -> Said:
-    """An outcome; when the last one is in, read again (the first few times at once)."""
+def answered(state: State, event: Answered, late: int) -> Said:
+    """An outcome; when the last one is in, read again (the first few times at once). One that is
+    unknown may still come, for `late` ticks.
+    """
     contract = state.calls.pop(event.no, None)
     if contract is None:
         return NOTHING
     if event.outcome is Outcome.UNKNOWN:
-        state.doubtful = True
+        state.late_until = max(state.late_until, state.tick + late)
     last = state.closes.get(contract)
     if last is not None:
         last.outcome, last.tick = event.outcome, state.tick
@@ -178,16 +221,27 @@ def _close(state: State) -> Said:
 
 
 def _prove(state: State) -> Said:
-    """Flat is two reads apart that agree, both begun after our last outcome."""
-    apart = PROOF_APART_DOUBTFUL if state.doubtful else PROOF_APART
+    """Flat is two reads apart that agree, both begun after our last outcome, and the last one when
+    nothing sent before can be carried out any more.
+    """
     if state.flat_tick < 0:
         state.flat_tick = state.known_tick
-        return _move(state, Stage.PROVING, NOTHING)
-    if state.known_tick - state.flat_tick < apart:
+        return _move(state, Stage.PROVING, _say_late(state))
+    if state.known_tick - state.flat_tick < PROOF_APART or state.known_tick < state.late_until:
         return NOTHING
     seconds = (state.tick - state.act_tick) / TICKS_PER_S
     text = f"flat, proven by two reads, {seconds:.2f} s after we began"
     return (Say(text=text, loud=True), *release(state, flat=True))
+
+
+def _say_late(state: State) -> Said:
+    """Once, why a flat account is not handed back yet."""
+    left_s = (state.late_until - state.tick) / TICKS_PER_S
+    if state.late_said or left_s <= PROOF_APART / TICKS_PER_S:
+        return NOTHING
+    state.late_said = True
+    text = f"nothing is open; what was sent before may still be carried out for {left_s:.1f} s"
+    return (Say(text=f"{text}, so the lock stays ours until then", loud=True),)
 
 
 def release(state: State, flat: bool) -> Said:

@@ -30,8 +30,8 @@ READ_PACE_LAST: Final = 20
 READS_AT_ONCE: Final = 6  # then the pace above, so that a deaf venue does not eat our quota
 CANCELS_AT_ONCE: Final = 30
 CANCEL_ROUNDS: Final = 3  # an order that will not go must not keep a position open
-PROOF_APART: Final = 4  # ticks between the two reads that prove flat
-PROOF_APART_DOUBTFUL: Final = 20  # when the outcome of a request of ours is unknown
+PROOF_APART: Final = 4  # ticks between the two reads that prove flat, and between those before
+LIFE_BEYOND: Final = TICKS_PER_S  # a dead router may have lived on so long after its last beat
 STUCK_AFTER: Final = 60 * TICKS_PER_S
 STOP_PATIENCE: Final = 25 * TICKS_PER_S
 
@@ -86,7 +86,8 @@ class State(Struct):
     closes: dict[str, CloseTry] = field(default_factory=dict)
     cancel_rounds: int = 0
     flat_tick: int = -1  # when the first of the proving reads was asked
-    doubtful: bool = False
+    late_until: int = 0  # only a read asked from this tick on shows all that was ever sent
+    late_said: bool = False
     beat: int = 0
     stopping_tick: int = -1
     left: bool = False
@@ -94,6 +95,11 @@ class State(Struct):
     def is_open(self) -> bool:
         """As of the last read: a position is open or an order is live."""
         return bool(self.positions or self.orders)
+
+    def held_in_words(self) -> str:
+        """The same for a person."""
+        held = ", ".join(f"{contract} {lots:+d}" for contract, lots in self.positions.items())
+        return f"{held or 'no position'}, {len(self.orders)} orders"
 
 
 def newborn(epoch: int = 0) -> State:

@@ -1,0 +1,209 @@
+"""What the venue carries out after its sender died: the sentinel stays until nothing can come."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from services.sentinel.hands import PROOF_APART
+from services.sentinel.state import LIFE_BEYOND, TICKS_PER_S
+from services.sentinel.words import (
+    Answered,
+    Close,
+    Leave,
+    Outcome,
+    Read,
+    Release,
+    Report,
+    Requested,
+    Say,
+    Seize,
+)
+from shared.events import ClockJump, Event, Started, Stopping
+from tests.sentinel_stage import MES, MNQ, SETTINGS, Scene, limit_order, stop_order
+
+LATE_S = SETTINGS.order_router.absence_queries_apart_real_s
+PATIENCE_S = SETTINGS.sentinel.router_patience_real_s
+APART_S = PROOF_APART / TICKS_PER_S
+BEYOND_S = LIFE_BEYOND / TICKS_PER_S
+
+
+def later(late_s: float) -> Scene:
+    """A scene in which the venue carries out what it was sent for `late_s`."""
+    own = msgspec.structs.replace(SETTINGS.order_router, absence_queries_apart_real_s=late_s)
+    return Scene(msgspec.structs.replace(SETTINGS, order_router=own))
+
+
+def until(scene: Scene, kind: type[Event], most_s: float = 60.0) -> float:
+    """Seconds until another word of `kind` is said."""
+    known, ticks = len(scene.heard(kind)), 0
+    while len(scene.heard(kind)) == known:
+        scene.seconds(1 / TICKS_PER_S)
+        ticks += 1
+        assert ticks < most_s * TICKS_PER_S, f"no {kind.__name__}"
+    return ticks / TICKS_PER_S
+
+
+def holding(scene: Scene | None = None) -> Scene:
+    """A position under a living router."""
+    scene = scene or Scene()
+    scene.seconds(2)
+    scene.positions = {MNQ: 2}
+    scene.orders = {7: stop_order(7, -2)}
+    return scene
+
+
+def killed(scene: Scene | None = None) -> Scene:
+    """The sentinel has just killed a living router, because nobody served a request."""
+    scene = holding(scene)
+    scene.seconds(20)
+    scene.tell(Requested(request_id="r", cause="operator", who="page"))
+    until(scene, Seize)
+    return scene
+
+
+def test_after_a_kill_flat_is_final_only_when_nothing_can_be_carried_out_any_more() -> None:
+    scene = killed()
+    waited = until(scene, Release)
+    assert scene.heard(Release) == [Release(request_id="r", flat=True)]
+    assert LATE_S <= waited <= LATE_S + APART_S
+
+
+@pytest.mark.parametrize("late_s", [3.0, 20.0, 20.1])
+def test_how_long_is_the_setting_of_the_routers_own_proof_of_absence(late_s: float) -> None:
+    scene = killed(later(late_s))
+    assert late_s <= until(scene, Release) <= late_s + APART_S + 1 / TICKS_PER_S
+
+
+def test_a_router_found_dead_has_been_dead_for_as_long_as_it_was_not_seen() -> None:
+    scene = holding()
+    scene.alive.discard("order_router")
+    until(scene, Seize)
+    waited = until(scene, Release)
+    left = LATE_S - PATIENCE_S + BEYOND_S
+    assert left - 0.25 <= waited <= left + APART_S
+
+
+def test_a_router_dead_for_long_leaves_nothing_to_wait_for() -> None:
+    scene = Scene()
+    scene.seconds(2)
+    scene.alive.discard("order_router")
+    scene.seconds(LATE_S + BEYOND_S)
+    scene.positions = {MNQ: 2}
+    until(scene, Seize)
+    assert until(scene, Release) <= 2 * APART_S
+
+
+def test_a_computer_that_slept_knows_of_no_time_in_which_the_router_was_dead() -> None:
+    scene = holding()
+    scene.alive.discard("order_router")
+    scene.seconds(PATIENCE_S / 2)
+    scene.tell(ClockJump(slept_ns=10**12))
+    until(scene, Seize)
+    assert until(scene, Release) >= LATE_S - PATIENCE_S + BEYOND_S - 0.25
+
+
+def test_what_is_carried_out_late_is_closed_at_once_and_said() -> None:
+    scene = killed()
+    scene.seconds(LATE_S / 2)
+    assert len(scene.heard(Close)) == 1
+    scene.positions, scene.orders = {MNQ: -2, MES: 1}, {9: limit_order(9, 3, MES)}
+    scene.seconds(APART_S)
+    assert [word.contract for word in scene.heard(Close)] == [MNQ, MNQ, MES]
+    assert scene.positions == {}
+    assert scene.orders == {}
+    assert any("carried out late" in word.text and word.loud for word in scene.heard(Say))
+    until(scene, Release)
+    assert scene.heard(Release)[-1].flat
+
+
+def test_what_comes_in_the_last_moment_is_found_by_the_last_read() -> None:
+    scene = killed()
+    scene.seconds(LATE_S - 0.25)
+    assert not scene.heard(Release)
+    scene.positions = {MNQ: -2}
+    until(scene, Release)
+    assert len(scene.heard(Close)) == 2
+    assert scene.positions == {}
+
+
+def test_while_it_waits_it_keeps_the_lock_and_looks_every_second() -> None:
+    scene = killed()
+    scene.seconds(2)
+    reads = len(scene.heard(Read))
+    scene.seconds(LATE_S - 3)
+    assert scene.locked
+    assert len(scene.heard(Read)) - reads >= LATE_S - 4
+    assert len(scene.heard(Read)) <= 2 + LATE_S / APART_S + 4, "two requests each"
+
+
+def test_a_person_sees_what_is_waited_for_and_how_long() -> None:
+    scene = killed()
+    scene.seconds(LATE_S - 1.5)
+    told = [word for word in scene.heard(Report) if "carried out" in word.detail]
+    assert {word.stage for word in told} == {"PROVING"}
+    assert len(told) >= LATE_S - 3, "the beat goes on"
+    assert told[0].detail.endswith("10 s")
+    assert told[-1].detail.endswith("2 s")
+    assert sum("stays ours" in word.text for word in scene.heard(Say) if word.loud) == 1
+
+
+def test_a_venue_that_cannot_be_read_proves_nothing_however_long() -> None:
+    scene = killed()
+    scene.seconds(2)
+    scene.reachable = False
+    scene.seconds(30)
+    assert scene.heard(Release) == []
+    assert scene.heard(Report)[-1].detail.startswith("venue not readable")
+    scene.positions, scene.reachable = {MNQ: -2}, True
+    until(scene, Release)
+    assert len(scene.heard(Close)) == 2
+
+
+def test_our_own_request_of_unknown_outcome_is_waited_for_as_long() -> None:
+    scene = holding()
+    scene.alive.discard("order_router")
+    answer = scene.answer
+
+    def doubtful(word: Event) -> None:
+        if isinstance(word, Close):
+            scene.positions.pop(word.contract)
+            scene.tell(Answered(no=word.no, outcome=Outcome.UNKNOWN, text="timeout"))
+        else:
+            answer(word)
+
+    scene.answer = doubtful  # type: ignore[method-assign]
+    until(scene, Close)
+    assert LATE_S <= until(scene, Release) <= LATE_S + 2 * APART_S
+
+
+def test_asked_to_stop_it_stays_until_nothing_can_come_since_nobody_looks_after_it() -> None:
+    scene = killed()
+    scene.seconds(2)
+    scene.tell(Stopping(reason="SIGTERM"))
+    scene.seconds(LATE_S / 2)
+    assert scene.heard(Leave) == []
+    scene.positions = {MNQ: -2}
+    until(scene, Leave)
+    assert scene.positions == {}
+    assert scene.heard(Release)[-1].flat
+
+
+def test_asked_to_stop_its_patience_has_an_end_and_it_says_what_may_come() -> None:
+    scene = killed(later(60.0))
+    scene.seconds(2)
+    scene.tell(Stopping(reason="SIGTERM"))
+    until(scene, Leave)
+    assert scene.heard(Release) == [Release(request_id="r", flat=False)]
+    assert scene.heard(Say)[-1].text.endswith("may still be carried out")
+
+
+def test_a_new_life_counts_from_its_own_birth() -> None:
+    """It never saw the router: for all it knows the router died in the moment before."""
+    scene = later(40.0)
+    scene.alive.discard("order_router")
+    scene.positions = {MNQ: 2}
+    born = until(scene, Seize)
+    assert until(scene, Release) >= 40.0 + BEYOND_S - born - 0.25
+    again = Started(epoch=2, fresh=False)
+    assert [type(word) for word in scene.core.on(0, again)] == [Read]
