@@ -43,6 +43,7 @@ class Scene:
         self.orders: dict[int, LiveOrder] = {}
         self.reachable = self.obedient = self.lockable = True
         self.alive = {"order_router", "risk_governor"}
+        self.frozen: set[str] = set()  # alive, and without a beat
         self.locked = False
         self.said: list[Event] = []
         self.beat = 0
@@ -84,7 +85,7 @@ class Scene:
         for tick in range(round(count * 4)):
             if tick % 4 == 0:
                 self.beat += 1
-                for actor in sorted(self.alive):
+                for actor in sorted(self.alive - self.frozen):
                     self.tell(Beat(actor=actor, epoch=1, beat=self.beat))
             self.tell(Pulse(real_ns=0))
 

@@ -130,8 +130,13 @@ def test_a_lock_the_sentinel_has_its_hands_on_is_waited_for(
     assert len(looks) == 3
     with pytest.raises(Fatal):
         Lock(bench.run, "sentinel")
-    assert len(looks) == 3, "a second sentinel is no hand-over"
     sentinel.release()
+    other = Lock(bench.run, "order_router")
+    sentinel.path.write_text("1\n")
+    with pytest.raises(Fatal):
+        Lock(bench.run, "order_router")
+    assert len(looks) == 3, "a second sentinel is no hand-over, and a second router neither"
+    other.release()
 
 
 def test_the_wait_for_the_sentinel_has_an_end(

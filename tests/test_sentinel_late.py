@@ -69,7 +69,7 @@ def test_after_a_kill_flat_is_final_only_when_nothing_can_be_carried_out_any_mor
     assert LATE_S <= waited <= LATE_S + APART_S
 
 
-@pytest.mark.parametrize("late_s", [3.0, 20.0, 20.1])
+@pytest.mark.parametrize("late_s", [3.0, 20.0, 20.1, 20.3, 20.6, 20.9])
 def test_how_long_is_the_setting_of_the_routers_own_proof_of_absence(late_s: float) -> None:
     scene = killed(later(late_s))
     assert late_s <= until(scene, Release) <= late_s + APART_S + 1 / TICKS_PER_S
@@ -84,6 +84,13 @@ def test_a_router_found_dead_has_been_dead_for_as_long_as_it_was_not_seen() -> N
     assert left - 0.25 <= waited <= left + APART_S
 
 
+def test_a_router_found_frozen_was_alive_until_it_was_killed() -> None:
+    scene = holding()
+    scene.frozen.add("order_router")
+    until(scene, Seize)
+    assert LATE_S <= until(scene, Release) <= LATE_S + APART_S
+
+
 def test_a_router_dead_for_long_leaves_nothing_to_wait_for() -> None:
     scene = Scene()
     scene.seconds(2)
@@ -92,6 +99,7 @@ def test_a_router_dead_for_long_leaves_nothing_to_wait_for() -> None:
     scene.positions = {MNQ: 2}
     until(scene, Seize)
     assert until(scene, Release) <= 2 * APART_S
+    assert not any("carried out" in word.detail for word in scene.heard(Report))
 
 
 def test_a_computer_that_slept_knows_of_no_time_in_which_the_router_was_dead() -> None:
@@ -110,6 +118,8 @@ def test_what_is_carried_out_late_is_closed_at_once_and_said() -> None:
     scene.positions, scene.orders = {MNQ: -2, MES: 1}, {9: limit_order(9, 3, MES)}
     scene.seconds(APART_S)
     assert [word.contract for word in scene.heard(Close)] == [MNQ, MNQ, MES]
+    acts = [type(word) for word in scene.said if isinstance(word, Close | Read)]
+    assert acts[-3:] == [Close, Close, Read], "as fast as the first time"
     assert scene.positions == {}
     assert scene.orders == {}
     assert any("carried out late" in word.text and word.loud for word in scene.heard(Say))
@@ -152,12 +162,24 @@ def test_a_venue_that_cannot_be_read_proves_nothing_however_long() -> None:
     scene = killed()
     scene.seconds(2)
     scene.reachable = False
-    scene.seconds(30)
+    reads = len(scene.heard(Read))
+    scene.seconds(60)
     assert scene.heard(Release) == []
+    assert len(scene.heard(Read)) - reads < 50, "ever more slowly"
     assert scene.heard(Report)[-1].detail.startswith("venue not readable")
     scene.positions, scene.reachable = {MNQ: -2}, True
     until(scene, Release)
     assert len(scene.heard(Close)) == 2
+
+
+def test_the_venue_unreadable_for_a_moment_is_not_told_twice() -> None:
+    scene = killed()
+    scene.seconds(2)
+    scene.reachable = False
+    scene.seconds(2)
+    scene.reachable = True
+    until(scene, Release)
+    assert sum("stays ours" in word.text for word in scene.heard(Say)) == 1
 
 
 def test_our_own_request_of_unknown_outcome_is_waited_for_as_long() -> None:

@@ -147,8 +147,8 @@ def act(state: State) -> Said:
 
 
 def _appeared(state: State) -> Said:
-    """Something is open that was not: an act of its own, as fast as the first."""
-    state.reads = state.cancel_rounds = 0
+    """Something is open that was not: its reads follow each other as fast as the first ones."""
+    state.reads = 0
     text = f"carried out late: {state.held_in_words()}; closing it"
     return (Say(text=text, loud=True),)
 
