@@ -18,14 +18,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, structs
 
-from shared import rulebook
-from shared.domain.rules.inside import contradiction
-from shared.domain.rules.pack import PackError, RulePack
+from shared import contradictions, rulebook
+from shared.domain.rules.pack import RulePack
 from shared.sections import (
     MarketDataGateway,
     MetricsExporter,
@@ -49,7 +47,6 @@ DEFAULTS = REPO / "shared" / "settings.toml"
 
 TOPSTEPX_REST = "https://api.topstepx.com"
 TOPSTEPX_HUBS = "wss://rtc.topstepx.com"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(Exception):
@@ -124,62 +121,11 @@ def load(file: str | Path | None = None, env: Mapping[str, str] | None = None) -
             raise ValueError("rule packs come with the product - at `$.packs`")
         settings = msgspec.convert(table, Settings, strict=True)
         settings = structs.replace(settings, packs=rulebook.all_rules())
-        _judge(settings)
+        contradictions.judge(settings)
     except ValueError as error:  # a ValidationError is one, a PackError too
         source = f"{DEFAULTS.name} + {where}" if where else DEFAULTS.name
         raise SettingsError(f"settings ({source} + environment): {error}") from None
     return settings
-
-
-def _judge(settings: Settings) -> None:
-    """What no single type can say. Raises ValueError naming the path.
-
-    Under SIM nothing needs arming, so a venue elsewhere would be traded without anybody's word.
-    """
-    venue = settings.venue
-    for name in ("rest_url", "hub_url"):
-        url = str(getattr(venue, name))
-        if settings.simulated() and url and urlsplit(url).hostname not in LOOPBACK:
-            raise ValueError(
-                f"{url!r} is no address of this computer, which environment SIM demands"
-                f" - at `$.venue.{name}`"
-            )
-    _judge_sharing(settings)
-    _judge_rules(settings)
-
-
-def _judge_sharing(settings: Settings) -> None:
-    """Those that share a product are there and trade it. Raises ValueError naming the path."""
-    for root, names in settings.sharing.items():
-        at = f"at `$.sharing.{root}`"
-        if root not in settings.market_data_gateway.roots:
-            known = ", ".join(settings.market_data_gateway.roots)
-            raise ValueError(f"no product {root!r} is heard, only {known} - {at}")
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise ValueError(f"{list(names)} are not two or more different sleeves - {at}")
-        for name in names:
-            own = settings.sleeves.get(name)
-            if own is None:
-                raise ValueError(
-                    f"no sleeve {name!r}; there are {', '.join(settings.sleeves)} - {at}"
-                )
-            if own.root != root:
-                raise ValueError(f"sleeve {name!r} trades {own.root}, not {root} - {at}")
-
-
-def _judge_rules(settings: Settings) -> None:
-    """The packs named exist and allow what is set. Raises ValueError naming the path."""
-    risk, packs = settings.risk_governor, settings.packs
-    wanted = {"risk_governor.rules": risk.rules}
-    for account in settings.simulator.accounts:
-        wanted[f"simulator.accounts, {account.name}"] = account.rules()
-    for path, name in wanted.items():
-        if name not in packs:
-            known = ", ".join(packs)
-            raise PackError(f"no rule pack {name!r}; there are {known} - at `$.{path}`")
-    reason = contradiction(risk, settings.rules())
-    if reason:
-        raise ValueError(reason)
 
 
 def _read(path: Path) -> dict[str, Any]:

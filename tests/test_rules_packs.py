@@ -292,7 +292,9 @@ def test_packs_are_no_setting_and_change_the_fingerprint() -> None:
 
 
 def test_the_pack_named_is_the_one_the_governor_reckons_with() -> None:
-    settings = load(env={RULES: "topstep-150k-express-standard@2026-09"})
+    account = '[{ name = "SIM-50K-1", stage = "express", size = 150_000, daily_loss = true }]'
+    wanted = {RULES: "topstep-150k-express-standard@2026-09"}
+    settings = load(env=wanted | {"TSQ__SIMULATOR__ACCOUNTS": account})
     limits = Governor(settings).mind.limits
     assert (limits.start, limits.maximum_loss, limits.firm_daily, limits.pack.position_tenths) == (
         0, 4_500 * USD, 3_000 * USD, 150

@@ -35,6 +35,7 @@ def test_the_list_marks_the_pack_in_force(
     assert [row["name"] for row in rows] == list(rulebook.names())
     assert [row["name"] for row in rows if row["in_force"]] == [COMBINE]
     monkeypatch.setenv("TSQ__RISK_GOVERNOR__RULES", "topstep-100k-combine@2026-09")
+    monkeypatch.setenv("TSQ__SIMULATOR__ACCOUNTS", '[{ name = "SIM-50K-1", size = 100_000 }]')
     text = said(capsys, "list")
     assert "* topstep-100k-combine@2026-09" in text
     assert "maximum loss 3,000, daily loss 2,000, 10 minis" in text

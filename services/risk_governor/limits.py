@@ -152,7 +152,8 @@ class Limits:
     def _window(self, at: str, kind: str) -> tuple[Nanos, Nanos, Nanos, str]:
         """(instant, before, after, kind) of news and the time around it."""
         event = time_ns(at, "risk_governor.news.at")
-        firm = (self.pack.news_before_ns, self.pack.news_after_ns) if kind == CPI else (0, 0)
+        firms = kind.upper() == CPI
+        firm = (self.pack.news_before_ns, self.pack.news_after_ns) if firms else (0, 0)
         before = max(self.given.news_before_s * SECOND, firm[0])
         after = max(self.given.news_after_s * SECOND, firm[1])
         return event, before, after, kind

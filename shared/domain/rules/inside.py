@@ -30,6 +30,11 @@ def contradiction(given: RiskGovernor, pack: RulePack) -> str:
             f"risk_governor.drawdown_kill was {given.drawdown_kill}; it must stay inside the"
             f" firm's {pack.maximum_loss // USD} of {pack.name}"
         )
+    if pack.floor_ends and given.floor_at_least * USD > pack.start:
+        return (
+            f"risk_governor.floor_at_least was {given.floor_at_least}; the firm's floor of"
+            f" {pack.name} never rises above {pack.start // USD}"
+        )
     if given.account_position_tenths > pack.position_tenths:
         return (
             f"risk_governor.account_position_tenths was {given.account_position_tenths}; the"
