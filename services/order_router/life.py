@@ -40,6 +40,8 @@ from shared.events import (
 from shared.units import SECOND
 
 GOVERNOR: Final = "risk_governor"
+NUMBERS: Final = 1_000_000
+"""No life says so much in a second, so the numbers of a life that remembers none go on upwards."""
 STOP_REQUEST: Final = "stop"
 """Request id of the flatten that ends with the process; the port waits for its FLAT."""
 
@@ -54,6 +56,8 @@ class Life:
         """What had no answer when we died has an unknown outcome; every connection is closed."""
         desk, state = self.desk, self.desk.state
         state.incarnation = event.epoch  # names of our own orders: none is ever given twice
+        if event.fresh and event.changed:  # memory was lost: others know the numbers of it
+            state.no = event.epoch * NUMBERS
         state.account_id, state.up, state.reconciled = 0, False, False
         state.reason, state.status, state.stopping = NOT_YET, None, False
         state.reads, state.read_due_ns, state.round_due_ns = {}, NEVER, 0

@@ -17,7 +17,7 @@ from services.order_router.desk import Desk
 from services.order_router.fold import show, stranger
 from services.order_router.memory import HUMAN, ROUTER, Book, Booked, Order, Reading
 from shared.domain.orders import Happening, shown
-from shared.domain.sharing import VIRTUAL, allocate, part_id, stop_after
+from shared.domain.sharing import VIRTUAL, WHOLE, allocate, part_id, stop_after
 from shared.events import TERMINAL, Fill, OrderType, Purpose, Side
 from shared.units import MINUTE, Lots, Micros, Nanos, Ticks
 from shared.venue.translate import PositionRow, TradeRow
@@ -311,10 +311,14 @@ def _book_made_up(
 
 
 def tell_inherited(desk: Desk, book: Book) -> None:
-    """The Fill of what was taken over at a fresh start: the books have it, nobody was told."""
+    """The Fill of what was taken over at a fresh start: our books have it, nobody was told. Others
+    may remember more than we do and hold it already, so its tag says when it is all there is.
+    """
     (lots, price), book.inherited = book.inherited, (0, 0)
     if lots:
         order, row = made_up(desk, book.contract, lots, price)
+        if book.shares == {HUMAN: lots}:
+            order.tag = f"{WHOLE}{desk.state.no}"
         say_made_up(desk, order, row, trade_id=row.trade_id, part=(HUMAN, lots, 0))
 
 

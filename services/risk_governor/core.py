@@ -100,6 +100,8 @@ from shared.events import (
 from shared.settings import Settings
 from shared.units import Nanos
 
+FORGOTTEN = "no memory of the lives before: halts, losses and counts of today are not known"
+
 NOTHING: tuple[Event, ...] = ()
 _TO_MARKET = (FeedStatus, SessionPhase, ContractListed, Gap)
 _TO_SLEEVE = (OrderIntent, ModifyIntent, CancelIntent, SleeveStatus)
@@ -289,6 +291,9 @@ class Governor:
         if patience_s != self.mind.settings.risk_governor.sentinel_silence_real_s:
             self.mind.out.append(KnowPatience(sentinel_real_s=patience_s))
         watch.countdown(self.mind, now_ns)
+        if started.changed and started.fresh:
+            state.halt_no = started.epoch  # the router holds by the highest it ever heard
+            latches.latch(self.mind, now_ns, latches.RECALLED, FORGOTTEN)
         if started.changed:
             latches.latch(
                 self.mind, now_ns, latches.RESTART, "restarted under other code or settings"

@@ -301,11 +301,13 @@ def _release(mind: Mind, proof: Reconciled) -> None:
 
 
 def differ(mind: Mind, now_ns: Nanos, what: str) -> None:
-    limit = mind.limits.difference_ns  # what becomes of it when it lasts longer
-    latch(
-        mind, now_ns, DIFFERENCE, f"books and venue differ: {what}",
-        grounds=Grounds(rule=DIFFERENCE, limit=limit),
-    )  # fmt: skip
+    """Hold until it agrees again; what differs by now is what a person is shown."""
+    limit, cause = mind.limits.difference_ns, f"books and venue differ: {what}"
+    held = mind.state.latches.get(DIFFERENCE)
+    if held is not None and not held.flattens and held.cause != cause:
+        held.cause = cause
+        mind.state.latched += 1
+    latch(mind, now_ns, DIFFERENCE, cause, grounds=Grounds(rule=DIFFERENCE, limit=limit))
 
 
 def say_book(mind: Mind, sleeve: str, contract: str) -> None:

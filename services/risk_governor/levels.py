@@ -34,6 +34,7 @@ from services.risk_governor.equity import (
 from services.risk_governor.exposure import account_kept, exposures
 from services.risk_governor.latches import (
     CONSISTENCY,
+    DIFFERENCE,
     DRAWDOWN,
     FLOOR,
     SLEEVE,
@@ -159,9 +160,11 @@ def on_progress(mind: Mind, progress: FlattenProgress) -> None:
         if progress.contract in mind.state.naked_real_ns:
             mind.state.naked_real_ns[progress.contract] = 0  # measured anew
         return
-    for held in mind.state.latches.values():
+    for key, held in mind.state.latches.items():
         if progress.scope is Scope.SLEEVE and held.sleeve != progress.sleeve:
             continue
+        if key == DIFFERENCE and progress.scope is Scope.ACCOUNT:
+            held.flattens = True  # whoever asked for it: what books still hold is not there
         if held.flattening and (
             progress.halt_no >= held.flatten_no > 0
             or (held.request_id and held.request_id == progress.request_id)

@@ -13,6 +13,7 @@ from typing import Final
 from services.risk_governor.authority import Refused, remove, seats, swap, tune
 from services.risk_governor.equity import account, reached
 from services.risk_governor.latches import (
+    DIFFERENCE,
     DRAWDOWN,
     OPERATOR,
     TARGET,
@@ -168,7 +169,10 @@ def _choose(mind: Mind, command: OperatorCommand, choice: Choice) -> str:
     """Tell the router; the difference as we know it, which is what the person was shown."""
     state = mind.state
     if state.venue is not VenueState.QUARANTINE:
-        raise Refused("books and venue do not differ")
+        held = state.latches.get(DIFFERENCE)
+        if held is None:
+            raise Refused("books and venue do not differ")
+        raise Refused(f"router and venue agree, the governor does not: {held.cause}; tsq flatten")
     mind.out.append(
         DifferenceChoice(
             choice=choice,

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.domain.positions import Position
+from shared.domain.sharing import is_whole
 from shared.events import Fill
 from shared.units import Lots, Micros, Ticks
 
@@ -120,6 +121,11 @@ class Ledger(Struct):
             return ((fill.sleeve, signed),)
         parts: list[tuple[str, Lots]] = []
         desk = self.desks.get(fill.contract)
+        if is_whole(fill) and desk is not None:
+            held = {owner: book.position.lots for owner, book in desk.owners.items()}
+            changes = {owner: -lots for owner, lots in held.items()}
+            changes[HUMAN] = signed - held.get(HUMAN, 0)
+            return tuple((owner, lots) for owner, lots in changes.items() if lots)
         for owner, book in desk.owners.items() if desk is not None else ():
             lots = book.position.lots
             if owner != HUMAN and lots * signed < 0:

@@ -6,7 +6,7 @@ other trade (the net stop, a flatten, a hand) is handed out by `allocate`, which
 by construction. Both the router (which books) and the governor (which judges) use this file, so
 that neither can hold another opinion.
 
-Used only where sleeves share; a contract with one owner never comes here.
+Used only where sleeves share; a contract with one owner comes here for `is_whole` alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shared.units import Lots, Ticks
 HAND: Final = ""  # the owner of what was made by hand, in the router's books
 PARTS: Final = 10**13  # ids of a trade's parts lie so far apart; the venue's own are far smaller
 VIRTUAL: Final = 10**15  # ids below minus this are of no venue's trade: made up by the router
+WHOLE: Final = "inherited."  # begins the tag of a fill that is all there is of its contract
 INSIDE: Final = frozenset({Purpose.ENTRY, Purpose.EXIT})  # of made-up trades: a crossing's
 
 
@@ -93,6 +94,13 @@ def trade_of(part: int) -> int:
     if part <= -VIRTUAL:
         raise ValueError(f"{part} is of no venue's trade")
     return part if part > 0 else -part % PARTS
+
+
+def is_whole(fill: Fill) -> bool:
+    """Whether a fill is all there is of its contract: made up for a position that a router without
+    a memory found and a person adopted. Whatever books hold of it beside is void.
+    """
+    return fill.trade_id <= -VIRTUAL and fill.tag.startswith(WHOLE)
 
 
 def is_first_half(fill: Fill) -> bool:
