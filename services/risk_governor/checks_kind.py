@@ -8,6 +8,7 @@ from services.risk_governor.exposure import pending_entries
 from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.state import Mind
 from shared.domain.rules.sizing import price_distance
+from shared.domain.rules.streak import entries_fit
 from shared.events import VetoRule
 
 
@@ -46,11 +47,16 @@ def contract_is_free(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def day_has_trades_left(mind: Mind, draft: Draft) -> Refusal | None:
-    if draft.purpose is not ENTRY or mind.state.ledger.held(draft.sleeve, draft.contract):
+    """Trades that begun today, those on their way and this one. More of what is held is no new
+    trade; what lies against it turns it around, for a mere exit is not asked."""
+    if draft.purpose is not ENTRY:
         return None
-    limit = mind.limits.given.trades_per_day
-    count = mind.state.trades_today + pending_entries(mind) + 1
-    return (VetoRule.TRADES_PER_DAY, limit, count, "") if count > limit else None
+    if mind.state.ledger.held(draft.sleeve, draft.contract) * draft.side > 0:
+        return None
+    limit, pending = mind.limits.given.trades_per_day, pending_entries(mind)
+    if entries_fit(mind.state.trades_today, pending, limit):
+        return None
+    return VetoRule.TRADES_PER_DAY, limit, mind.state.trades_today + pending + 1, ""
 
 
 def day_has_quotes_left(mind: Mind, draft: Draft) -> Refusal | None:

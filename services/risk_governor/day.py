@@ -8,6 +8,7 @@ opens and yesterday's limits hold.
 from __future__ import annotations
 
 from services.risk_governor.allocation import allocate, record_day
+from services.risk_governor.habits import worth_of
 from services.risk_governor.latches import (
     COOLDOWN,
     NEW_DAY,
@@ -23,7 +24,7 @@ from services.risk_governor.latches import (
 )
 from services.risk_governor.standing import end_day, first_seen, guide
 from services.risk_governor.state import Mind, product
-from shared.domain.rules.streak import cooldown_until, is_cooling, streak_after
+from shared.domain.rules.streak import cooldown_until, is_cooling, is_entry, streak_after
 from shared.domain.rules.windows import in_window
 from shared.events import Fill, Grounds, Purpose, Reconciled
 from shared.units import HOUR, SECOND, Lots, Micros, Nanos, dollars
@@ -109,19 +110,30 @@ def is_thin(mind: Mind, now_ns: Nanos) -> bool:
 def trade_began(mind: Mind, fill: Fill, held: Lots) -> None:
     """Before a fill is booked: note what its book was worth when a directional trade begins."""
     if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
-        worth = _flat_worth(mind, fill.sleeve, fill.contract)
+        worth = worth_of(mind, fill.sleeve, fill.contract)
         mind.state.trips[f"{fill.sleeve} {fill.contract}"] = worth
 
 
-def trade_ended(mind: Mind, now_ns: Nanos, owner: str, contract: str) -> None:
-    """After a fill was booked: count a directional trade that is flat again, and rest if need be.
+def trade_ended(mind: Mind, now_ns: Nanos, fill: Fill, part: tuple[str, Lots]) -> None:
+    """After an owner's part of a fill was booked: count a directional trade that is flat again or
+    turned around, and rest if need be. A turn by an entry begins the next trade; the fee of the
+    fill is the first one's.
 
     Trades of quotes are not counted: a maker's budget bounds them.
     """
-    state, key = mind.state, f"{owner} {contract}"
-    if key not in state.trips or state.ledger.held(owner, contract):
+    owner, lots = part
+    state, key = mind.state, f"{owner} {fill.contract}"
+    held = state.ledger.held(owner, fill.contract)
+    before = held - lots
+    turned = is_entry(before, held, adds=False)
+    if not before or (held and not turned):
         return
-    net = _flat_worth(mind, owner, contract) - state.trips.pop(key)
+    worth, begun = worth_of(mind, owner, fill.contract), state.trips.pop(key, None)
+    if turned and fill.purpose is Purpose.ENTRY:
+        state.trips[key] = worth
+    if begun is None:
+        return
+    net = worth - begun
     state.streak = streak_after(state.streak, net)
     given = mind.limits.given
     until = cooldown_until(now_ns, state.streak, given.loss_streak, mind.limits.cooldown_ns)
@@ -135,9 +147,3 @@ def trade_ended(mind: Mind, now_ns: Nanos, owner: str, contract: str) -> None:
             ),
         )  # fmt: skip
         state.streak = 0
-
-
-def _flat_worth(mind: Mind, owner: str, contract: str) -> Micros:
-    """What a flat book has made, fees paid."""
-    book = mind.state.ledger.book(owner, contract)
-    return book.position.realised * product(contract).tick_micros - book.fees

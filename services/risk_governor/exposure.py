@@ -388,7 +388,7 @@ def tenths(found: dict[str, Exposure]) -> int:
 
 
 def pending_entries(mind: Mind) -> int:
-    """Directional entries on the way into a flat book: trades that may begin without asking."""
+    """Directional entries into a flat book or against it: trades that may begin without asking."""
     ledger = mind.state.ledger
     return sum(
         1
@@ -396,5 +396,5 @@ def pending_entries(mind: Mind) -> int:
         if order.purpose is ENTRY
         and not order.reducing
         and order.leaves()
-        and not ledger.held(order.sleeve, order.contract)
+        and ledger.held(order.sleeve, order.contract) * order.side <= 0
     )

@@ -24,6 +24,7 @@ from services.risk_governor.sharing import note_stop
 from services.risk_governor.standing import payout_is_seen
 from services.risk_governor.state import CLOSING, Mind, Order, product, side_of
 from shared.domain.ledger import HUMAN
+from shared.domain.rules.streak import is_entry
 from shared.domain.sharing import is_first_half
 from shared.events import (
     PROTECTIVE,
@@ -152,7 +153,7 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
     if _holds_again(mind, fill):
         flatten_again(mind, fill.sleeve)
     for part in parts:
-        trade_ended(mind, now_ns, part[0], fill.contract)
+        trade_ended(mind, now_ns, fill, part)
         on_part(mind, now_ns, fill, part)
     if fill.sleeve:
         mind.out.append(fill)
@@ -167,9 +168,10 @@ def on_fill(mind: Mind, now_ns: Nanos, fill: Fill) -> None:
 
 
 def _count_fill(mind: Mind, fill: Fill, lots: Lots, held: Lots) -> None:
-    """Trades begun and contracts quoted today."""
-    if fill.purpose is Purpose.ENTRY and not held and not fill.voided:
-        mind.state.trades_today += 1
+    """Trades begun and contracts quoted today; `held` before the fill."""
+    if fill.purpose is Purpose.ENTRY and not fill.voided:
+        after = mind.state.ledger.held(fill.sleeve, fill.contract)
+        mind.state.trades_today += is_entry(held, after, adds=False)
     if fill.purpose is Purpose.QUOTE:
         mind.state.quoted_today += lots
 
