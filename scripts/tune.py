@@ -18,6 +18,8 @@ from scripts.operator_command import add_cause
 from scripts.swap import POLL_S, Seat, owner_of
 
 Value = int | float | bool | str
+TEXT_MAX: Final = 500  # as the governor's
+NUMBER_MAX: Final = 1 << 53
 JUDGED_S: Final = 10.0  # for the sleeve's own word
 BAR_S: Final = 10.0  # and for its next bar; a quiet market is no failure
 
@@ -66,5 +68,10 @@ def parsed(words: list[str]) -> dict[str, Value]:
             value = tomllib.loads(f"v = {text}")["v"]
         except tomllib.TOMLDecodeError:
             value = text
-        found[key] = value if isinstance(value, int | float | bool | str) else text
+        value = value if isinstance(value, int | float | bool | str) else text
+        if isinstance(value, str) and max(len(key), len(value)) > TEXT_MAX:
+            raise CommandError(f"{key[:TEXT_MAX]} is longer than {TEXT_MAX} letters", Exit.USAGE)
+        if isinstance(value, int | float) and not -NUMBER_MAX <= value <= NUMBER_MAX:
+            raise CommandError(f"{word!r} is no number that anybody can mean", Exit.USAGE)
+        found[key] = value
     return found

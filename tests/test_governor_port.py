@@ -111,6 +111,10 @@ def line(**content: str) -> bytes:
     return json.dumps(content).encode()
 
 
+def tuning(**values: float | str) -> bytes:
+    return json.dumps({"verb": "tune", "sleeve": "trend", "values": values}).encode()
+
+
 def test_a_person_halts_and_resumes(tmp_path: Path) -> None:
     async def act(house: House) -> None:
         halted, resumed, again = await say(
@@ -141,6 +145,8 @@ def test_only_the_owner_may_speak(tmp_path: Path) -> None:
     [
         b"", b"hello", b"[]", b"{}", b'{"verb": "explode"}', b'{"verb": 5}', b"\xff\xfe",
         b'{"verb": "halt", "force": true}', line(verb="halt", who="a" * 501, cause="x"),
+        tuning(stop_ticks=1 << 64), tuning(stop_ticks=-(1 << 63) - 1), tuning(mode="a" * 501),
+        tuning(**{"a" * 501: 1}), tuning(stop_ticks=1e999),
     ],
 )  # fmt: skip
 def test_garbage_is_answered_and_changes_nothing(tmp_path: Path, garbage: bytes) -> None:
@@ -148,7 +154,7 @@ def test_garbage_is_answered_and_changes_nothing(tmp_path: Path, garbage: bytes)
         (answer,) = await say(tmp_path, garbage)
         assert not answer["done"]
         assert answer["text"]
-        assert house.told == []
+        assert house.told == [], "what no journal can hold is not told either"
         assert house.core.mind.state.level is RiskLevel.ACTIVE
         (answer,) = await say(tmp_path, line(verb="status"))
         assert answer["done"]

@@ -51,6 +51,7 @@ VISITORS_MAX: Final = 16
 IDLE_S_MAX: Final = 10.0
 ANSWER_S_MAX: Final = 5.0
 TEXT_MAX: Final = 500
+NUMBER_MAX: Final = 1 << 53  # beyond it a journal could not hold what a person wrote
 SENTINEL: Final = "sentinel"
 SERVED: Final = "it was served while the governor was away"
 
@@ -70,8 +71,12 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         texts = (self.who, self.cause, self.account, self.request_id, self.sleeve, self.seat)
-        if max(len(text) for text in texts) > TEXT_MAX:
+        words = (word for word in self.values.values() if isinstance(word, str))
+        if max(len(text) for text in (*texts, *self.values, *words)) > TEXT_MAX:
             raise ValueError(f"a text is longer than {TEXT_MAX} characters")
+        for name, value in self.values.items():
+            if isinstance(value, int) and not -NUMBER_MAX <= value <= NUMBER_MAX:
+                raise ValueError(f"{name} is beyond {NUMBER_MAX}")
 
 
 class GovernorPort:
