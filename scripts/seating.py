@@ -1,10 +1,10 @@
 """Who sits where: the two processes of a sleeve under supervisord, one changed without the others.
 
 supervisord reads `<var>/supervisor.d/*.conf` after its own file. One file per seat is written here:
-the second seat's whole program, or what differs of the first. Then the configuration is read again
-and only the one program is stopped, started or replaced, as `supervisorctl update NAME` does it; no
-other process learns of it. A seat that rests keeps its file with `autostart=false`, so that the
-next `tsq up` finds things as they are now.
+the whole program, or what differs from supervisord's own file where that has the seat. Then the
+configuration is read again and only the one program is stopped, started or replaced, as
+`supervisorctl update NAME` does it; no other process learns of it. A seat that rests keeps its file
+with `autostart=false`, so that the next `tsq up` finds things as they are now.
 """
 
 from __future__ import annotations
@@ -21,38 +21,67 @@ from scripts.supervise import RESTS, TROUBLE, added, call, configuration
 from shared.seats import PREFIX, seat_of
 
 
-def seat(var: Path, actor: str, implementation: str, params: Mapping[str, Any]) -> None:
-    """Let a process of this class begin in a seat. Raises CommandError."""
-    sleeve, second = seat_of(actor)
-    head = f"TSQ__SLEEVES__{sleeve.upper()}__"
+def seat(
+    var: Path, actor: str, implementation: str, params: Mapping[str, Any], *, search: str = ""
+) -> None:
+    """Let a process of this class begin in a seat, with `search` as its PYTHONPATH. Raises
+    CommandError.
+    """
+    head = f"TSQ__SLEEVES__{seat_of(actor)[0].upper()}__"
     environment = ",".join(
         (
             f'TSQ_VAR="{var}"',
+            *((f'PYTHONPATH="{search.replace("%", "%%")}"',) if search else ()),
             f'{head}IMPLEMENTATION="{implementation}"',
             f'{head}ENABLED="true"',
             f"{head}PARAMS='{toml(dict(params))}'",
         )
     )
-    lines = program(var, actor) if second else [f"[program:{actor}]"]
+    lines = [f"[program:{actor}]"] if configured(var, actor) else program(var, actor)
     lines = [line for line in lines if not line.startswith("environment=")]
-    _write(var, actor, [*lines, f"environment={environment}"])
-    apply(var, actor)
+    become(var, actor, [*lines, f"environment={environment}"])
 
 
 def rest(var: Path, actor: str) -> None:
-    """Stop a process and keep it stopped."""
-    lines = _read(var, actor) or [f"[program:{actor}]"]
-    _write(var, actor, [*(line for line in lines if line != RESTS), RESTS])
-    apply(var, actor)
+    """Stop a process and keep it stopped, over the next start too."""
+    lines = lines_of(var, actor)
+    if lines or configured(var, actor):
+        lines = lines or [f"[program:{actor}]"]
+        restore(var, actor, [*(line for line in lines if line != RESTS), RESTS])
 
 
 def wake(var: Path, actor: str) -> None:
     """Let a seat's last process run again. Raises CommandError when nobody ever sat there."""
-    lines = [line for line in _read(var, actor) if line != RESTS]
-    if not lines and seat_of(actor)[1]:
+    lines = [line for line in lines_of(var, actor) if line != RESTS]
+    if not lines and not configured(var, actor):
         raise CommandError(f"nobody sat in {actor} yet", Exit.USAGE)
+    become(var, actor, lines)
+
+
+def become(var: Path, actor: str, lines: list[str]) -> None:
+    """Make `lines` the file of a seat, and supervisord follow it. What it cannot read is taken back
+    before CommandError is raised: one bad file would keep every other program from being changed,
+    and the whole cast from starting.
+    """
+    before = lines_of(var, actor)
+    try:
+        restore(var, actor, lines)
+    except CommandError:
+        _write(var, actor, before)
+        raise
+
+
+def restore(var: Path, actor: str, lines: list[str]) -> None:
+    """Make the file of a seat what it was before, or is to be from now on, even if supervisord is
+    gone: the next one finds it so. Raises CommandError.
+    """
     _write(var, actor, lines)
     apply(var, actor)
+
+
+def configured(var: Path, actor: str) -> bool:
+    """Whether supervisord knows the seat from its own file; a seat that was added it does not."""
+    return f"\n[program:{actor}]\n" in configuration(var).read_text()
 
 
 def program(var: Path, actor: str) -> list[str]:
@@ -79,7 +108,7 @@ def apply(var: Path, actor: str) -> None:
             call(var, "removeProcessGroup", actor)
         if actor in new or actor in changed:
             call(var, "addProcessGroup", actor)
-        elif actor not in gone and RESTS not in _read(var, actor) and not _up(var, actor):
+        elif actor not in gone and RESTS not in lines_of(var, actor) and not _up(var, actor):
             call(var, "startProcess", actor, False)
     except TROUBLE as error:
         raise CommandError(f"supervisord: {error}", Exit.UNSAFE) from None
@@ -107,14 +136,15 @@ def _path(var: Path, actor: str) -> Path:
     return added(var) / f"{actor}.conf"
 
 
-def _read(var: Path, actor: str) -> list[str]:
+def lines_of(var: Path, actor: str) -> list[str]:
+    """The file of a seat as it is; empty where there is none."""
     path = _path(var, actor)
     return path.read_text().splitlines() if path.exists() else []
 
 
 def _write(var: Path, actor: str, lines: list[str]) -> None:
     path = _path(var, actor)
-    if lines[1:] or seat_of(actor)[1]:
+    if lines[1:]:
         path.parent.mkdir(exist_ok=True)
         new = path.with_suffix(".new")
         new.write_text("\n".join(lines) + "\n")

@@ -15,6 +15,7 @@ one record nobody owns the sleeve any more, what it holds is closed, then its pr
 from __future__ import annotations
 
 import argparse
+import os
 import time
 import tomllib
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from msgspec import Struct, convert
 
 from scripts import seating
 from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
+from scripts.logs import row_of, tail
 from scripts.operator_command import add_cause
 from scripts.side_by_side import Comparison
 from scripts.supervise import programs, running
@@ -40,6 +42,9 @@ POLL_S: Final = 0.25
 FLATTENING: Final = RiskLevel.FLATTENING.value
 BEAT_S: Final = 3.0  # older is no sign of life
 FLAT_S: Final = 60.0  # for the flatten of a removal; its processes run on until then
+FALLEN: Final = ("BACKOFF", "FATAL")  # supervisord's words for a process that did not stay
+FALLS: Final = 12  # polls that found it so: about four short lives
+SHADOW_MAX: Final = 24 * 60  # minutes; the day is over by then
 READY_S: Final = 180.0  # for a process to come up, read the day and be warm
 SILENT_S: Final = 60.0  # a governor that ended is back by then; half a swap is worse than a wait
 
@@ -74,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--remove", action="store_true", help="close what it holds; nobody owns it")
     parser.add_argument("--params", metavar="FILE", help="its parameters, as TOML")
     parser.add_argument(
-        "--shadow", type=float, default=0.0, metavar="MINUTES", help="decide beside the owner first"
+        "--shadow", type=minutes, default=0.0, metavar="MINUTES", help="decide beside it first"
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--commit", action="store_true", help="then let it own the sleeve")
@@ -83,6 +88,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--flatten", action="store_true", help="close what is held instead of handing it over"
     )
     add_cause(parser)
+
+
+def minutes(text: str) -> float:
+    """For `type=`: how long a newcomer decides beside the owner."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= SHADOW_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {SHADOW_MAX}")
+    return found
 
 
 def run(args: argparse.Namespace) -> Exit:
@@ -96,7 +112,7 @@ def run(args: argparse.Namespace) -> Exit:
     seat = other(owner.seat) if owner else FIRST if args.back else other(FIRST)
     actor = actor_of(args.sleeve, seat)
     commit = args.commit or (args.back and not args.dry_run)
-    before = epoch_of(var, actor)
+    before, sat = epoch_of(var, actor), seating.lines_of(var, actor)
     if args.back:
         if not any(it.name == actor and it.state == "RUNNING" for it in programs(var)):
             seating.wake(var, actor)
@@ -104,7 +120,7 @@ def run(args: argparse.Namespace) -> Exit:
             before -= 1  # it decides on as a shadow: nobody has to come up
     else:
         implementation, params = wanted(args, settings)
-        seating.seat(var, actor, implementation, params)
+        seating.seat(var, actor, implementation, params, search=search_path())
     kept = False
     try:
         report(args, f"{actor} begins", {"begins": actor})
@@ -118,10 +134,10 @@ def run(args: argparse.Namespace) -> Exit:
             report(args, "nothing was changed; --commit lets it own the sleeve", {"owner": False})
             return Exit.OK
         kept = True
-        return committed(args, settings, Parties(var, args.sleeve, seat, owner), table)
+        return committed(args, settings, Parties(var, args.sleeve, seat, owner, sat), table)
     finally:
         if not kept:
-            seating.rest(var, actor)
+            seating.restore(var, actor, sat)
 
 
 class Parties(Struct, frozen=True):
@@ -131,6 +147,7 @@ class Parties(Struct, frozen=True):
     sleeve: str
     seat: str
     owner: Seat | None
+    sat: list[str] = []  # the file of the newcomer's seat before it came
 
     @property
     def newcomer(self) -> str:
@@ -184,10 +201,35 @@ def epoch_of(var: Path, actor: str) -> int:
     return found[0].epoch if found else 0
 
 
+def search_path() -> str:
+    """Where the newcomer finds its class: where this command found it, by full paths. "": nothing
+    was added to what Python has by itself, and the newcomer has what `tsq up` had.
+    """
+    words = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(map(os.path.abspath, words.split(os.pathsep))) if words else ""
+
+
+def last_word(var: Path, actor: str) -> str:
+    """The newest line of a process's log; it is JSON of ours, or what Python said as it died."""
+    try:
+        lines, _ = tail(var / "log" / f"{actor}.log", 1)
+    except OSError:
+        return ""
+    row = row_of(lines[-1]) if lines else None
+    return str(row["message"]) if row else "".join(lines)
+
+
 def ready(var: Path, sleeve: str, seat: str, before: int) -> None:
-    """Wait until a life after `before` sits in the seat and is READY. Raises CommandError."""
+    """Wait until a life after `before` sits in the seat and is READY. Raises CommandError, at once
+    when its process cannot stay.
+    """
     actor, deadline, said = actor_of(sleeve, seat), time.monotonic() + READY_S, "not heard of"
+    falls = 0
     while time.monotonic() < deadline:
+        falls += any(it.name == actor and it.state in FALLEN for it in programs(var))
+        if falls >= FALLS:
+            text = f"{actor} ends as soon as it begins: {last_word(var, actor)}"
+            raise CommandError(text, Exit.CHECK_FAILED)
         seats = patiently(lambda: seats_of(var, sleeve))
         one = next((it for it in seats if it.seat == seat), None)
         beats = read_heartbeats(var).get(actor)
@@ -214,14 +256,15 @@ def committed(
     answer = ask_governor(them.var, "swap", asked)
     if not answer.get("done"):
         report(args, f"refused: {answer.get('text', '')}", answer)
-        seating.rest(them.var, them.newcomer)
+        seating.restore(them.var, them.newcomer, them.sat)
         return Exit.REFUSED
-    report(args, f"done: {answer['text']}; it is watched now", {"owner": them.newcomer})
+    then = "it is watched now" if them.owner else "there is nobody to go back to"
+    report(args, f"done: {answer['text']}; {then}", {"owner": them.newcomer})
     owner = watched(them)
     if owner is not None and owner.actor != them.newcomer:
         told = {"owner": owner.actor, "cause": owner.cause}
         report(args, f"{owner.actor} owns {them.sleeve} again: {owner.cause}", told)
-        seating.rest(them.var, them.newcomer)
+        seating.restore(them.var, them.newcomer, them.sat)
         return Exit.CHECK_FAILED
     if them.owner is not None:
         seating.rest(them.var, them.owner.actor)

@@ -125,6 +125,7 @@ def removed_and_another_added(cast: Rehearsal) -> None:
     assert others(cast, "extra") == before
     cast.wait(lambda: orders_of(cast, "extra"), PATIENCE_S, "the added sleeve trades")
     books_agree(cast)
+    assert swap(cast, "extra", "--to", RESTLESS) == {"owner": False}, "its other seat is as good"
     assert swap(cast, "extra", "--remove")["rests"] == ["sleeve_extra.b"]
     assert not any(".MYM." in contract for contract in cast.lots()), "what it held is closed"
     assert cast.pids() == before
