@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
-from scripts.console import CommandError, Exit, complain
+from scripts.console import STARTED, CommandError, Exit, complain, var_of
 from shared.settings import SettingsError
 
 VERBS = {
@@ -48,6 +49,10 @@ ENDLESS = ("logs", "journal", "simulator")
 """Verbs that Ctrl-C is the normal end of."""
 
 
+APART = ("up", "demo", "simulator", "bench", "new-sleeve")
+"""Verbs that are not about the cast that runs."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse ends with 2 on wrong usage; here 2 means a failed check and 1 means usage."""
 
@@ -69,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
         if name in words:
             cast(Verb, import_module(module)).arguments(sub)
     args = parser.parse_args(words)
+    if args.verb not in APART:
+        join(var_of(args))
     try:
         return int(cast(Verb, import_module(VERBS[args.verb][0])).run(args))
     except CommandError as error:
@@ -80,6 +87,15 @@ def main(argv: list[str] | None = None) -> int:
         return int(Exit.OK)
     except KeyboardInterrupt:
         return int(Exit.OK) if args.verb in ENDLESS else INTERRUPTED
+
+
+def join(var: Path) -> None:
+    """Read the settings that the running cast reads: two terminals must not speak of two things.
+    What is named in this one counts more.
+    """
+    if (var / STARTED).exists():
+        for key, value in import_module("scripts.supervise").settings_of(var).items():
+            os.environ.setdefault(key, value)
 
 
 if __name__ == "__main__":

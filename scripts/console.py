@@ -25,6 +25,8 @@ from shared.runtime.paths import (
 from shared.settings import var_dir
 
 GOVERNOR_TIMEOUT_S = 5.0
+STARTED = "settings.started"
+"""In a run-time folder: which settings its cast was started with."""
 
 
 class Exit(IntEnum):

@@ -7,6 +7,7 @@ file is written there with the paths replaced, so that there is one text and no 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import xmlrpc.client  # nosec B411 - spoken over our own unix socket in a private folder only
@@ -16,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 from supervisor.xmlrpc import SupervisorTransport
 
-from scripts.console import CommandError, Exit
+from scripts.console import STARTED, CommandError, Exit
 from shared.settings import REPO
 
 TROUBLE = (OSError, xmlrpc.client.Error, http.client.HTTPException)
@@ -26,6 +27,8 @@ SOCKET_PATH_LIMIT = 100  # bytes; the kernel's own limit for a unix socket is 10
 
 
 RESTS = "autostart=false"
+SETTINGS_FILE = "TSQ_SETTINGS"
+SETTINGS_WORD = "TSQ__"
 
 
 class Program(Struct, frozen=True):
@@ -108,6 +111,32 @@ def running(var: Path) -> bool:
     except (OSError, http.client.HTTPException):
         return False
     return True
+
+
+def remember_settings(var: Path, pid: int) -> None:
+    """Write down which settings the cast of the supervisord `pid` was started with."""
+    words = {
+        key: value
+        for key, value in os.environ.items()
+        if key == SETTINGS_FILE or key.startswith(SETTINGS_WORD)
+    }
+    path = var / STARTED
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"pid": pid, "environment": words}))
+
+
+def settings_of(var: Path) -> dict[str, str]:
+    """The environment that the running cast has its settings from; empty when none runs, or when
+    it was started otherwise than by `tsq up`.
+    """
+    try:
+        found = json.loads((var / STARTED).read_text())
+        if call(var, "getPID") == found["pid"]:
+            return {str(key): str(value) for key, value in found["environment"].items()}
+    except (*TROUBLE, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return {}
 
 
 def log_size(var: Path) -> int:

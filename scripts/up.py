@@ -25,6 +25,7 @@ from scripts.supervise import (
     configuration,
     log_size,
     programs,
+    remember_settings,
     resting,
     router_end,
     running,
@@ -121,6 +122,7 @@ def start(var: Path, settings: Settings) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(  # nosec B603 - fixed words, no shell
         words, start_new_session=True, preexec_fn=die_with_parent
     )
+    remember_settings(var, child.pid)
     if not settings.simulated() and not keep_awake():
         print("this computer cannot be kept awake from here; see to it yourself", file=sys.stderr)
     return child

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from scripts import down, supervise, up
-from scripts.console import Exit
+from scripts.console import STARTED, Exit
 from tests.cli.stage import Tsq
 
 
@@ -129,3 +130,35 @@ def test_a_stop_without_the_routers_word_is_not_called_safe(
 
 def test_without_supervisords_log_nobody_knows(var: Path) -> None:
     assert "could not be read" in supervise.router_end(var, 0)
+
+
+def test_another_terminal_reads_the_settings_of_the_cast_that_runs(
+    tsq: Tsq, var: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = tmp_path / "mine.toml", tmp_path / "theirs.toml"
+    for path, limit in ((mine, 7.0), (theirs, 8.0)):
+        path.write_text(f"[market_data_gateway]\nsilence_limit_s = {limit}\n")
+    up.environment_of(argparse.Namespace(settings=str(mine), speed=3.0))
+    var.mkdir()
+    supervise.remember_settings(var, 4711)
+    assert stat.S_IMODE((var / STARTED).stat().st_mode) == 0o600
+    assert "marker" not in (var / STARTED).read_text(), "a login is no setting"
+
+    def read(pid: object, *, named: Path | None = None) -> tuple[float, float]:
+        """Silence limit and speed as a command in a new terminal has them."""
+        for name in ("TSQ_SETTINGS", "TSQ__SIMULATOR__SPEED"):
+            monkeypatch.delenv(name, raising=False)
+        if named:
+            monkeypatch.setenv("TSQ_SETTINGS", str(named))
+        monkeypatch.setattr(supervise, "call", lambda var, method, *words: pid)
+        tsq("rules", "list")
+        found = up.load()
+        return found.market_data_gateway.silence_limit_s, found.simulator.speed
+
+    usual = read(1)
+    assert usual == (5.0, 1.0), "another supervisord: started by hand, or a later one"
+    assert read(4711) == (7.0, 3.0)
+    assert read(4711, named=theirs) == (8.0, 3.0), "what is named here counts more"
+    for garbage in ("", "[]", '{"pid": 4711}', '{"pid": 4711, "environment": 5}'):
+        (var / STARTED).write_text(garbage)
+        assert read(4711) == usual
