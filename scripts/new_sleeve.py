@@ -8,7 +8,11 @@ finds it.
 from __future__ import annotations
 
 import argparse
+import ast
 import keyword
+import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -113,7 +117,9 @@ def run(args: argparse.Namespace) -> Exit:
     if not name.isidentifier() or keyword.iskeyword(name) or not name[0].isupper():
         raise CommandError(f"{name!r} is no name of a class, such as GapFade", Exit.USAGE)
     module = snake(name)
-    folder = Path(args.dir)
+    if why := taken(name, module):
+        raise CommandError(f"a sleeve cannot be called {name}: {why}", Exit.USAGE)
+    folder = Path(args.dir).resolve()
     files = {
         folder / f"{module}.py": SLEEVE.format(title=name, name=name),
         folder / f"test_{module}.py": TEST.format(module=module, name=name),
@@ -131,18 +137,39 @@ def run(args: argparse.Namespace) -> Exit:
     lines = [
         *(f"wrote {path}" for path in written),
         "",
-        f"test it:  PYTHONPATH={folder} python -m pytest {written[1]}",
-        "run it, in a settings file, with that folder where Python finds it (PYTHONPATH):",
+        "test it:",
+        f"  PYTHONPATH={folder} {sys.executable} -m pytest {written[1]}",
+        "run it: in a settings file,",
         "",
         "[sleeves.trend]",
         f'implementation = "{module}:{name}"',
         "params = { stop_ticks = 20 }",
+        "",
+        "and with that folder where Python finds it:",
+        f"  PYTHONPATH={folder} tsq up --settings FILE",
+        "or beside what trades already:",
+        f"  PYTHONPATH={folder} tsq swap trend --to {module}:{name} --shadow 5",
     ]
     report(args, "\n".join(lines), {"written": written, "implementation": f"{module}:{name}"})
     return Exit.OK
 
 
 def snake(name: str) -> str:
-    """`GapFade` as a module: `gap_fade`."""
-    parts = ("_" + letter.lower() if letter.isupper() else letter for letter in name)
-    return "".join(parts).strip("_")
+    """`GapFade` as a module: `gap_fade`; `RSIPull` is `rsi_pull`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def taken(name: str, module: str) -> str:
+    """Why a sleeve cannot be called so; "" if it can. A class of a name that its own file uses
+    would be another one there, and a module of the name of another would be found in its place.
+    """
+    used: set[str] = set()
+    for text in (SLEEVE.format(title="", name="_"), TEST.format(module="_", name="_")):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.alias | ast.ClassDef):
+                used.add(node.name)
+    if name in used:
+        return f"the file of a sleeve has a {name} of its own"
+    if module in sys.stdlib_module_names or find_spec(module) is not None:
+        return f"Python finds a module {module!r} already"
+    return ""

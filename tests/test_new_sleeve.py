@@ -51,12 +51,37 @@ def test_a_name_that_is_no_class_is_refused(name, tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("View", "has a View of its own"), ("Donchian", "has a Donchian of its own"),
+        ("Sleeve", "has a Sleeve of its own"), ("CHECKS", "has a CHECKS of its own"),
+        ("Params", "has a Params of its own"), ("String", "finds a module 'string' already"),
+        ("Shared", "finds a module 'shared' already"), ("Pytest", "module 'pytest' already"),
+    ],
+)  # fmt: skip
+def test_a_name_that_would_be_another_one_somewhere_is_refused(name, why, tmp_path, capsys):
+    assert main(["new-sleeve", name, "--dir", str(tmp_path / "new")]) == Exit.USAGE
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_it_tells_to_type_names_full_paths(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-sleeve", "GapFade", "--dir", "mine"]) == Exit.OK
+    told = capsys.readouterr().out
+    assert told.count(f"PYTHONPATH={tmp_path / 'mine'} ") == 3
+    assert sys.executable in told
+
+
 def test_a_folder_that_cannot_be_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["new-sleeve", "GapFade", "--dir", str(tmp_path / "file")]) == Exit.USAGE
     assert "file:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "module"), [("GapFade", "gap_fade"), ("Fade", "fade")])
+@pytest.mark.parametrize(("name", "module"), [
+    ("GapFade", "gap_fade"), ("Fade", "fade"), ("RSIPull", "rsi_pull"), ("Ema2Cross", "ema2_cross"),
+])  # fmt: skip
 def test_a_class_names_its_module(name, module):
     assert snake(name) == module
