@@ -39,8 +39,9 @@ def deciders(settings: Settings) -> tuple[str, ...]:
 
 
 def newcomers(settings: Settings) -> tuple[str, ...]:
-    """The second seats, taken only for a swap (`tsq swap`)."""
-    return tuple(map(second, settings.sleeves))
+    """Seats taken only by a swap (`tsq swap`): the second ones, and the first of who is added."""
+    added = (PREFIX + name for name in settings.sleeves if name not in sleeves(settings))
+    return (*map(second, settings.sleeves), *added)
 
 
 def programs(settings: Settings) -> tuple[str, ...]:
