@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="ls, cat, tail, verify; at TIME, grep WORD, diff LANE [LANE]",
     )  # fmt: skip
     parser.add_argument("words", nargs="*", help="an actor, or market_data_gateway.ticks; see WHAT")
-    parser.add_argument("--day", help="trading day; the newest when left out")
+    parser.add_argument("--day", help="trading day; the newest when left out (ls: all)")
     parser.add_argument("-n", "--lines", type=natural, default=20, help="tail, diff: lines to show")
     parser.add_argument("--memory", metavar="ACTOR", help="at: what this one had in mind")
     parser.add_argument("--alone", action="store_true", help="grep: only what matches itself")
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> Exit:
     if args.what in named and not args.words:
         there = f"; there are: {', '.join(lanes(root)) or 'none'}"
         raise CommandError(f"{args.what} wants {named[args.what]}{there}", Exit.USAGE)
+    most = 0 if args.what == "ls" else most
     if len(args.words) > most:
         raise CommandError(f"{args.what} takes no {' '.join(args.words[most:])!r}", Exit.USAGE)
     args.lane = args.words[0] if args.words else None
@@ -87,7 +88,11 @@ def at(args: argparse.Namespace, root: Path) -> Exit:
     try:
         at_ns = journal_at.instant(args.words[0], day)
     except ValueError as error:
-        raise CommandError(f"{args.words[0]!r} is no time: {error}", Exit.USAGE) from None
+        raise CommandError(
+            f"{args.words[0]!r} is no time ({error}); one is 10:15 (Chicago, on that trading day), "
+            "2026-11-18T10:15:00-06:00, or nanoseconds",
+            Exit.USAGE,
+        ) from None
     if args.memory:
         try:
             mind = journal_at.Mind(var_of(args), args.memory, day).at(at_ns)
@@ -138,8 +143,9 @@ def file_of(args: argparse.Namespace, root: Path, lane: str) -> Path:
     day = args.day or (known[-1] if known else "")
     path = journal.find(root, day, lane) if day in known else None
     if path is None:
-        there = ", ".join(lanes(root)) or "nothing"
-        raise CommandError(f"no journal {lane!r} {args.day or ''}; there is: {there}", Exit.USAGE)
+        there = ", ".join(known or lanes(root)) or "nothing"
+        wanted = f"{lane!r} of {day}" if known else repr(lane)
+        raise CommandError(f"no journal {wanted}; there is: {there}", Exit.USAGE)
     return path
 
 
@@ -148,7 +154,7 @@ def listing(args: argparse.Namespace, root: Path) -> Exit:
     for lane in lanes(root):
         for day in journal.days(root, lane):
             path = journal.find(root, day, lane)
-            if path is not None:
+            if path is not None and args.day in (None, day):
                 rows.append({"day": day, "lane": lane, "bytes": journal.size(path).bytes})
     text = "\n".join(f"{row['day']}  {row['bytes']:>12,}  {row['lane']}" for row in rows)
     report(args, text or f"nothing under {root}", {"journals": rows})

@@ -1,8 +1,9 @@
 """`tsq journal at TIME`: how everything stood at an instant, by what everybody had said until then.
 
 Levels, accounts, positions, orders that could still fill, books, quotes and the state of the venue
-and the feed, each with the moment it was last said. `--memory ACTOR` shows instead what one actor
-had in mind: its last snapshot before, and its journal told again from there.
+and the feed, each with the moment it was last said: in dollars, the market's prices and Chicago's
+time, while `--json` has everything in the events' own units. `--memory ACTOR` shows instead what
+one actor had in mind: its last snapshot before, and its journal told again from there.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.cast import build
+from shared.contracts import UnknownContract, show
 from shared.core import Core
 from shared.events import TERMINAL
 from shared.runtime import history, journal, lanes, paths, records
 from shared.runtime.records import Memory, Place, Start
 from shared.runtime.rerun import Follower
 from shared.settings import Settings
+from shared.units import dollars
 
 ZONE: Final = ZoneInfo("America/Chicago")
 TURN_HOUR: Final = 17  # the trading day begins on the evening before
@@ -44,6 +47,17 @@ SHOWN: Final[dict[str, tuple[str, Key]]] = {
 }
 """Kind of event: the heading it is shown under, and what tells its subjects apart."""
 
+MONEY: Final = frozenset(
+    {
+        "balance", "equity", "fees", "floor", "headroom", "kill_level", "open_risk", "payable",
+        "realised", "session_net", "worst_equity",
+    }
+)  # fmt: skip
+PRICES: Final = frozenset({"ask", "bid", "limit_price", "stop_price"})
+INSTANT_MIN: Final = 10**18  # nanoseconds; less is a span
+INSTANT_MAX: Final = 10**20  # the year 5138: beyond it nothing is an instant of ours
+SIDES: Final = {1: "BUY", -1: "SELL"}
+
 COPIES: Final = {("risk_governor", "OrderUpdate")}
 """What the governor passes on is the router's to say."""
 
@@ -53,6 +67,8 @@ def instant(text: str, day: str) -> int:
     of nanoseconds themselves. Raises ValueError.
     """
     if text.isdecimal():
+        if int(text) > INSTANT_MAX:
+            raise ValueError("so many nanoseconds are beyond the year 5138")
         return int(text)
     if "T" in text or "-" in text:
         found = datetime.fromisoformat(text)
@@ -78,6 +94,8 @@ def standing(root: Path, day: str, at_ns: int) -> dict[str, dict[str, dict[str, 
             event = {name: value for name, value in entry.event.items() if name != "t"}
             event |= {"said_by": lane, "said_ns": entry.time_ns}
             found[heading][key(event)] = event
+            if entry.kind == "SleeveStatus" and event["contract"]:  # until it was listed: no more
+                found[heading].pop(f"{event['sleeve']} ", None)
     orders = found["orders"].items()
     found["orders"] = {name: order for name, order in orders if order["state"] not in OVER}
     return found
@@ -89,10 +107,47 @@ def text_of(found: dict[str, dict[str, dict[str, Any]]], at_ns: int) -> str:
         lines.append(f"{heading}:" if subjects else f"{heading}: nothing said")
         for name, event in subjects.items():
             age_s = (at_ns - event["said_ns"]) / 1e9
-            kept = {k: v for k, v in event.items() if k not in ("said_by", "said_ns", "t")}
-            told = " ".join(f"{k}={plain(v)}" for k, v in kept.items() if v not in ("", None))
+            told = " ".join(words_of(event))
             lines.append(f"  {f'{name}: ' if name else ''}{told}  ({age_s:.1f} s before)")
     return "\n".join(lines)
+
+
+def words_of(event: dict[str, Any]) -> list[str]:
+    """What an event says, for a person: lists are left out, but for orders and latches."""
+    contract = event.get("contract", "")
+    words = []
+    for name, value in event.items():
+        if name in ("said_by", "said_ns", "cost", "no") or value in ("", None):
+            continue
+        if name in MONEY:
+            words.append(f"{name}={dollars(value)}")
+        elif name in PRICES:
+            words.append(f"{name}={price(value, contract)}")
+        elif name == "side":
+            words.append(f"side={SIDES[value]}")
+        elif name.endswith("_ns"):
+            words += [f"{name.removesuffix('_ns')}={clock(value)}"] if value > INSTANT_MIN else []
+        elif name == "working":
+            words += [f"[{' '.join(words_of(order | {'contract': contract}))}]" for order in value]
+        elif name == "latches":
+            words += [f"[{held['key']}: {held['cause']}]" for held in value]
+        elif not isinstance(value, list | dict):
+            words.append(f"{name}={plain(value)}")
+    if event.get("position") and "cost" in event:
+        words.append(f"average={price(round(event['cost'] / event['position']), contract)}")
+    return words
+
+
+def price(ticks: int, contract: str) -> str:
+    try:
+        return show(ticks, contract)
+    except UnknownContract:
+        return f"{ticks} ticks"
+
+
+def clock(at_ns: int) -> str:
+    """A time of day in Chicago."""
+    return when(at_ns)[11:23]
 
 
 def plain(value: Any) -> str:

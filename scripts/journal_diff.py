@@ -1,7 +1,7 @@
 """`tsq journal diff LANE ...`: two days, actors or runs, decision by decision.
 
-Numbers that only name a life (its epoch, in ids, tags and causes) are replaced by their order of
-appearance, so that two runs which decided alike look alike; market time is not compared. The first
+Numbers that only name a life (its epoch, in ids and tags) are replaced by their order of
+appearance, and instants are left out, so that two runs which decided alike look alike. The first
 decisions that differ are shown with their place in the order, then how many of each kind there are.
 """
 
@@ -21,6 +21,8 @@ from shared.runtime import history
 
 _LIFE: Final = re.compile(r"(?<=[.:])(?:\d{9,11}|[0-9a-z]{6})(?=[.:])")
 """An epoch between marks: decimal in ids and causes, base 36 in tags."""
+LIVES: Final = frozenset({"epoch", "incarnation"})
+"""Fields that are an epoch themselves."""
 
 
 class Side(Struct, frozen=True):
@@ -58,9 +60,18 @@ def decisions(side: Side) -> Iterator[dict[str, Any]]:
     def renamed(found: re.Match[str]) -> str:
         return lives.setdefault(found.group(), f"life{len(lives) + 1}")
 
+    def seen(value: Any, name: str = "") -> Any:
+        if isinstance(value, dict):
+            kept = (key for key in value if not key.endswith("_ns"))
+            return {key: seen(value[key], key) for key in kept}
+        if isinstance(value, list):
+            return [seen(inner) for inner in value]
+        if name in LIVES:
+            return lives.setdefault(str(value), f"life{len(lives) + 1}")
+        return _LIFE.sub(renamed, value) if isinstance(value, str) else value
+
     for entry in history.entries(side.root, side.lane, side.day):
-        text = msgspec.json.encode(entry.event).decode()
-        decided: dict[str, Any] = msgspec.json.decode(_LIFE.sub(renamed, text))
+        decided: dict[str, Any] = seen(entry.event)
         yield decided
 
 

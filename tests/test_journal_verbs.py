@@ -26,6 +26,7 @@ from shared.events import (
     RiskLevel,
     RiskState,
     Side,
+    SleeveStatus,
 )
 from shared.runtime import archive, history, journal, paths, records, wire
 from shared.runtime.journal import Journal
@@ -120,7 +121,7 @@ def test_at_shows_what_had_been_said_until_then(tsq: Tsq, tmp_path: Path) -> Non
     assert later["positions"][CONTRACT]["position"] == 1
     assert later["quotes"][CONTRACT]["bid"] == 11
     text = tsq("at", "160")[1]
-    assert f"{CONTRACT}: no=1" in text
+    assert f"{CONTRACT}: contract={CONTRACT} position=1" in text
     assert "venue: nothing said" in text
 
 
@@ -195,6 +196,54 @@ def test_diff_compares_decisions_and_not_the_names_of_lives(tsq: Tsq, tmp_path: 
     assert "decision 1:" in text
 
 
+def test_diff_takes_no_number_for_a_life_and_no_instant_for_a_decision(
+    tsq: Tsq, tmp_path: Path
+) -> None:
+    """Six digits before a point are a price, as in a channel of 101596.0 ticks."""
+    other = tmp_path / "other"
+    for var, life, high in (
+        (tmp_path, 1_795_000_000, 101_596.0),
+        (other, 1_795_111_111, 101_597.0),
+    ):
+        lane = Lane(var, "sleeve_middle", epoch=life)
+        status = SleeveStatus(sleeve="middle", incarnation=life, contract=CONTRACT, state="READY")
+        lane.say(life, status)
+        lane.say(life, msgspec.structs.replace(risk(RiskLevel.ACTIVE), since_ns=life))
+        lane.say(life, msgspec.structs.replace(status, numbers={"high": high}))
+    code, found, _ = tsq("diff", "sleeve_middle", "--with-var", str(other), "--json")
+    assert (code, found["equal"], found["different"]) == (2, 2, 1)
+    (first,) = found["first"]
+    assert first["ours"]["numbers"] == {"high": 101_596.0}
+    assert first["theirs"]["numbers"] == {"high": 101_597.0}
+    assert first["ours"]["incarnation"] == first["theirs"]["incarnation"] == "life1"
+
+
+def test_at_speaks_in_dollars_prices_and_chicagos_time(tsq: Tsq, tmp_path: Path) -> None:
+    mnq, at_ns = "CON.F.US.MNQ.Z26", journal_at.instant("10:15", DAY)
+    governor, router = Lane(tmp_path, "risk_governor"), Lane(tmp_path, "order_router")
+    sleeve = Lane(tmp_path, "sleeve_middle")
+    known = msgspec.structs.replace(risk(RiskLevel.ACTIVE), equity=49_999_930_000, since_ns=at_ns)
+    governor.say(1, known)
+    router.say(2, msgspec.structs.replace(position(-2), contract=mnq, cost=-203_918))
+    stop = msgspec.structs.replace(
+        update("t1.x", OrderState.WORKING), contract=mnq, stop_price=101_853
+    )
+    router.say(3, stop)
+    for contract in ("", mnq):
+        sleeve.say(
+            4, SleeveStatus(sleeve="middle", incarnation=1, contract=contract, state="READY")
+        )
+    text = tsq("at", "160")[1]
+    assert "equity=49,999.93" in text
+    assert "since=10:15:00.000" in text
+    assert "average=25489.75" in text
+    assert "side=BUY" in text
+    assert "stop_price=25463.25" in text
+    found = tsq("at", "160", "--json")[1]
+    assert found["risk"][""]["equity"] == 49_999_930_000, "for programs in the events' own units"
+    assert list(found["sleeves"]) == [f"middle {mnq}"], "what it said before it was listed is over"
+
+
 def test_wrong_words_name_what_is_there(tsq: Tsq, tmp_path: Path) -> None:
     assert "at wants a time" in tsq("at")[2]
     assert "no journals of any day" in tsq("at", "12:00")[2]
@@ -202,6 +251,11 @@ def test_wrong_words_name_what_is_there(tsq: Tsq, tmp_path: Path) -> None:
     assert "'noon' is no time" in tsq("at", "noon")[2]
     assert "no journal 'ghost'" in tsq("diff", "ghost")[2]
     assert "takes no 'more'" in tsq("grep", "x", "more")[2]
+    assert "takes no 'more'" in tsq("ls", "more")[2]
+    assert "there is: 2026-11-18" in tsq("diff", "order_router", "--with-day", "2026-11-30")[2]
+    assert "beyond the year 5138" in tsq("at", "9" * 26)[2]
+    assert "2026-11-18" in tsq("ls", "--day", DAY)[1]
+    assert "2026-11-18" not in tsq("ls", "--day", "2026-11-30")[1]
     assert "there is: 2026-11-18" in tsq("at", "12:00", "--day", "2026-11-30")[2]
     assert "no journal of ghost" in tsq("at", "12:00", "--memory", "ghost")[2]
 
