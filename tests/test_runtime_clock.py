@@ -148,6 +148,23 @@ def test_writer_and_readers_agree_through_stop_freeze_and_resumption(
     assert again.generation > writer.generation
 
 
+def test_nobody_goes_by_a_clock_before_its_simulator_can_be_reached(
+    tmp_path: Path, now: Now
+) -> None:
+    """One whose address another cast's simulator has would else send its cast to trade there."""
+    writer = ClockWriter(tmp_path, START, 1.0, shy=True)
+    asyncio.run(writer.wait())
+    now.pass_s(1)
+    writer.refresh()
+    shared = SharedClock(tmp_path)
+    now.pass_s(1)
+    assert not shared.live()
+    writer.tell()
+    shared.refresh()
+    assert shared.live()
+    assert shared.now_ns() == writer.now_ns() == START + 2 * SECOND
+
+
 def test_waiting_ends_when_a_simulator_comes(tmp_path: Path) -> None:
     async def story() -> None:
         shared = SharedClock(tmp_path)

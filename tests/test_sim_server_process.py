@@ -23,6 +23,7 @@ import pytest
 from scripts.rehearsal import free_port
 from shared.events import OrderType, Side
 from shared.runtime import paths
+from shared.runtime.clock import SharedClock
 from shared.runtime.exits import Exit
 from shared.settings import Credentials
 from shared.venue import translate, words
@@ -216,3 +217,6 @@ def test_a_busy_port_is_an_exit_code_and_a_sentence(var):
             output = child.communicate(timeout=PATIENCE_S)[0].decode()
             assert child.returncode == Exit.BUSY_PORT
             assert "taken by another process" in output
+    assert not SharedClock(paths.run_path(var)).live(), (
+        "so nobody begins to trade with who listens there"
+    )

@@ -222,6 +222,9 @@ class SimulatorPort:
             return False
         self.address = self._server.sockets[0].getsockname()[:2]
         host.note(f"listening on {self.address[0]}:{self.address[1]}")
+        clock = getattr(host, "clock", None)
+        if isinstance(clock, ClockWriter):
+            clock.tell()
         await self._listen_second(host, door)
         return True
 

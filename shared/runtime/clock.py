@@ -126,10 +126,13 @@ class ClockWriter(WallClock):
     """The clock of the simulator's own process: it makes market time and tells the others.
 
     It starts where the journal ended (`not_before`), so dead time is skipped, or at `start_ns`.
+    `shy`: others may not go by it before `tell`. A simulator whose address is taken never says it,
+    and so nobody of its cast begins to trade at whatever answers there.
     """
 
-    def __init__(self, run: Path, start_ns: int, speed: float) -> None:
+    def __init__(self, run: Path, start_ns: int, speed: float, *, shy: bool = False) -> None:
         super().__init__()
+        self._shy = shy
         self._path = paths.clock_path(run)
         self._boot_id = boot_id()
         self._start_ns = start_ns
@@ -160,6 +163,12 @@ class ClockWriter(WallClock):
         self._start_ns, self._mono_ns = max(self._last, self._start_ns), now
         self._write(now)
 
+    def tell(self) -> None:
+        """Others may go by this clock."""
+        self._shy = False
+        if self._mono_ns:
+            self._write(time.monotonic_ns())
+
     def leap(self, to_ns: int) -> None:
         """Market time goes on from `to_ns`, or from now if that is later."""
         assert self._mono_ns, "Invariant: market time runs before it leaps"
@@ -173,7 +182,7 @@ class ClockWriter(WallClock):
             market_ns=self._start_ns,
             mono_ns=self._mono_ns,
             speed=self._speed,
-            lease_mono_ns=now + LEASE_NS,
+            lease_mono_ns=now if self._shy else now + LEASE_NS,
             boot_id=self._boot_id,
         )
         paths.replace(self._path, msgspec.json.encode(reading))

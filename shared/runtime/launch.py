@@ -159,7 +159,8 @@ def clock_for(name: str, settings: Settings, run: Path) -> WallClock:
     if name != CLOCK_KEEPER:
         return SharedClock(run)
     start = datetime.fromisoformat(settings.simulator.start)
-    return ClockWriter(run, int(start.timestamp()) * SECOND, settings.simulator.speed)
+    start_ns = int(start.timestamp()) * SECOND
+    return ClockWriter(run, start_ns, settings.simulator.speed, shy=True)
 
 
 def _hide_secrets(settings: Settings) -> None:
