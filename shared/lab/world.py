@@ -12,14 +12,12 @@ that a process would hand to its port, and brings back errands. The World knows 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from random import Random
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
 from shared.core import Core, Word
@@ -27,13 +25,13 @@ from shared.events import TICKS, Event, Pulse, Started
 from shared.lab.accidents import Accidents
 from shared.lab.bus import Bus
 from shared.lab.computer import Computer
+from shared.lab.digest import Digest
 from shared.lab.player import SILENT, Diverged, Player
 from shared.units import SECOND, Nanos
 
 PULSE_NS = SECOND // 4
 FROZEN_ELSEWHERE_NS_MAX = 4 * SECOND  # shorter than anybody's patience with an answer
 NEVER = 1 << 62
-encode = msgspec.msgpack.Encoder().encode
 __all__ = ["Diverged", "Errand", "Stage", "World"]
 
 
@@ -97,7 +95,7 @@ class World:
         self.queue: list[tuple[Nanos, int, Callable[[], None]]] = []
         self.order = 0
         self.decisions = self.steps = self.ticks = self.kills = self.freezes = 0
-        self.digest = hashlib.blake2s()
+        self.digest = Digest()
         self.bus, self.computer = Bus(self), Computer(self)
         stage.attend(self)
         for name, player in self.players.items():
@@ -343,7 +341,7 @@ class World:
             return
         seq = self.bus.say(lane, event)
         self.decisions += 1
-        self.digest.update(encode((lane, seq, event)))
+        self.digest.note((lane, seq, event))
         if self.listener:
             self.listener(lane, seq, self.now_ns, event)
         if live:
@@ -372,7 +370,7 @@ class World:
         lane = f"{player.name}.ticks"
         before = self.bus.ticks.get(lane, 0)
         self.bus.ticks[lane] = before + len(ticks)
-        self.digest.update(encode((lane, before, ticks)))
+        self.digest.note((lane, before, ticks))
         self.decisions += len(ticks)
         self.ticks += len(ticks)
         self.bus.relay(lane, ticks, live=live)
