@@ -14,7 +14,7 @@ from services.risk_governor.equity import Account, account, lines, room_to, slee
 from services.risk_governor.exposure import account_kept, exposures, net_of, nothing_of, ways
 from services.risk_governor.others import Others, others_of
 from services.risk_governor.state import FAR, Mind
-from shared.events import OrderState, OrderType, Purpose
+from shared.events import OrderState, OrderType, Purpose, VenueState
 from tests.governor_stage import BUY, M2K, MES, MNQ, MYM, SELL, Stage, passed, wide
 
 HOMES = {"trend": MNQ, "mean_reversion": MES, "market_maker": M2K, "tail_hedge": MYM}
@@ -118,6 +118,20 @@ def test_what_is_kept_follows_the_quote_of_two_books_that_cancel_out() -> None:
         assert_counted_as_if_anew(mind)
         stage.quote(MNQ, stage.prices[MNQ] + 3)
     assert_counted_as_if_anew(mind)
+
+
+def test_news_that_moves_no_book_leaves_what_was_counted_and_asks_the_rules_anew() -> None:
+    stage = Stage(wide()).opened()
+    mind = stage.governor.mind
+    stage.bought("trend")
+    for news in (lambda: stage.venue(VenueState.READY), lambda: stage.present("trend")):
+        before, held, passes = mind.exposed, exposures(mind)[MNQ], mind.passes
+        news()
+        assert mind.exposed is before is not None, "counted anew for nothing"
+        assert exposures(mind)[MNQ] is held
+        assert mind.passes is not passes, "what was allowed may not be any more"
+        assert_counted_as_if_anew(mind)
+        exposures(mind)
 
 
 @pytest.mark.parametrize("beside", ["a hand", "an order of unknown outcome"])

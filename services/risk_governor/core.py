@@ -111,6 +111,8 @@ _TO_ROUTER = (
 _COUNTED_BY_HANDLER = frozenset({ModifyIntent, Pulse})
 """Kinds whose handlers forget themselves what they changed, as those of orders and cancels; after
 all others it is done here."""
+_MOVES_NO_BOOK = frozenset({AccountUpdate, FeedStatus, PeerBack, SleeveStatus, VenueStatus})
+"""Kinds that change nothing of what is held, works or is quoted: exposures stay as counted."""
 
 
 class Governor:
@@ -178,18 +180,26 @@ class Governor:
         if kind in _COUNTED_BY_HANDLER:
             handler(now_ns, event)
         else:
-            contract = getattr(event, "contract", "")
-            self.mind.forget(contract)  # before, for what the handler itself asks
+            self._forget(event)  # before, for what the handler itself asks
             if is_sane(event):
                 handler(now_ns, event)
             else:
                 follow.differ(self.mind, now_ns, f"{kind.__name__} with numbers nobody can have")
-            self.mind.forget(contract)
+            self._forget(event)
         levels.settle(self.mind, now_ns)
         if kind not in _COUNTED_BY_HANDLER:
             ways(self.mind, exposures(self.mind))  # counted now, so that no wish has to wait for it
             passes.ask_early(self.mind, now_ns)
         return self._taken()
+
+    def _forget(self, event: Event) -> None:
+        """What an event may have changed is counted anew when it is asked for next; what the rules
+        allowed always.
+        """
+        if type(event) in _MOVES_NO_BOOK:
+            self.mind.passes, self.mind.traded = {}, None
+        else:
+            self.mind.forget(getattr(event, "contract", ""))
 
     def _said(self, now_ns: Nanos) -> tuple[Event, ...]:
         levels.settle(self.mind, now_ns)
