@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.simulator.dice import Dice, bell, mix, seed_of
 from services.simulator.history import (
+    BLOCK,
     LAYERS,
     SECONDS_KEPT,
     Past,
@@ -236,6 +237,19 @@ def test_past_bars_join_are_sane_and_end_where_the_market_starts() -> None:
             assert low <= min(opened, close) <= max(opened, close) <= high
             assert volume >= 1
             assert HOURS.open(opened_ns)
+
+
+def test_bars_of_a_block_are_those_of_minutes_reckoned_alone() -> None:
+    first = START // MINUTE // BLOCK * BLOCK
+    for minute in range(first - 2, first + 3):
+        opened = synthetic_close(7, "MES", minute - 1)
+        closed = synthetic_close(7, "MES", minute)
+        draw, wick = mix(seed_of(7, "MES wick", minute)), character("MES").noise // 90
+        high = max(opened, closed) + 1 + draw % (wick + 1)
+        low = min(opened, closed) - 1 - (draw >> 16) % (wick + 1)
+        volume = 40 + (draw >> 32) % 400 + 12 * (high - low)
+        bar = (minute * MINUTE, opened, high, low, closed, volume)
+        assert synthetic_minute(7, "MES", minute) == bar
 
 
 def test_past_can_be_asked_in_any_order() -> None:

@@ -136,17 +136,26 @@ def synthetic_close(seed: int, root: str, minute: int) -> Ticks:
     return _closes(seed, root, minute // BLOCK)[minute % BLOCK]
 
 
-@lru_cache(maxsize=BARS_CACHED)
+@lru_cache(maxsize=BARS_CACHED // BLOCK)
+def synthetic_minutes(seed: int, root: str, block: int) -> tuple[RawBar, ...]:
+    """The bars of a block in calm weather: each from the last close to its own, with wicks."""
+    first = block * BLOCK
+    opened = synthetic_close(seed, root, first - 1)
+    name, wick = root + " wick", character(root).noise // 90 + 1
+    bars: list[RawBar] = []
+    for minute, closed in enumerate(_closes(seed, root, block), first):
+        draw = mix(seed_of(seed, name, minute))
+        high = (opened if opened > closed else closed) + 1 + draw % wick
+        low = (opened if opened < closed else closed) - 1 - (draw >> 16) % wick
+        volume = 40 + (draw >> 32) % 400 + 12 * (high - low)
+        bars.append((minute * MINUTE, opened, high, low, closed, volume))
+        opened = closed
+    return tuple(bars)
+
+
 def synthetic_minute(seed: int, root: str, minute: int) -> RawBar:
-    """A bar of calm weather: from the last close to this one, with wicks."""
-    opened = synthetic_close(seed, root, minute - 1)
-    closed = synthetic_close(seed, root, minute)
-    draw = mix(seed_of(seed, root + " wick", minute))
-    wick = character(root).noise // 90
-    high = max(opened, closed) + 1 + draw % (wick + 1)
-    low = min(opened, closed) - 1 - (draw >> 16) % (wick + 1)
-    volume = 40 + (draw >> 32) % 400 + 12 * (high - low)
-    return (minute * MINUTE, opened, high, low, closed, volume)
+    """The bar of a minute (counted since 1970) before the start."""
+    return synthetic_minutes(seed, root, minute // BLOCK)[minute % BLOCK]
 
 
 class Past:
@@ -181,12 +190,17 @@ class Past:
         seed, root = self._seed, self._root
         oldest = (self._before - PAST_DAYS * DAY) // MINUTE
         day = self._hours.day(self._before - MINUTE)
+        block = -1
+        bars: tuple[RawBar, ...] = ()  # of that block
         for minute in range(self._before // MINUTE - 1, oldest - 1, -1):
             at_ns = minute * MINUTE
             if not day.begins_ns <= at_ns < day.ends_ns:
                 day = self._hours.day(at_ns)
             if day.opens_ns <= at_ns < day.closes_ns:
-                yield synthetic_minute(seed, root, minute)
+                if minute // BLOCK != block:
+                    block = minute // BLOCK
+                    bars = synthetic_minutes(seed, root, block)
+                yield bars[minute % BLOCK]
 
     def seconds(self) -> Iterator[RawBar]:
         """Newest first, played from their minutes."""
