@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> Exit:
         governor = "" if heard else " (the governor is silent)"
         report(
             args,
-            f"proven flat after {taken:.2f} s{governor}; `tsq resume` ends the halt",
+            f"proven flat after {taken:.2f} s{governor}; `tsq resume --cause WHY` ends the halt",
             {"flat": True, "seconds": taken, "by": progress.get("by"), "governor": heard},
         )
         return Exit.OK

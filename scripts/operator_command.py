@@ -7,8 +7,11 @@ import argparse
 from scripts.console import Exit, ask_governor, report, var_of, who
 
 
-def add_cause(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cause", default="operator", help="why, for the journal")
+def add_cause(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`required`: for what loosens."""
+    parser.add_argument(
+        "--cause", default="operator", required=required, help="why, for the journal"
+    )
 
 
 def command(args: argparse.Namespace, verb: str, **arguments: str) -> Exit:

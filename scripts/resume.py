@@ -1,5 +1,7 @@
 """`tsq resume`: end a halt made by an operator (a rule's ends by its own rule only), or say what is
 to become of a quarantine.
+
+It loosens, so it takes a word of why: stopping may be done in haste, going on may not.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from scripts.operator_command import add_cause, command
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add_cause(parser)
+    add_cause(parser, required=True)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--sleeve", default="", help="resume this sleeve alone")
     what.add_argument(

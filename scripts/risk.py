@@ -18,7 +18,7 @@ import msgspec
 
 from scripts import counterfactual, risk_actions, risk_lines
 from scripts.console import CommandError, Exit, ask_governor, report, var_of, who
-from scripts.risk_actions import said_input
+from scripts.risk_actions import said_inputs
 from services.risk_governor.checks import KIND_CHECKS, SIZE_CHECKS
 from shared.domain.rules.book import BOOK
 from shared.domain.rules.explain import headline, numbers, sentence, spoken
@@ -33,7 +33,13 @@ WISHES = ("OrderIntent", "ModifyIntent", "CancelIntent")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("why", "show", "vetoes", "actions"))
+    parser.add_argument(
+        "what",
+        choices=("why", "show", "vetoes", "actions"),
+        help="why INTENT: the rule and numbers behind one answer or deed; show: how far every limit"
+        " is, and what holds; vetoes: what refused entries would have done; actions: what was done"
+        " unasked",
+    )
     parser.add_argument(
         "intent",
         nargs="?",
@@ -46,6 +52,17 @@ def run(args: argparse.Namespace) -> Exit:
     if args.what == "show":
         return show(args)
     root = paths.journal_root(var_of(args))
+    if args.what == "why" and not args.intent:
+        raise CommandError(
+            "why of what? An intent id, <sleeve>.<life>.<number>, or a name that `tsq risk actions`"
+            " tells",
+            Exit.USAGE,
+        )
+    known = journal.days(root, GOVERNOR)
+    if not known or args.day not in (None, *known):
+        day = f" of {args.day}" if args.day else ""
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise CommandError(f"no journal of the governor{day} in {root}{there}", Exit.USAGE)
     try:
         return {"why": why, "vetoes": vetoes, "actions": actions}[args.what](args, root)
     except Corrupt as error:
@@ -129,9 +146,7 @@ def explained(wish: dict[str, Any] | None, answer: dict[str, Any]) -> dict[str, 
         )
         inputs = answer.get("inputs", {})
         if inputs:
-            lines.append(
-                "It knew: " + ", ".join(f"{key} {said_input(key, n)}" for key, n in inputs.items())
-            )
+            lines.append(f"It knew: {said_inputs(inputs)}")
         found |= {
             "rule": rule, "limit": limit, "actual": actual, "largest": largest, "detail": detail,
             "inputs": inputs,

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from shared.contracts import UnknownContract, product_of
 from shared.domain.rules.explain import deed, spoken
+from shared.domain.rules.telling import HALVES, NEWS, RECOVERY
+from shared.events import RiskLevel
 
 Said = dict[str, Any]
 
@@ -36,14 +38,19 @@ class Deed(Struct, kw_only=True):
 
     def lines(self) -> list[str]:
         """For a terminal."""
-        known = ", ".join(f"{name} {said_input(name, n)}" for name, n in self.inputs.items())
+        known = said_inputs(self.inputs)
         lines = [f"{self.what}: {self.cause}", f"BY RULE {self.rule}: {self.sentence}"]
         return [*lines, f"It knew: {known}"] if known else lines
 
 
-def said_input(name: str, number: int) -> str:
-    """Inputs named `..._usd` are micro-dollars, all others plain counts."""
-    return spoken("usd", number) if name.endswith("_usd") else str(number)
+def said_inputs(inputs: dict[str, int]) -> str:
+    """`position 0, equity 49,818.99 dollars`: those named `..._usd` are micro-dollars, all others
+    plain counts."""
+    return ", ".join(
+        f"{name.removesuffix('_usd').replace('_', ' ')}"
+        f" {spoken('usd', number) if name.endswith('_usd') else number}"
+        for name, number in inputs.items()
+    )
 
 
 def deeds(said: Iterable[Said]) -> Iterator[Deed]:
@@ -61,10 +68,17 @@ def _tripped(state: Said, held: dict[str, int]) -> Iterator[Deed]:
     latches = {latch["key"]: latch for latch in state.get("latches", ())}
     for key, latch in latches.items():
         if held.get(key) != latch["since_ns"] and latch.get("grounds"):
-            what = f"{latch['level']} for {latch.get('sleeve') or 'the account'}"
+            what = f"{_level(latch)} for {latch.get('sleeve') or 'the account'}"
             yield _deed((key, what, latch["cause"]), latch["since_ns"], latch["grounds"])
     held.clear()
     held.update({key: latch["since_ns"] for key, latch in latches.items()})
+
+
+def _level(latch: Said) -> str:
+    """The level a latch makes; of one that forbids nothing, what it is instead."""
+    if latch["level"] != RiskLevel.ACTIVE.value:
+        return str(latch["level"])
+    return HALVES.capitalize() if latch["key"] == RECOVERY else NEWS.capitalize()
 
 
 def _deed(told: tuple[str, str, str], time_ns: int, grounds: Said) -> Deed:

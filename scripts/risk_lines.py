@@ -74,19 +74,23 @@ def held_lines(state: RiskState) -> list[str]:
 
 def _held(one: Held) -> tuple[str, str, str]:
     until = f" until {clock(one.until_ns)}" if one.until_ns else ""
+    ends = one.how if one.how.startswith(one.who) else f"{one.who}: {one.how}"
     return (
         f"holds {one.scope}: {one.does} - {one.name}: {one.cause}",
         f"  rule {one.rule}: {one.numbers} More: tsq risk why {one.key}",
-        f"  since {clock(one.since_ns)}{until} by {one.owner}; ends: {one.who}: {one.how}",
+        f"  since {clock(one.since_ns)}{until} by {one.owner}; ends: {ends}",
     )
 
 
-def layer_line(layer: RiskLayer) -> str:
-    """A gauge of one line of the day."""
+def layer_line(layer: RiskLayer, *, holds: bool = False) -> str:
+    """A gauge of one line of the day; `holds`: it has acted, and what came back since frees
+    nothing."""
     used = used_percent(layer)
     bar = ("#" * (used * BAR // 100)).ljust(BAR, ".")
-    way = "to win" if layer.gain else "left"
-    return f"  {name_of(layer.rule):<28} [{bar}] {usd(layer.room):>11} {way}, at {usd(layer.at)}"
+    way = f"{usd(layer.room):>11} {'to win' if layer.gain else 'left'}"
+    if holds:
+        way = f"{'held':>11}"
+    return f"  {name_of(layer.rule):<28} [{bar}] {way}, at {usd(layer.at)}"
 
 
 def room_line(room: Room) -> str:
@@ -113,7 +117,9 @@ def shown(state: RiskState) -> list[str]:
             f" {usd(state.kill_level)}, open risk {usd(state.open_risk)}"
         )
     lines += held_lines(state)
-    lines += ["distance to each rule:", *map(layer_line, nearest_first(state))]
+    acted = {latch.key for latch in state.latches}
+    lines.append("distance to each rule:")
+    lines += [layer_line(one, holds=one.rule in acted) for one in nearest_first(state)]
     if state.rooms:
         lines += ["room per contract:", *map(room_line, state.rooms)]
     if state.budgets:

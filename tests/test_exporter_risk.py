@@ -62,10 +62,10 @@ def test_every_latch_has_a_name_and_an_end_that_people_understand(kind: str) -> 
 
 
 def test_who_and_how_of_some_latches() -> None:
-    assert telling.held(OFF).how == "tsq resume --sleeve trend"
+    assert telling.held(OFF).how == "tsq resume --sleeve trend --cause WHY"
     assert telling.held(OFF).scope == "trend"
     kill = msgspec.structs.replace(HALT, key="drawdown", level=RiskLevel.FLATTENING)
-    how = "tsq resume, once equity is above the level again, after the proof of flat"
+    how = "tsq resume --cause WHY, once equity is above the level again, after the proof of flat"
     assert telling.held(kill).how == how
     recalled = msgspec.structs.replace(HALT, key="recalled", clears="17:00 CT and operator")
     assert telling.held(recalled).who == "17:00 CT and a person"

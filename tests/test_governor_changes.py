@@ -126,6 +126,13 @@ def near_the_limit(stage: Stage) -> None:
     stage.quote(M2K, 25_300)
 
 
+def held_for_seconds(stage: Stage) -> None:
+    common = {"contract": M2K, "sleeve": "market_maker", "venue_ns": stage.now}
+    for _ in range(2):
+        stage.trade_of(1, 24_000, purpose=Purpose.QUOTE, **common)
+        stage.trade_of(1, 24_000, side=SELL, purpose=Purpose.EXIT, **common)
+
+
 def nothing(stage: Stage) -> None:
     """The world is fair; the change itself is wrong."""
 
@@ -167,6 +174,9 @@ CHANGES: dict[str, Scene] = {
     "account_rate_is_bearable": ({"account_orders_per_window": 1}, nothing, VetoRule.ACCOUNT_RATE),
     "messages_are_meant": (
         {"messages_free": 1, "messages_per_contract": 0}, nothing, VetoRule.MESSAGES,
+    ),
+    "holding_is_long_enough": (
+        {"hold_s": 3.0, "hold_trips": 2}, held_for_seconds, VetoRule.HOLDING,
     ),
 }  # fmt: skip
 

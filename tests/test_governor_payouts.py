@@ -39,6 +39,22 @@ def test_v40_the_cap_of_one_payout(rules: str, limit: bool, most: int) -> None:
     assert stage.state().payable == dollars(most)
 
 
+def test_nothing_may_be_asked_for_while_the_firm_has_locked_the_day() -> None:
+    stage = Account(STANDARD, daily_loss_limit=True).opened(0)
+    stage.days("1800", "1800", "1800", "1800", "1800")
+    assert stage.state().payable == dollars(4_000)
+    stage.bought("trend")
+    stage.quote(MNQ, 84_000 - 1_900)
+    assert "firm_daily_loss" not in stage.names()
+    assert stage.state().payable == dollars(4_000)
+    stage.quote(MNQ, 84_000 - 2_000)
+    assert "firm_daily_loss" in stage.names()
+    assert stage.state().payable == 0
+    firm = stage.state().firm
+    assert firm is not None
+    assert firm.payable == 0
+
+
 def test_v49_the_consistency_path_asks_for_three_even_days() -> None:
     stage = Account(CONSISTENCY).opened(0).days("700", "100", "100")
     assert stage.state().payable == 0, "700 of 900 is too large a share"

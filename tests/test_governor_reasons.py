@@ -179,6 +179,9 @@ def test_a_latch_of_an_older_memory_says_that_its_numbers_are_gone() -> None:
         ("allocation", 500 * USD, 0, "Smaller slice: 0.00 dollars, after 500.00 dollars."),
         ("payout", 750 * USD, 750 * USD, "Payout guidance: 750.00 dollars."),
         ("operator", 0, 0, "Halt by a person."),
+        ("one_exit", 1, 2, "One exit at a time: 2 at once, of which 1 may be in flight."),
+        ("NOT_AN_EXIT", 0, 1,
+         "Nothing left to close: an exit of 1 was in flight, and 0 is left to close."),
         ("a rule of tomorrow", 1, 2, "a rule of tomorrow: 2, it acts at 1."),
     ],
 )  # fmt: skip
@@ -214,6 +217,7 @@ def test_actions_are_listed_and_each_has_its_why(
     out = capsys.readouterr().out
     assert "-151.22 dollars, it acts at -150.00 dollars" in out
     assert "It ends with: a person" in out
+    assert "_usd" not in out
     assert cli.main(["risk", "actions", "--var", str(told)]) == Exit.OK
     assert "flatten." in capsys.readouterr().out
 

@@ -76,7 +76,7 @@ def test_why_prints_the_rule_its_numbers_and_a_sentence(
     assert "VETOED TRADE_RISK: Trade risks too much: 156.66 dollars" in out
     assert "at most 150.00 dollars" in out
     assert "2 contracts would pass" in out
-    assert "contract_risk_usd 52.22 dollars" in out
+    assert "contract risk 52.22 dollars" in out
     code, out = tsq(capsys, "risk", "why", "trend.7.1", "--json", "--var", str(var))
     found = json.loads(out)
     assert (found["rule"], found["limit"], found["actual"]) == (
@@ -116,7 +116,7 @@ def test_vetoes_are_followed_on_the_recorded_bars(
     code, out = tsq(capsys, "risk", "vetoes", "--var", str(var))
     assert code == Exit.OK
     assert "TRADE_RISK: 1 refused, together they would have made 98.78 dollars" in out
-    assert "no refused entry" in tsq(capsys, "risk", "vetoes", "--day", "x", "--var", str(var))[1]
+    assert tsq(capsys, "risk", "vetoes", "--day", "x", "--var", str(var))[0] == Exit.USAGE
 
 
 def trial(**changed: Any) -> Trial:
@@ -199,6 +199,30 @@ def test_show_says_level_money_and_every_latch() -> None:
     assert "lunch" in text
     assert "tsq resume" in text
     assert "floor $48,000.00" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("why",), "why of what?"),
+        (("why", "trend.7.1", "--day", "2026-01-02"), "no journal of the governor of 2026-01-02"),
+        (("actions", "--day", "nonsense"), "there are 20"),
+        (("vetoes", "--day", "../.."), "no journal"),
+    ],
+)
+def test_what_is_not_there_is_said_and_not_taken_for_nothing(
+    told: tuple[Path, Stage], capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str
+) -> None:
+    assert cli.main(["risk", *words, "--var", str(told[0])]) == Exit.USAGE
+    assert says in capsys.readouterr().err
+
+
+def test_without_any_journal_nobody_says_that_nothing_was_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what in ("vetoes", "actions"):
+        assert cli.main(["risk", what, "--var", str(tmp_path)]) == Exit.USAGE
+        assert "no journal of the governor" in capsys.readouterr().err
 
 
 def test_an_exit_is_explained_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,7 @@ MODIFY_CHECKS: Final[tuple[Check, ...]] = (
     rate_is_bearable,
     account_rate_is_bearable,
     messages_are_meant,
+    holding_is_long_enough,
 )
 
 KIND_CHECKS: Final[tuple[Check, ...]] = (

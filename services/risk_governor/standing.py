@@ -10,8 +10,17 @@ is lowered alike, so that the payout trips no limit.
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.risk_governor.allocation import allocate
-from services.risk_governor.latches import DIFFERENCE, PAYOUT, latch, unlatch
+from services.risk_governor.latches import (
+    DIFFERENCE,
+    FIRM_DAILY,
+    FLOOR,
+    PAYOUT,
+    latch,
+    unlatch,
+)
 from services.risk_governor.state import Agreed, Mind
 from shared.domain.rules import account as rules
 from shared.domain.rules.consistency import share_percent
@@ -21,13 +30,17 @@ from shared.domain.sessions import TradingDay
 from shared.events import FirmStanding, Grounds, Reconciled
 from shared.units import DAY, USD, Micros, Nanos, dollars
 
+ENDED: Final = {FLOOR: rules.BREACH, FIRM_DAILY: rules.FIRM_DAY}
+"""Latches behind which the firm pays nothing: of an account that is over, of a locked day."""
+
 
 def standing(mind: Mind) -> rules.State:
     """What the rules' engine knows of the account, from what we remember."""
     state, tally = mind.state, mind.state.tally
     assert state.base is not None, "Invariant: asked once a balance was reconciled"
     return rules.State(
-        opened=state.base, high=state.high, floor=state.floor, cap=state.cap_tenths, latched=0,
+        opened=state.base, high=state.high, floor=state.floor, cap=state.cap_tenths,
+        latched=sum(one for key, one in ENDED.items() if key in state.latches),
         traded=tally.traded, asked=tally.asked, paid=tally.paid, basis=tally.basis,
         best=tally.best, winning=tally.winning, trading=tally.trading, idle=tally.idle,
     )  # fmt: skip

@@ -76,9 +76,12 @@ def test_status_shows_what_is_held(tsq: Tsq, monkeypatch: pytest.MonkeyPatch) ->
         "risk: active; headroom $120.00 to the session cap, session -$50.00",
         "holds trend: halted - Sleeve switched off: lost its limit",
         "  rule sleeve: Sleeve switched off. More: tsq risk why sleeve:trend",
-        "  since 09:35:00 CT by risk governor; ends: a person: tsq resume --sleeve trend",
+        "  since 09:35:00 CT by risk governor; ends: a person:"
+        " tsq resume --sleeve trend --cause WHY",
     ]
-    assert tsq("status", "--json").json["latches"][0]["how"] == "tsq resume --sleeve trend"
+    assert (
+        tsq("status", "--json").json["latches"][0]["how"] == "tsq resume --sleeve trend --cause WHY"
+    )
 
 
 def test_an_alarm_is_the_first_line_and_the_exit_code(
@@ -120,6 +123,11 @@ def test_risk_show_tells_every_distance(tsq: Tsq, monkeypatch: pytest.MonkeyPatc
     firm = FirmStanding(rules="topstep-50k-express-standard@2026-09", pays=True, winning_days=3,
                         winning_days_needed=5)  # fmt: skip
     state = a_state(layers=layers, rooms=(room,), firm=firm, budgets=(("trend", 500 * USD),))
+    capped = a_latch(key="session_cap", sleeve="", scope=Scope.ACCOUNT, clears="17:00 CT")
+    governor_says(monkeypatch, msgspec.structs.replace(state, latches=(capped,)))
+    told = tsq("risk", "show").out
+    assert "[########............]        held, at -$200.00" in told, "no room that counts"
+    assert "ends: 17:00 CT, with proof of flat" in told
     governor_says(monkeypatch, state)
     answer = tsq("risk", "show")
     assert answer.code == Exit.OK

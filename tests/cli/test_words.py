@@ -92,9 +92,17 @@ def test_no_setting_stands_between_a_person_and_a_stop(
 
 @pytest.mark.parametrize("verb", ["halt", "resume"])
 def test_a_silent_governor_is_never_taken_for_consent(tsq: Tsq, verb: str) -> None:
-    answer = tsq(verb)
+    answer = tsq(verb, "--cause", "back from lunch")
     assert answer.code == Exit.UNSAFE
     assert "did not answer" in answer.err
+
+
+def test_who_stops_need_not_say_why_and_who_goes_on_must(tsq: Tsq) -> None:
+    """Neither is answered here; only the second is not even asked."""
+    assert tsq("halt").code == Exit.UNSAFE
+    answer = tsq("resume")
+    assert answer.code == Exit.USAGE
+    assert "--cause" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -111,7 +119,7 @@ def test_resume_says_what_is_to_become_of_a_quarantine(
         return {"done": True, "text": "so it is"}
 
     monkeypatch.setattr(operator_command, "ask_governor", answers)
-    assert tsq("resume", *words).code == Exit.OK
+    assert tsq("resume", *words, "--cause", "looked at").code == Exit.OK
     assert asked == [verb]
     assert tsq("resume", "--adopt", "--wait").code == Exit.USAGE
 
@@ -173,8 +181,12 @@ def governor(var: Path, answer: bytes) -> threading.Thread:
     ("verb", "answer", "code"),
     [
         (("halt",), b'{"done": true, "text": "halted"}\n', Exit.OK),
-        (("resume", "--json"), b'{"done": true, "text": "resumed"}\n', Exit.OK),
-        (("resume",), b'{"done": false, "text": "clears at 17:00 CT"}\n', Exit.REFUSED),
+        (("resume", "--cause", "x", "--json"), b'{"done": true, "text": "resumed"}\n', Exit.OK),
+        (
+            ("resume", "--cause", "x"),
+            b'{"done": false, "text": "clears at 17:00 CT"}\n',
+            Exit.REFUSED,
+        ),
         (("arm", "SIM-50K-1"), b'{"done": false, "text": "no arming"}\n', Exit.REFUSED),
         (("halt",), b"nonsense\n", Exit.UNSAFE),
         (("halt",), b"", Exit.UNSAFE),

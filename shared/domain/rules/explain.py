@@ -16,6 +16,11 @@ from shared.units import SECOND, Lots, dollars
 FAR: Final = 1 << 59  # beyond every amount: not known
 ABOVE: Final = frozenset({"FLOOR", "DRAWDOWN", "REPEATED", "HOLDING", "DISK"})
 """Rules under which the actual number must stay above the limit."""
+COUNTED: Final = {
+    "one_exit": "{actual} at once, of which {limit} may be in flight",
+    "NOT_AN_EXIT": "an exit of {actual} was in flight, and {limit} is left to close",
+}
+"""Deeds whose limit is no line that acts: what was counted, in words of their own."""
 
 
 def sentence(rule: str, limit: int, actual: int, *, largest: Lots = 0, detail: str = "") -> str:
@@ -61,7 +66,9 @@ def numbers(rule: str, limit: int, actual: int, *, largest: Lots = 0) -> str:
     if entry is None:
         return f"{rule}: {actual}, it acts at {limit}."
     text = entry.name
-    if entry.unit and (limit or actual):
+    if rule in COUNTED:
+        text += f": {COUNTED[rule].format(actual=actual, limit=limit)}"
+    elif entry.unit and (limit or actual):
         text += f": {spoken(entry.unit, actual)}"
         if limit != actual:
             text += f", {_acts(rule)} {spoken(entry.unit, limit)}"

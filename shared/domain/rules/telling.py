@@ -37,8 +37,8 @@ WHO: Final[dict[str, str]] = {
 
 CHOICES: Final[dict[str, str]] = {
     "difference": (
-        "or choose: tsq resume --adopt (the venue is right), tsq resume --wait (I am looking),"
-        " tsq flatten"
+        "or choose: tsq resume --adopt --cause WHY (the venue is right), tsq resume --wait --cause"
+        " WHY (I am looking), tsq flatten"
     ),
 }
 """What a person may choose instead of waiting for what ends a latch by itself."""
@@ -120,7 +120,8 @@ def _how(latch: RiskLatch) -> str:
     text = latch.clears if entry is None or kind == RECALLED else entry.clears
     if "operator" not in latch.clears:
         return f"{text}; {CHOICES[kind]}" if kind in CHOICES else text
-    command = f"tsq resume --sleeve {latch.sleeve}" if latch.sleeve else "tsq resume"
+    whom = f" --sleeve {latch.sleeve}" if latch.sleeve else ""
+    command = f"tsq resume{whom} --cause WHY"
     proof = ", after the proof of flat" if latch.level is RiskLevel.FLATTENING else ""
     condition = ", once equity is above the level again" if latch.key == DRAWDOWN else ""
     return f"{command}{condition}{proof}"
