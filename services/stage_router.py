@@ -15,6 +15,7 @@ from services.stage_client import StageClient
 from shared.core import Word
 from shared.lab.world import PULSE_NS, Errand
 from shared.runtime.flatten_files import Progress
+from shared.runtime.lock import HANDS
 from shared.settings import Settings
 from shared.units import SECOND, Nanos
 from shared.venue import translate
@@ -51,6 +52,10 @@ class RouterSide:
     def started(self, epoch: int) -> None:
         self.life, self.halt_no, self.asker = epoch, -1, self._asker()
         self.linked_ns, self.session = -1, self.session + 1
+        done = self.stage.files.progress
+        if done is not None and done.by == HANDS and done.closed:
+            told = words.SentinelClosed(request_id=done.id, beat=done.beat, closed=done.closed)
+            self._send(told)
         self._knock(epoch)
 
     def _knock(self, life: int) -> None:

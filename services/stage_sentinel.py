@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from services.order_router import words as router
 from services.risk_governor import words as governor
 from services.sentinel import words
-from services.sentinel.files import US
+from services.sentinel.files import US, progress_by
 from services.sentinel.state import GOVERNOR, ROUTER
 from services.sentinel.venue import BUDGET, Account, Trouble
 from services.stage_client import StageClient
@@ -210,9 +210,7 @@ class SentinelSide:
                 case words.Seize():
                     self._seize(word)
                 case words.Report():
-                    self.stage.files.report(
-                        Progress(word.request_id, word.stage, US, word.beat, word.detail)
-                    )
+                    self.stage.files.report(progress_by(word))
                 case words.Release():
                     if word.flat:
                         self.stage.files.remove(word.request_id)

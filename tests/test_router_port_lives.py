@@ -13,11 +13,12 @@ import pytest
 from services.order_router import words as w
 from services.order_router.life import STOP_REQUEST
 from services.simulator.words import UserPush
-from shared.runtime import paths
+from shared.runtime import flatten_files, paths
 from shared.runtime.exits import Exit, Fatal
+from shared.runtime.flatten_files import Progress
 from shared.units import SECOND
 from shared.venue import words as wire
-from tests.router_port_stage import ACCOUNT, PortHost, a_place, an_order, routing, run
+from tests.router_port_stage import ACCOUNT, MNQ, PortHost, a_place, an_order, routing, run
 from tests.venue_stage import StageHost
 
 pytestmark = pytest.mark.slow
@@ -122,6 +123,24 @@ def test_a_flatten_request_is_told_once_and_removed_when_done(tmp_path: Path) ->
         host.port.handle(done)
         assert not request.exists()
         assert json.loads(progress.read_text())["stage"] == "FLAT"
+
+    run(story, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("who", "closed", "told"),
+    [("sentinel", ((MNQ, 2),), 1), ("sentinel", (), 0), ("order_router", ((MNQ, 2),), 0)],
+)
+def test_what_the_sentinel_closed_for_a_dead_router_is_told_first(
+    tmp_path: Path, who: str, closed: tuple[tuple[str, int], ...], told: int
+) -> None:
+    flatten_files.report(tmp_path, Progress("r7", "PROVING", who, 9, "", closed))
+
+    async def story(venue: StageHost, host: PortHost) -> None:
+        await host.first(w.AccountsSeen)
+        words = [word for word in host.told if isinstance(word, w.SentinelClosed)]
+        assert words == [w.SentinelClosed(request_id="r7", beat=9, closed=closed)] * told
+        assert not told or host.told[0] == words[0]
 
     run(story, tmp_path)
 

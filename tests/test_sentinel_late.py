@@ -199,6 +199,49 @@ def test_our_own_request_of_unknown_outcome_is_waited_for_as_long() -> None:
     assert LATE_S <= until(scene, Release) <= LATE_S + 2 * APART_S
 
 
+def test_what_it_closes_is_on_record_before_it_is_sent_and_until_the_end() -> None:
+    """For the next router: these orders bear no tag."""
+    scene = killed()
+    until(scene, Close)
+    at = next(i for i, word in enumerate(scene.said) if isinstance(word, Close))
+    assert scene.heard(Report)[-1].closed == ((MNQ, 2),)
+    told = [word for word in scene.said[:at] if isinstance(word, Report)]
+    assert told[-1].closed == ((MNQ, 2),)
+    scene.seconds(2)
+    scene.positions = {MNQ: -1}
+    until(scene, Release)
+    final = scene.heard(Report)[-1]
+    assert (final.stage, final.closed) == ("FLAT", ((MNQ, 2), (MNQ, -1)))
+
+
+def test_a_second_close_is_on_record_before_it_is_sent_too() -> None:
+    scene = killed()
+    scene.obedient = False
+    until(scene, Close)
+    until(scene, Close)
+    at = [i for i, word in enumerate(scene.said) if isinstance(word, Close)][1]
+    before = scene.said[at - 1]
+    assert isinstance(before, Report)
+    assert before.closed == ((MNQ, 2), (MNQ, 2))
+
+
+def test_a_close_that_was_refused_closed_nothing() -> None:
+    scene = holding()
+    scene.alive.discard("order_router")
+    answer = scene.answer
+
+    def refusing(word: Event) -> None:
+        if isinstance(word, Close):
+            scene.positions.pop(word.contract)
+            scene.tell(Answered(no=word.no, outcome=Outcome.REFUSED, text="code 9"))
+        else:
+            answer(word)
+
+    scene.answer = refusing  # type: ignore[method-assign]
+    until(scene, Release)
+    assert scene.heard(Report)[-1].closed == ()
+
+
 def test_asked_to_stop_it_stays_until_nothing_can_come_since_nobody_looks_after_it() -> None:
     scene = killed()
     scene.seconds(2)

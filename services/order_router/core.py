@@ -22,7 +22,16 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from services.order_router import difference, exits, flatten, outbox, protection, reconcile, spent
+from services.order_router import (
+    difference,
+    exits,
+    flatten,
+    outbox,
+    protection,
+    reconcile,
+    spent,
+    stand_in,
+)
 from services.order_router.desk import Desk
 from services.order_router.fold import see_order
 from services.order_router.life import GOVERNOR, Life
@@ -46,6 +55,7 @@ from services.order_router.words import (
     PlaceAnswer,
     PositionSeen,
     PriceSeen,
+    SentinelClosed,
     TradeSeen,
     Unread,
 )
@@ -143,6 +153,7 @@ class Router:
             Books: self._on_books,
             Unread: self._on_unread,
             FlattenRequested: self._on_flatten_requested,
+            SentinelClosed: self._on_sentinel_closed,
         }
 
     # -- the contract of a core ----------------------------------------------------------------
@@ -231,6 +242,9 @@ class Router:
 
     def _on_choice(self, event: DifferenceChoice) -> None:
         difference.choose(self.desk, event)
+
+    def _on_sentinel_closed(self, word: SentinelClosed) -> None:
+        stand_in.on_closed(self.desk, word)
 
     def _on_flatten_requested(self, word: FlattenRequested) -> None:
         """By hand, perhaps with the governor dead: from here on only newer approvals count."""

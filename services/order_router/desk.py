@@ -135,7 +135,7 @@ class Desk:
                 limit_price=order.limit_price,
                 stop_price=order.stop_price,
                 parent_intent_id=self._parent_intent(order),
-                reason=reason,
+                reason=reason or order.note,
             )
         )
 

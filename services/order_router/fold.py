@@ -5,14 +5,15 @@ folded by what it proves, and what is old changes nothing. How much is filled on
 sizes follow the venue's own update time.
 
 Whose an order is: our tag says so; a leg belongs to its entry's owner; an untagged market order
-that follows our own `closeContract` is that close; everything else was made by hand.
+that follows our own `closeContract` is that close, one that the sentinel's explains is the
+sentinel's; everything else was made by hand.
 """
 
 from __future__ import annotations
 
-from services.order_router import tags
+from services.order_router import stand_in, tags
 from services.order_router.desk import Desk
-from services.order_router.memory import HUMAN, ROUTER, Book, Order
+from services.order_router.memory import HUMAN, ROUTER, Book, Close, Order
 from services.order_router.words import Outcome
 from shared.domain.orders import Happening, move, shown
 from shared.events import OrderState, OrderType, Purpose, Side
@@ -191,20 +192,29 @@ def _forgotten(row: OrderRow, purpose: Purpose, tag: tags.Tag) -> Order:
 
 
 def _as_close(desk: Desk, row: OrderRow) -> Order | None:
-    """The venue's own market order behind our `closeContract`; each close explains one order."""
+    """The venue's own market order behind a `closeContract`, ours or the sentinel's; each close
+    explains one order.
+    """
     book = desk.state.books.get(row.contract)
-    close = book.close if book is not None else None
-    if book is None or close is None or close.order_key or row.tag:
+    if book is None or row.tag or row.type is not OrderType.MARKET:
         return None
-    if row.type is not OrderType.MARKET or row.side * close.lots >= 0:
-        return None
-    if close.outcome in (Outcome.NOT_SENT, Outcome.REFUSED) or (
-        row.created_ns < close.sent_ns - CLOSE_SKEW_NS
-    ):
-        return None
-    order = _record(row, Purpose.FLATTEN, book.owner, "")
-    close.order_key = order.key
-    return order
+    if book.close is not None and _is_from(book.close, row):
+        order = _record(row, Purpose.FLATTEN, book.owner, "")
+        book.close.order_key = order.key
+        return order
+    if stand_in.explains(book, row.side * row.size):
+        order = _record(row, Purpose.FLATTEN, book.owner, "")
+        order.note = stand_in.NOTE
+        return order
+    return None
+
+
+def _is_from(close: Close, row: OrderRow) -> bool:
+    """Whether our close may be behind this order, and is behind no other."""
+    if close.order_key or row.side * close.lots >= 0:
+        return False
+    went = close.outcome not in (Outcome.NOT_SENT, Outcome.REFUSED)
+    return went and row.created_ns >= close.sent_ns - CLOSE_SKEW_NS
 
 
 def _as_human(row: OrderRow) -> Order:

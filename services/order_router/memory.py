@@ -92,6 +92,7 @@ class Order(Struct):
     recorded: bool = False  # only in recovery: its request is on record
     answered: bool = False  # the same of a word about it
     said_step: int = 0  # in which it was answered SENT
+    note: str = ""  # for a person, where nothing else is said of it
     via: str = ""
     undo: Ticks | None = None
     stop_ticks: Ticks = 0  # of an entry into a shared contract: where its bracket's stop would be
@@ -170,6 +171,7 @@ class Book(Struct):
     asked_real_ns: Nanos = 0
     priced: int = 0  # step of its answer
     shared: bool = False  # several sleeves may hold parts of it: `shared/domain/sharing.py`
+    stood_in: list[Lots] = []  # held when the sentinel closed it, of closes not explained yet
     stops: dict[str, Ticks] = {}  # of those that share it: where each one's part is to end
 
     @property
@@ -297,4 +299,6 @@ class State(Struct):
     status: tuple[VenueState, int, str] | None = None
     status_real_ns: Nanos = 0
     spent: list[Spent] = []  # of the last minute
+    stood_in: tuple[str, int] = ("", 0)  # the last report of the sentinel's that was heard
+    stood_in_step: int = 0  # of it, while a close of it is not explained; 0: nothing is left
     told_from: int = 0  # only while the past is told by other code: the step of the memory it had

@@ -28,12 +28,14 @@ from services.order_router.words import (
     PlaceOrder,
     Reconnect,
     ReportProgress,
+    SentinelClosed,
 )
 from shared.core import Word
 from shared.runtime import flatten_files
 from shared.runtime.clock import SleepDetector
 from shared.runtime.exits import Exit, Fatal
 from shared.runtime.flatten_files import Progress
+from shared.runtime.lock import HANDS
 from shared.runtime.ports import Host
 from shared.settings import Settings, credentials
 from shared.units import SECOND
@@ -275,7 +277,12 @@ class RouterPort:
     # -- the files of a flatten ----------------------------------------------------------------
 
     async def _watch_request(self, host: Host) -> None:
-        """Tell each request once per life; one that cannot be read is still a wish to be flat."""
+        """Tell first what the sentinel did for a dead router, then each request once per life; one
+        that cannot be read is still a wish to be flat.
+        """
+        done = flatten_files.progress(host.run_dir)
+        if done is not None and done.by == HANDS and done.closed:
+            host.inject(SentinelClosed(request_id=done.id, beat=done.beat, closed=done.closed))
         while True:
             ask = flatten_files.standing(host.run_dir)
             if ask is None:

@@ -15,7 +15,7 @@ gone.
 
 from __future__ import annotations
 
-from services.order_router import difference, flatten
+from services.order_router import difference, flatten, stand_in
 from services.order_router.desk import Desk
 from services.order_router.fold import OVER, happen, see_order
 from services.order_router.memory import HUMAN, NEVER, Booked, Order, ReadDone, Reading
@@ -148,6 +148,7 @@ def on_books(desk: Desk, books: Books) -> None:
     first = not state.reconciled
     if difference.compare(desk, reading, positions) and (first or reading.periodic):
         difference.tell(desk)
+    stand_in.forget(desk, reading)
 
 
 def on_unread(desk: Desk, unread: Unread) -> None:

@@ -263,10 +263,20 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
     who: str
 
 
+class SentinelClosed(Word, frozen=True, kw_only=True):
+    """What the sentinel closed while no router lived: contracts with the signed lots held then,
+    each an order of the venue's own. Told once per life; `request_id` and `beat` name the report.
+    """
+
+    request_id: str
+    beat: int
+    closed: tuple[tuple[str, Lots], ...]
+
+
 WORDS: tuple[type[Word], ...] = (
     Join, Reconnect, KnowHalt, KnowSpent, PlaceOrder, PlaceReducing, CancelOrder, ModifyOrder,
     ModifyProtection, CloseContract, AskPrice, ReadBooks, ReportProgress,
     AccountsSeen, Link, OrderSeen, TradeSeen, PositionSeen, AccountSeen,
     PlaceAnswer, CancelAnswer, ModifyAnswer, CloseAnswer, PriceSeen, Books, Unread,
-    FlattenRequested,
+    FlattenRequested, SentinelClosed,
 )  # fmt: skip

@@ -51,7 +51,12 @@ def latch_request(run: Path, word: words.Seize) -> None:
 
 
 def write_progress(run: Path, word: words.Report) -> None:
-    flatten_files.report(run, Progress(word.request_id, word.stage, US, word.beat, word.detail))
+    flatten_files.report(run, progress_by(word))
+
+
+def progress_by(word: words.Report) -> Progress:
+    """Our report as others find it."""
+    return Progress(word.request_id, word.stage, US, word.beat, word.detail, word.closed)
 
 
 def progress_of(content: bytes) -> words.Progressed | None:

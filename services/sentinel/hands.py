@@ -74,6 +74,7 @@ def begin(state: State, killed: int, late: int) -> Said:
     state.stage = Stage.CANCELLING
     state.reading = state.reads = state.cancel_rounds = 0
     state.closes, state.calls, state.flat_tick, state.late_said = {}, {}, -1, False
+    state.closed = []
     state.read_tick = state.tick
     dead = 0 if killed else max(0, state.peers[ROUTER].quiet - LIFE_BEYOND)
     state.late_until = state.tick - dead + late
@@ -129,6 +130,7 @@ def report(state: State) -> Report:
         stage="STUCK" if stuck else state.stage.value,
         beat=state.beat,
         detail=detail,
+        closed=tuple(state.closed),
     )
 
 
@@ -178,6 +180,8 @@ def answered(state: State, event: Answered, late: int) -> Said:
     last = state.closes.get(contract)
     if last is not None:
         last.outcome, last.tick = event.outcome, state.tick
+        if event.outcome is Outcome.REFUSED:
+            state.closed.remove((contract, last.lots))
     said: list[Event] = []
     if event.outcome is not Outcome.DONE:
         what = f"close of {contract}" if contract else "cancel"
@@ -204,7 +208,10 @@ def _cancel(state: State, orders: tuple[LiveOrder, ...]) -> Said:
 
 
 def _close(state: State) -> Said:
-    said = []
+    """Close what may be closed, and say so first: a router that is back before we are done has to
+    know whose orders these are.
+    """
+    said: list[Event] = []
     for contract, lots in state.positions.items():
         last = state.closes.get(contract)
         closing = any(
@@ -216,8 +223,9 @@ def _close(state: State) -> Said:
         state.no += 1
         state.calls[state.no] = contract
         state.closes[contract] = CloseTry(lots)
+        state.closed.append((contract, lots))
         said.append(Close(no=state.no, contract=contract))
-    return tuple(said)
+    return (report(state), *said) if said and state.stage is Stage.CLOSING else tuple(said)
 
 
 def _prove(state: State) -> Said:
@@ -252,7 +260,13 @@ def release(state: State, flat: bool) -> Said:
     if flat:
         state.beat += 1
         said.append(
-            Report(request_id=request_id, stage="FLAT", beat=state.beat, detail=state.cause)
+            Report(
+                request_id=request_id,
+                stage="FLAT",
+                beat=state.beat,
+                detail=state.cause,
+                closed=tuple(state.closed),
+            )
         )
         state.wish = None
     said.append(Release(request_id=request_id, flat=flat))

@@ -84,6 +84,7 @@ class State(Struct):
     known_tick: int = -1  # when the read behind orders and positions was asked
     calls: dict[int, str] = field(default_factory=dict)  # on their way: contract, empty for cancels
     closes: dict[str, CloseTry] = field(default_factory=dict)
+    closed: list[tuple[str, Lots]] = field(default_factory=list)  # since the lock was taken
     cancel_rounds: int = 0
     flat_tick: int = -1  # when the first of the proving reads was asked
     late_until: int = 0  # only a read asked from this tick on shows all that was ever sent

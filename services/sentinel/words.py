@@ -150,13 +150,16 @@ class Close(Word, frozen=True, kw_only=True):
 
 
 class Report(Word, frozen=True, kw_only=True):
-    """Write `flatten.progress`; `beat` grows."""
+    """Write `flatten.progress`; `beat` grows. `closed`: contracts that we sent a close for, with
+    what was held then; one may be there twice.
+    """
 
     reducing: ClassVar[bool] = True
     request_id: str
     stage: str
     beat: int
     detail: str
+    closed: tuple[tuple[str, Lots], ...] = ()
 
 
 class Release(Word, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from loguru import logger
 from msgspec import Struct
 
 from shared.runtime import paths
+from shared.units import Lots
 
 BYTES_MAX: Final = 65_536
 UNREADABLE: Final = "unreadable"
@@ -33,14 +34,17 @@ class Request(Struct, frozen=True):
     who: str = ""
 
 
-class Progress(Struct, frozen=True):
-    """The content of `flatten.progress`. `by`: the actor that executes; `stage`: FlattenStage."""
+class Progress(Struct, frozen=True, omit_defaults=True):
+    """The content of `flatten.progress`. `by`: the actor that executes; `stage`: FlattenStage;
+    `closed`: what the sentinel had closed, in signed lots held, for a router that was dead.
+    """
 
     id: str
     stage: str
     by: str
     beat: int
     detail: str = ""
+    closed: tuple[tuple[str, Lots], ...] = ()
 
 
 def content_of(path: Path) -> bytes:
