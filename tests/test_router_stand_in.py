@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from services.order_router import stand_in
 from services.order_router import words as w
-from services.order_router.memory import HUMAN
+from services.order_router.memory import HUMAN, Book, Reading, State
 from services.order_router.stand_in import NOTE
 from shared.events import Fill, OrderType, OrderUpdate, Purpose, Scope, Side
+from shared.venue.codes import VenueOrderStatus
 from tests.router_stage import flatten, stages
 from tests.support.router_bench import Bench
 from tests.support.router_venue import M2K
@@ -100,6 +102,7 @@ def test_each_close_explains_one_order_and_only_once() -> None:
     bench.run(2)
     assert shares(bench) == {HUMAN: -1}
     bench.venue.human(M2K, 1)
+    bench.run(2)
     bench.restart()
     bench.tell(CLOSED)  # the file still stands
     bench.venue.human(M2K, -1)
@@ -124,7 +127,52 @@ def test_a_new_report_replaces_what_the_last_one_left() -> None:
     assert bench.router.desk.state.books[M2K].stood_in == []
 
 
-def test_an_order_of_the_other_side_or_no_market_order_is_not_its() -> None:
+def test_it_explains_the_side_it_closed_by() -> None:
+    book = Book(contract=M2K, stood_in=[2, -1])
+    assert [stand_in.explains(book, signed) for signed in (3, 1, -2, -2)] == [
+        True, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("begin", "fields", "kept"),
+    [(7, {}, []), (6, {}, [2]), (7, {"difference": "M2K: books +2, venue +0"}, [2])],
+    ids=["agreed", "begun before", "differs"],
+)
+def test_it_is_kept_until_a_read_begun_since_agrees(
+    begin: int, fields: dict[str, str], kept: list[int]
+) -> None:
+    desk = Bench().router.desk
+    desk.state = State(step=7, **fields)  # type: ignore[arg-type]
+    stand_in.on_closed(desk, CLOSED)
+    reading = Reading(begin=begin, begin_real_ns=0, begin_ns=0, since_ns=0, periodic=False)
+    stand_in.forget(desk, reading)
+    assert desk.book(M2K).stood_in == kept
+    assert bool(desk.state.stood_in_step) is bool(kept)
+
+
+def test_a_resting_order_is_a_hands_whatever_the_sentinel_did() -> None:
+    bench = Bench()
+    dead(bench)
+    row = bench.venue._new(
+        contract=M2K,
+        side=Side.SELL,
+        size=2,
+        type=OrderType.LIMIT,
+        limit_price=20_900,
+        status=VenueOrderStatus.OPEN,
+    )
+    bench.restart()
+    bench.tell(CLOSED)
+    bench.tell(w.OrderSeen(row=row))
+    order = bench.router.desk.by_id(row.order_id)
+    assert order is not None
+    assert order.purpose is Purpose.HUMAN
+    bench.run(2)
+    assert bench.fills()[-1].purpose is Purpose.FLATTEN
+
+
+def test_an_order_of_the_other_side_is_not_its() -> None:
     bench = Bench()
     dead(bench)
     bench.venue.human(M2K, 3)

@@ -214,6 +214,17 @@ def test_what_it_closes_is_on_record_before_it_is_sent_and_until_the_end() -> No
     assert (final.stage, final.closed) == ("FLAT", ((MNQ, 2), (MNQ, -1)))
 
 
+def test_each_act_tells_of_its_own_closes_only() -> None:
+    scene = killed()
+    until(scene, Release)
+    scene.alive.add("order_router")
+    scene.seconds(20)
+    scene.positions = {MES: 1}
+    scene.alive.discard("order_router")
+    until(scene, Release)
+    assert scene.heard(Report)[-1].closed == ((MES, 1),)
+
+
 def test_a_second_close_is_on_record_before_it_is_sent_too() -> None:
     scene = killed()
     scene.obedient = False
