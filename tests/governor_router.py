@@ -71,8 +71,11 @@ class Routed:
 
     def account(self, **changed: Any) -> list[Event]:
         self.no += 1
-        base = {"name": "SIM-50K-1", "balance": 0, "can_trade": True, "simulated": True}
-        return self.tell(AccountUpdate(no=self.no, account_id=1, **{**base, **changed}))
+        base = {
+            "account_id": 1, "name": "SIM-50K-1", "balance": 0, "can_trade": True,
+            "simulated": True,
+        }  # fmt: skip
+        return self.tell(AccountUpdate(no=self.no, **{**base, **changed}))
 
     def update(self, order: Event | None, state: OrderState, **changed: Any) -> list[Event]:
         """The router's word on an approved order."""

@@ -77,6 +77,21 @@ def test_a_disarmed_venue_is_shown_decisions() -> None:
     passed(stage.ask("trend", BUY))
 
 
+def test_the_floor_of_one_account_is_not_taken_for_anothers() -> None:
+    """Another account under the same run-time folder, or the same name opened anew."""
+    stage = Stage(wide()).opened()
+    stage.account(account_id=2, name="50KTC-2")
+    veto = stage.ask("trend", BUY)
+    assert refused(veto) is VetoRule.NOT_RECONCILED
+    assert "those of account 1, not of 50KTC-2 (2): start on a new var" in veto.detail
+    again = Governor(stage.settings)
+    again.restore(stage.governor.snapshot())
+    stage.governor = again
+    assert refused(stage.ask("trend", BUY)) is VetoRule.NOT_RECONCILED, "whatever else is told"
+    stage.account()
+    passed(stage.ask("trend", BUY))
+
+
 @pytest.mark.parametrize("record", [{"can_trade": False}, {"simulated": False}])
 def test_an_account_that_may_not_trade_does_not(record: dict[str, bool]) -> None:
     stage = Stage().opened()

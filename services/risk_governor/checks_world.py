@@ -56,6 +56,9 @@ def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
         return VetoRule.NOT_RECONCILED, 0, 0, f"venue {name}"
     if not (state.can_trade and state.simulated):
         return VetoRule.NOT_RECONCILED, 0, 0, "account may not trade"
+    if state.stranger:
+        why = f"floor, high and books here are those of account {state.account_id}"
+        return VetoRule.NOT_RECONCILED, 0, 0, f"{why}, not of {state.stranger}: start on a new var"
     if state.base is None or today is None or state.day != today.day:
         return VetoRule.NOT_RECONCILED, 0, 0, "trading day not begun: no reconciled balance yet"
     return None

@@ -245,6 +245,9 @@ def on_account(mind: Mind, now_ns: Nanos, update: AccountUpdate) -> None:
     state = mind.state
     state.router_no = update.no
     state.can_trade, state.simulated = update.can_trade, update.simulated
+    state.account_id = state.account_id or update.account_id
+    same = update.account_id == state.account_id
+    state.stranger = "" if same else f"{update.name} ({update.account_id})"
 
 
 def on_venue(mind: Mind, now_ns: Nanos, status: VenueStatus) -> None:

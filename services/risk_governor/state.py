@@ -277,10 +277,10 @@ class State(Struct, kw_only=True):
     venue_reason: str = ""
     can_trade: bool = True
     simulated: bool = True
+    account_id: int = 0  # whose floor and books these are
+    stranger: str = ""  # another account, as the router names it; empty: it is that one
     router_no: int = 0
-    silent: dict[str, Nanos] = field(  # peer -> real time it was found silent
-        default_factory=lambda: {SENTINEL: 0}
-    )
+    silent: dict[str, Nanos] = field(default_factory=lambda: {SENTINEL: 0})  # peer -> real time
     naked_real_ns: dict[str, Nanos] = {}  # contract -> real time since when it lacks a stop
     closing: dict[str, int] = {}  # contract -> halt_no of its own Flatten
     blind_ns: Nanos = 0  # market time since when equity with a position is not known
