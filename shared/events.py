@@ -347,6 +347,7 @@ class SleeveStatus(Event, frozen=True, kw_only=True):
     tuned: dict[str, int | float | bool | str] = {}  # parameters changed since its settings
     tune_no: int = 0  # the last ParamsTuned it judged ...
     untuned: str = ""  # ... and why it would not
+    trouble: str = ""  # what a person should look at: its code failed, or its memory was lost
 
 
 class Regime(Enum):

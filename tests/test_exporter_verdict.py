@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from services.metrics_exporter.state import FlattenFile
 from services.metrics_exporter.verdict import unready, verdict
@@ -18,6 +19,7 @@ from shared.events import (
     RiskLatch,
     RiskLevel,
     Scope,
+    SleeveStatus,
     VenueState,
 )
 from shared.settings import load
@@ -25,6 +27,7 @@ from shared.units import SECOND, USD
 from tests.exporter_stage import NOW, Watch, watching
 
 watch = pytest.fixture(watching)
+STATUS = SleeveStatus(sleeve="trend", incarnation=1, contract="C", state="READY")
 
 
 # -- the verdict -------------------------------------------------------------------------------
@@ -44,6 +47,14 @@ def test_before_anybody_speaks_it_is_stale_not_safe() -> None:
 def test_all_fresh_and_flat_is_safe(watch: Watch) -> None:
     assert verdict(watch.board).level == "SAFE"
     assert unready(watch.board) == []
+
+
+def test_a_sleeve_in_trouble_is_a_reason_to_look(watch: Watch) -> None:
+    watch.say("sleeve_trend", replace(STATUS, trouble="on_bar raised ZeroDivisionError"))
+    assert verdict(watch.board).level == "WATCH"
+    assert watch.texts() == "sleeve trend: on_bar raised ZeroDivisionError"
+    watch.say("sleeve_trend", STATUS)
+    assert verdict(watch.board).level == "SAFE"
 
 
 def test_with_a_covered_position_it_is_still_safe(watch: Watch) -> None:

@@ -294,9 +294,10 @@ def test_a_start_under_changed_code_is_a_new_life_with_what_was_learnt():
     assert told(stage)[-2:] == ["adopt 0", "start"]
 
 
-def test_lost_memory_starts_flat_and_says_so():
+@pytest.mark.parametrize("fresh", [False, True])
+def test_lost_memory_starts_flat_and_says_so_until_a_new_day_or_a_swap(fresh):
     stage = eager()
-    stage.tell(Started(epoch=300, fresh=False, changed=True))
+    stage.tell(Started(epoch=300, fresh=fresh, changed=True))
     stage.tell(stage.listed())
     stage.tell(FeedStatus(state=FeedState.UP, since_ns=1))
     stage.tell(stage.session())
@@ -305,6 +306,33 @@ def test_lost_memory_starts_flat_and_says_so():
     stage.seconds(100, 101, 102)
     assert stage.status is not None
     assert stage.status.reason.startswith("memory could not be read: started flat")
+    assert stage.status.trouble == stage.status.reason, "a person is told"
+    again = SleeveHost("trend", stage.settings)
+    again.restore(stage.host.snapshot())
+    stage.host = again
+    stage.tell(Started(epoch=301, fresh=False))
+    stage.pulse(100)
+    assert stage.status.trouble, "a restart does not make up for it"
+    stage.tell(
+        AuthorityGranted(sleeve="trend", incarnation=stage.host.memory.incarnation, cause="swap")
+    )
+    assert not stage.status.trouble, "who takes over by a person's word has lost nothing"
+
+
+def test_trouble_of_a_day_ends_with_it_and_a_first_start_has_none():
+    stage = ready()
+    assert stage.status is not None
+    assert not stage.status.trouble
+    stage.host.sleeve.on_bar = fails  # type: ignore[method-assign]
+    stage.seconds(100)
+    assert stage.status.trouble == stage.host.memory.fault != ""
+    stage.tell(stage.session(day="2026-11-19"))
+    stage.pulse(100)
+    assert not stage.status.trouble
+
+
+def fails(bar):
+    raise ZeroDivisionError("of the author's")
 
 
 @pytest.mark.parametrize("cut", ["", "x", "half", "other"])

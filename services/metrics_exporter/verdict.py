@@ -53,6 +53,11 @@ def verdict(board: Board) -> Verdict:
     _flatten(board, is_open, found)
     _venue(board, is_open, found)
     _market(board, is_open, found)
+    found += [
+        (Level.WATCH, f"sleeve {name}: {card.status.value.trouble}")
+        for name, card in board.cards.items()
+        if card.status is not None and card.status.value.trouble
+    ]
     found.sort(key=lambda reason: -reason[0])
     worst = found[0][0] if found else Level.SAFE
     return Verdict(worst.name, [Reason(level.name, text) for level, text in found])

@@ -219,7 +219,8 @@ class SleeveHost:
         m = self.memory
         hung = self.mind.wake(event.epoch)
         if not m.incarnation or event.changed:
-            m.note = hung if hung and m.incarnation else _how_it_began(m.incarnation, event)
+            m.lost = (hung if m.incarnation else "") or _what_is_lost(m.incarnation, event)
+            m.note = m.lost or _how_it_began(m.incarnation)
             m.incarnation, m.counter = incarnation_of(self.mind.seat, event.epoch), 0
             m.authority = m.shadow = m.adopted = m.begun = False
             m.superseded_by, m.state = 0, "WAITING"
@@ -325,9 +326,14 @@ class SleeveHost:
             m.flattening = True
 
 
-def _how_it_began(before: int, event: Started) -> str:
-    if before:
-        return f"code or settings changed: a new life after incarnation {before}"
-    if not event.fresh:
-        return "memory could not be read: started flat, with the book the governor grants"
-    return ""
+def _how_it_began(before: int) -> str:
+    return f"code or settings changed: a new life after incarnation {before}" if before else ""
+
+
+def _what_is_lost(before: int, event: Started) -> str:
+    """A first start is fresh and nothing else; one whose memory nobody could read is changed too,
+    or not fresh.
+    """
+    if before or (event.fresh and not event.changed):
+        return ""
+    return "memory could not be read: started flat, with the book the governor grants"

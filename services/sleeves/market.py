@@ -150,6 +150,7 @@ class Market:
     def session(self, event: SessionPhase) -> None:
         m = self.memory
         if event.trading_day != m.trading_day:
+            m.lost = "" if m.trading_day else m.lost
             m.trading_day, m.fault = event.trading_day, ""
             self.mind.settle()
         m.phase = event.phase

@@ -142,6 +142,7 @@ class Memory(Struct):
     shadow: bool = False  # decides beside the owner; what it says is never obeyed
     superseded_by: int = 0
     note: str = ""  # how this life began, for people
+    lost: str = ""  # the same, where something was lost; until a new day
     contract: str = ""
     tick_micros: Micros = 0
     trading_day: str = ""

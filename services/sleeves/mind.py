@@ -189,6 +189,7 @@ class Mind:
             return
         if event.incarnation == m.incarnation:
             m.authority, m.shadow = True, False
+            m.lost = "" if event.cause else m.lost  # a swap: the one before had the memory
             m.vetoes = m.quiet_until_ns = m.exit_quiet_until_ns = 0
             self._take_over(event.books, event.changing, event.leaving)
         elif m.authority or (event.seat == self.seat and event.incarnation > m.incarnation):
@@ -359,6 +360,7 @@ class Mind:
                 tuned=m.tuned,
                 tune_no=m.tune_no,
                 untuned=m.untuned,
+                trouble=m.fault or m.lost,
             )
         )
 

@@ -170,7 +170,10 @@ TELLERS: Final[dict[type[Event], Teller]] = {
     SessionPhase: lambda it: ("INFO", f"trading day {it.trading_day}, phase {it.phase.value}"),
     ContractListed: lambda it: ("INFO", f"{it.root} trades as {it.contract}"),
     WarmupDone: lambda it: ("INFO", f"{it.contract}: {it.bars} bars of history"),
-    SleeveStatus: lambda it: ("INFO", f"{it.state} {it.reason}".rstrip()),
+    SleeveStatus: lambda it: (
+        "WARNING" if it.trouble else "INFO",
+        f"{it.state} {it.reason}".rstrip(),
+    ),
     RegimeChanged: lambda it: (
         "INFO",
         f"{it.contract} is in {it.regime.value}: {it.sleeve} {'trades' if it.trades else 'waits'}",
