@@ -18,10 +18,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from scripts.bench import load_now
-from scripts.console import Exit, natural, report
+from scripts.console import CommandError, Exit, natural, report
 from services.sleeves.base import Sleeve
 from services.sleeves.contract import every_sleeve
 from services.sleeves.host import SleeveHost
+from services.sleeves.loading import sleeve_class
 from services.sleeves.rehearsal import Stage
 from services.sleeves.rehearsal_day import day
 from shared.events import Bar, Depth, Event, Quote
@@ -43,13 +44,18 @@ class SilentOnBooks(Silent):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "classes", nargs="*", metavar="pkg.mod:Class", help="yours (default: the library)"
+    )
+    parser.add_argument(
         "--tellings", type=natural, default=TELLINGS, help=f"of the same market ({TELLINGS})"
     )
 
 
 def run(args: argparse.Namespace) -> Exit:
     rows: list[dict[str, Any]] = []
-    for kind in every_sleeve():
+    if not args.tellings:
+        raise CommandError("a market that is never told costs nothing", Exit.USAGE)
+    for kind in [sleeve_class("bench", name) for name in args.classes] or every_sleeve():
         own = day(kind)
         hears = kind.on_depth is not Sleeve.on_depth
         floor = like(own, SilentOnBooks if hears else Silent)
@@ -89,7 +95,7 @@ def like(stage: Stage, kind: type[Sleeve]) -> Stage:
 def costs(stage: Stage, tellings: int) -> dict[type[Event], float]:
     """Mean microseconds of the events of each kind, each taken at its best of all tellings."""
     best = [math.inf] * len(stage.heard)
-    for _ in range(max(1, tellings)):
+    for _ in range(tellings):
         host = SleeveHost(stage.name, stage.settings)
         for number, (now_ns, event) in enumerate(stage.heard):
             began = time.perf_counter_ns()

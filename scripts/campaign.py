@@ -12,6 +12,7 @@ document; nothing is written without it.
 
 plays one session (`services/stage_swap.py`) again for each of its events and market moments, or
 every so-many-th of them from `--from` on: each time a sleeve changes its owner right after it.
+`--swap-storm` is the same in Worlds with accidents, all the time (`services/stage_storm.py`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from services.stage_checks import Checks
 from services.stage_crossing import CrossChecks, crossing_for
 from services.stage_play import play
 from services.stage_sharing import SharedChecks, settings_for
+from services.stage_storm import SwapStorm
 from services.stage_swap import Point, plain, points, swap_at
 from shared.lab.accidents import Accidents
 from shared.settings import Settings, load
@@ -45,9 +47,11 @@ BROKEN = 2
 TELL_EVERY = 25
 MARK = "worlds"
 SWAPS = "swaps"
+STORM = "swap-storm"
 CASTS = {
     "sharing": "three sleeves share one contract",
     "crossing": "three sleeves pass one contract to each other",
+    STORM: "sleeves are swapped, tuned and removed right after any event",
 }
 
 
@@ -63,6 +67,9 @@ def cast_of(seed: int, cast: str) -> tuple[Settings | None, Checks]:
     if cast == "crossing":
         settings = crossing_for(seed)
         return settings, CrossChecks(settings)
+    if cast == STORM:
+        storm = SwapStorm(seed)
+        return storm.settings, storm
     return (settings_for(seed), SharedChecks()) if cast == "sharing" else (None, Checks())
 
 
@@ -77,6 +84,7 @@ class Played(Struct, frozen=True):
     freezes: int
     fills: int
     bare_s: float
+    changes: int = 0  # of owner, that somebody asked for
     cpu_s: float = 0.0
     failure: str = ""
 
@@ -102,7 +110,8 @@ def _played(seed: int, seconds: int, cast: str) -> Played:
     settings, checks = cast_of(seed, cast)
     failure = ""
     try:
-        play(seed, Accidents.swarm(seed), seconds, settings=settings, checks=checks)
+        also = checks.also if isinstance(checks, SwapStorm) else ()
+        play(seed, Accidents.swarm(seed), seconds, settings=settings, checks=checks, also=also)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         failure = f"{type(error).__name__} at {place.filename}:{place.lineno}: {error}"
@@ -116,6 +125,7 @@ def _played(seed: int, seconds: int, cast: str) -> Played:
         freezes=world.freezes if world else 0,
         fills=len(checks.fills),
         bare_s=checks.bare.ns_max / SECOND,
+        changes=checks.swaps if isinstance(checks, SwapStorm) else 0,
         failure=failure,
     )
 
@@ -138,6 +148,7 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
     steps = sum(played.steps for played in all_played)
     ticks = sum(played.ticks for played in all_played)
     cpu_s = sum(played.cpu_s for played in all_played)
+    changes = sum(played.changes for played in all_played)
     return "\n".join(
         (
             f"{len(all_played)} seeds from {min(played.seed for played in all_played)} "
@@ -148,6 +159,7 @@ def summary(all_played: Sequence[Played], took_s: float) -> str:
             f"{sum(played.kills for played in all_played)} kills, "
             f"{sum(played.freezes for played in all_played)} freezes, "
             f"{sum(played.fills for played in all_played)} fills booked once each",
+            *([f"{changes:,} swaps were done"] if changes else []),
             f"worst time without a whole stop: {worst.bare_s:.1f} s (seed {worst.seed})",
             f"broken: {', '.join(map(str, broken)) or 'none'}",
         )
@@ -177,7 +189,7 @@ def campaign(
     told = summary(done, time.monotonic() - began)
     sys.stdout.write(f"\n{told}\n")
     if document is not None:
-        report(document, told)
+        report(document, told, STORM if cast == STORM else MARK)
     return BROKEN if any(played.failure for played in done) else 0
 
 

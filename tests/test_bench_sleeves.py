@@ -15,3 +15,12 @@ def test_every_sleeve_has_a_row_with_its_own_cost_beside_the_hosts(capsys) -> No
     for row in rows:
         for what in ("quote", "bar", "depth"):
             assert row[what]["host_us"] > 0
+
+
+def test_a_sleeve_of_ones_own_is_measured_alone(capsys) -> None:
+    own = "tests.sleeves_toys:Eager"
+    assert main(["bench", "sleeves", own, "--tellings", "1", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["sleeves"]
+    assert row["sleeve"] == own
+    assert main(["bench", "sleeves", "no.such:Thing"]) == 1
+    assert main(["bench", "sleeves", "--tellings", "0"]) == 1

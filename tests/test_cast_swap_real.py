@@ -8,6 +8,7 @@ as an owner comes as early as can be.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.test_cast_real import DAY, TSQ, books_agree, tags_are_unique, tsq
 pytestmark = pytest.mark.slow
 
 RESTLESS = "tests.sleeves_toys:Restless"
+FALSE_FRIEND = "tests.sleeves_toys:FalseFriend"
 SETTINGS = {
     "TSQ__SIMULATOR__SPEED": "3.0",
     "TSQ__SWAP__PROBATION_REAL_S": "8",
@@ -80,19 +82,32 @@ def watched_for_a_second(cast: Rehearsal) -> bool:
     return owner is not None and owner.seat == SECOND and 5 <= PROBATION - owner.watched <= 16
 
 
-def a_newcomer_that_dies_is_sent_back(cast: Rehearsal) -> None:
+def a_newcomer_is_sent_back(cast: Rehearsal, number: signal.Signals, why: str) -> None:
     before = others(cast, "trend")
     words = [*TSQ, "swap", "trend", "--to", RESTLESS, "--commit", "--json"]
     with subprocess.Popen(words, cwd=REPO, env=cast.environment, stdout=-1, text=True) as asked:
         cast.wait(lambda: watched_for_a_second(cast), PATIENCE_S, "the newcomer owns the sleeve")
-        cast.kill("sleeve_trend.b")
+        cast.kill("sleeve_trend.b", number)
         told = asked.communicate(timeout=PATIENCE_S)[0].splitlines()
     assert asked.returncode == 2, told
-    found = json.loads(told[-1])
-    assert found["owner"] == "sleeve_trend"
-    assert found["cause"].startswith("rolled back: sleeve_trend.b "), found
+    sent_back(cast, json.loads(told[-1]), f"sleeve_trend.b {why}")
     assert others(cast, "trend") == before
+
+
+def sent_back(cast: Rehearsal, found: dict[str, Any], why: str) -> None:
+    assert found["owner"] == "sleeve_trend"
+    assert found["cause"].startswith(f"rolled back: {why}"), found
+    assert "sleeve_trend.b" not in cast.pids(), "it has left its seat"
     books_agree(cast)
+
+
+def newcomers_that_fail_are_sent_back(cast: Rehearsal) -> None:
+    a_newcomer_is_sent_back(cast, signal.SIGKILL, "")
+    a_newcomer_is_sent_back(cast, signal.SIGSTOP, "is silent")
+    before = others(cast, "trend")
+    found = swap(cast, "trend", "--to", FALSE_FRIEND, "--commit", code=2)
+    sent_back(cast, found, "the newcomer is paused: on_quote raised")
+    assert others(cast, "trend") == before
 
 
 def tuned_through_a_restart(cast: Rehearsal) -> None:
@@ -143,7 +158,7 @@ def test_sleeves_come_and_go_and_every_other_process_is_left_alone(tmp_path: Pat
         cast.ready()
         cast.wait(lambda: not cast.lots(), PATIENCE_S, "nothing is held")
         there_and_back(cast)
-        a_newcomer_that_dies_is_sent_back(cast)
+        newcomers_that_fail_are_sent_back(cast)
         tuned_through_a_restart(cast)
         removed_and_another_added(cast)
         tags_are_unique(cast)

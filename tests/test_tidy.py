@@ -71,13 +71,14 @@ EDGE_FILES = {
     "services/stage_sentinel.py",
     "services/stage_checks.py",
     "services/stage_play.py",
+    "services/stage_storm.py",
 }
 """Files outside `shared/runtime` that may touch clocks, sockets or files, each for its reason."""
 
 COMPOSITION = {
     "cast", "stage", "stage_client", "stage_router", "stage_gateway", "stage_sentinel",
-    "stage_busy", "stage_checks", "stage_crossing", "stage_play", "stage_sharing", "stage_swap",
-    "stage_watch",
+    "stage_busy", "stage_checks", "stage_crossing", "stage_play", "stage_sharing", "stage_storm",
+    "stage_swap", "stage_watch",
     "firm_day", "firm_orders", "firm_sleeves", "firm_venue",
 }  # fmt: skip
 """Files beside the rooms that join them: the cast for processes, the stage for the World."""
