@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from services.order_router import words as router
 from services.risk_governor import words as governor
 from services.sentinel import words
-from services.sentinel.files import US, progress_by
+from services.sentinel.files import US, closed_before, progress_by
 from services.sentinel.state import GOVERNOR, ROUTER
 from services.sentinel.venue import BUDGET, Account, Trouble
 from services.stage_client import StageClient
@@ -221,7 +221,8 @@ class SentinelSide:
         self.stage.files.leave(Request(word.request_id, word.cause, US))
         killed = self.stage.world.hold(ROUTER)
         self.gripped = True
-        self._send(US, words.Seized(killed=int(killed)), 20 * MILLISECOND)
+        closed = closed_before(self.stage.files.progress, word.request_id)
+        self._send(US, words.Seized(killed=int(killed), closed=closed), 20 * MILLISECOND)
 
     async def _read(self, no: int) -> Word:
         assert self.account is not None, "Invariant: it lives"

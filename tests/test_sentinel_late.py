@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from services.sentinel.files import closed_before
 from services.sentinel.hands import PROOF_APART
 from services.sentinel.state import LIFE_BEYOND, TICKS_PER_S
 from services.sentinel.words import (
@@ -18,8 +19,10 @@ from services.sentinel.words import (
     Requested,
     Say,
     Seize,
+    Seized,
 )
 from shared.events import ClockJump, Event, Started, Stopping
+from shared.runtime.flatten_files import Progress
 from tests.sentinel_stage import MES, MNQ, SETTINGS, Scene, limit_order, stop_order
 
 LATE_S = SETTINGS.order_router.absence_queries_apart_real_s
@@ -223,6 +226,39 @@ def test_each_act_tells_of_its_own_closes_only() -> None:
     scene.alive.discard("order_router")
     until(scene, Release)
     assert scene.heard(Report)[-1].closed == ((MES, 1),)
+
+
+def test_what_a_life_before_closed_for_the_same_request_stays_on_record() -> None:
+    scene = holding()
+    scene.alive.discard("order_router")
+    answer = scene.answer
+
+    def halfway(word: Event) -> None:
+        if isinstance(word, Seize):
+            scene.locked = True
+            scene.tell(Seized(closed=((MES, -1),)))
+        else:
+            answer(word)
+
+    scene.answer = halfway  # type: ignore[method-assign]
+    until(scene, Release)
+    assert scene.heard(Report)[-1].closed == ((MES, -1), (MNQ, 2))
+
+
+@pytest.mark.parametrize(
+    ("told", "closed"),
+    [
+        (Progress("r", "PROVING", "sentinel", 3, "", ((MNQ, 2),)), ((MNQ, 2),)),
+        (Progress("r", "FLAT", "sentinel", 3, "", ((MNQ, 2),)), ()),
+        (Progress("q", "PROVING", "sentinel", 3, "", ((MNQ, 2),)), ()),
+        (Progress("r", "PROVING", "order_router", 3, "", ((MNQ, 2),)), ()),
+        (None, ()),
+    ],
+)
+def test_only_what_is_not_ended_goes_on(
+    told: Progress | None, closed: tuple[tuple[str, int], ...]
+) -> None:
+    assert closed_before(told, "r") == closed
 
 
 def test_a_second_close_is_on_record_before_it_is_sent_too() -> None:

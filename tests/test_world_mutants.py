@@ -208,6 +208,6 @@ def test_nothing_is_carried_out_after_the_sentinel_proved_flat(monkeypatch: Patc
     """By ours; a sentinel that believes two reads a second apart is found out."""
     assert all(sent_before(seed).watch.proven for seed in SEEDS), "it was proven"
     begin = hands.begin
-    monkeypatch.setattr(hands, "begin", lambda state, killed, late: begin(state, killed, 0))
+    monkeypatch.setattr(hands, "begin", lambda state, event, late: begin(state, event, 0))
     with pytest.raises(AssertionError, match="carried out after flat was proven"):
         [sent_before(seed) for seed in SEEDS]

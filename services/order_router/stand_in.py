@@ -21,10 +21,10 @@ NOTE: Final = "closed by the sentinel"
 
 def on_closed(desk: Desk, word: SentinelClosed) -> None:
     """Hear of its closes, once: a life before may have explained them already."""
-    state = desk.state
-    if state.stood_in == (word.request_id, word.beat):
+    state, told = desk.state, (word.request_id, word.beat, word.closed)
+    if state.stood_in == told:
         return
-    state.stood_in, state.stood_in_step = (word.request_id, word.beat), state.step
+    state.stood_in, state.stood_in_step = told, state.step
     for book in state.books.values():
         book.stood_in = []
     for contract, lots in word.closed:

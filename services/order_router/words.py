@@ -265,7 +265,7 @@ class FlattenRequested(Word, frozen=True, kw_only=True):
 
 class SentinelClosed(Word, frozen=True, kw_only=True):
     """What the sentinel closed while no router lived: contracts with the signed lots held then,
-    each an order of the venue's own. Told once per life; `request_id` and `beat` name the report.
+    each an order of the venue's own. Told once per life, as its last report stands.
     """
 
     request_id: str

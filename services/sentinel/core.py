@@ -253,7 +253,7 @@ class Sentinel:
     def _on_seized(self, event: Seized) -> Said:
         if self._state.stage is not Stage.SEIZING:
             return NOTHING if self._state.held else (Release(request_id="", flat=False),)
-        return hands.begin(self._state, event.killed, self._late)
+        return hands.begin(self._state, event, self._late)
 
     def _on_not_seized(self, event: NotSeized) -> Said:
         """Back to watching: the router may have come back, and every condition is tested again."""

@@ -13,7 +13,7 @@ from loguru import logger
 
 from services.sentinel import words
 from shared.runtime import flatten_files
-from shared.runtime.flatten_files import Progress, Request, content_of
+from shared.runtime.flatten_files import FLAT, Progress, Request, content_of
 
 TELL_LOOKS: Final = 4  # looks between two tellings of the same file
 US: Final = "sentinel"
@@ -57,6 +57,15 @@ def write_progress(run: Path, word: words.Report) -> None:
 def progress_by(word: words.Report) -> Progress:
     """Our report as others find it."""
     return Progress(word.request_id, word.stage, US, word.beat, word.detail, word.closed)
+
+
+def closed_before(told: Progress | None, request_id: str) -> tuple[tuple[str, int], ...]:
+    """What a life of ours that ended halfway had closed for this request: the next router has to
+    know of it, though we do not.
+    """
+    if told is None or (told.id, told.by) != (request_id, US) or told.stage == FLAT:
+        return ()
+    return told.closed
 
 
 def progress_of(content: bytes) -> words.Progressed | None:

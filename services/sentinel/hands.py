@@ -40,6 +40,7 @@ from services.sentinel.words import (
     Release,
     Report,
     Say,
+    Seized,
 )
 from shared.events import Event
 
@@ -64,7 +65,7 @@ def leave(state: State) -> Said:
     return (Leave(),)
 
 
-def begin(state: State, killed: int, late: int) -> Said:
+def begin(state: State, event: Seized, late: int) -> Said:
     """The lock is ours. What was read before the router died is no longer believed; after a kill
     the first read waits a moment for what the dead router may have had on the wire. `late`: ticks
     for which the venue may still carry out what a dead router sent; how long it is dead is how
@@ -74,13 +75,13 @@ def begin(state: State, killed: int, late: int) -> Said:
     state.stage = Stage.CANCELLING
     state.reading = state.reads = state.cancel_rounds = 0
     state.closes, state.calls, state.flat_tick, state.late_said = {}, {}, -1, False
-    state.closed = []
+    state.closed = list(event.closed)
     state.read_tick = state.tick
-    dead = 0 if killed else max(0, state.peers[ROUTER].quiet - LIFE_BEYOND)
+    dead = 0 if event.killed else max(0, state.peers[ROUTER].quiet - LIFE_BEYOND)
     state.late_until = state.tick - dead + late
-    text = f"router {killed} killed" if killed else "no router was alive"
+    text = f"router {event.killed} killed" if event.killed else "no router was alive"
     said = (Say(text=f"{text}; its lock is ours", loud=True), report(state))
-    return said if killed else (*said, *read(state))
+    return said if event.killed else (*said, *read(state))
 
 
 def on_time(state: State) -> Said:

@@ -161,7 +161,9 @@ class SentinelPort:
         files.latch_request(self._host.run_dir, word)
         killed, why = await self._grip.take()
         if self._grip.held():
-            self._host.inject(words.Seized(killed=killed))
+            told = flatten_files.progress(self._host.run_dir)
+            closed = files.closed_before(told, word.request_id)
+            self._host.inject(words.Seized(killed=killed, closed=closed))
         else:
             self._host.inject(words.NotSeized(reason=why))
 

@@ -96,9 +96,12 @@ class Unreadable(Word, frozen=True, kw_only=True):
 
 
 class Seized(Word, frozen=True, kw_only=True):
-    """The router is dead and its lock is ours. `killed`: its pid, 0 when none was alive."""
+    """The router is dead and its lock is ours. `killed`: its pid, 0 when none was alive. `closed`:
+    what a life of ours before closed for the same request, by its last report.
+    """
 
     killed: int = 0
+    closed: tuple[tuple[str, Lots], ...] = ()
 
 
 class NotSeized(Word, frozen=True, kw_only=True):
