@@ -72,6 +72,7 @@ ALIKE: Final[dict[str, str]] = {
     "sizing.largest_size: `budget > 0` as `budget >= 0`": _EQUAL,
     "sizing.price_distance: `price < bid` as `price <= bid`": _EQUAL,
     "sizing.price_distance: `price > ask` as `price >= ask`": _EQUAL,
+    "windows.jumped: `price > was` as `price >= was`": _EQUAL,
     "streak.is_entry: `before > 0` as `before >= 0`": "0 was asked before",
     "limit beyond_firm_daily_loss: looser than the settings say": (
         "asked before a start only, and of the settings as they are written"

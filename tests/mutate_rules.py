@@ -51,6 +51,7 @@ LATCHES: Final = (
     "test_governor_exits", "test_governor_follow", "test_governor_pretrade", "test_governor_checks",
     "test_governor_silence", "test_governor_payouts", "test_governor_conduct",
     "test_governor_market", "test_governor_form", "test_governor_sizes",
+    "test_governor_reversals",
 )  # fmt: skip
 
 RULES: Final = (

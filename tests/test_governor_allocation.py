@@ -5,12 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.risk_governor.allocation import budget_left, budget_of, divide, weight
+from services.risk_governor.allocation import budget_left, divide, weight
 from services.risk_governor.equity import sleeve_net
-from services.risk_governor.state import FAR
 from shared.events import Phase
 from shared.units import SECOND, USD
-from tests.governor_stage import BUY, MNQ, SELL, Stage, dollars, wide
+from tests.governor_stage import BUY, MNQ, SELL, Stage, dollars, passed, wide
 
 nets = st.lists(st.integers(-500 * USD, 500 * USD), max_size=10)
 records = st.dictionaries(st.sampled_from("abcdef"), nets, min_size=1)
@@ -61,13 +60,13 @@ def test_the_day_begins_with_slices_and_the_loss_of_the_day_uses_them() -> None:
     for sleeve, left in (("trend", "448.78"), ("mean_reversion", "500")):
         assert budget_left(mind, sleeve, sleeve_net(mind, sleeve, MNQ)) == dollars(left)
     assert budget_left(mind, "trend", 1) == dollars(500), "a gain adds nothing"
-    assert budget_of(mind, "stranger") == 0
+    assert budget_left(mind, "stranger", 0) == 0
 
 
 def test_no_slices_bound_nothing() -> None:
     stage = Stage(wide(allocation_share_percent=0)).opened()
     assert stage.state().budgets == ()
-    assert budget_of(stage.governor.mind, "trend") == FAR
+    passed(stage.ask("trend", BUY))
 
 
 def test_a_lost_day_is_evidence_from_the_next_on() -> None:

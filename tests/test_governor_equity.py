@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from services.risk_governor.answers import follow_approved
 from services.risk_governor.equity import account
 from shared.contracts import product_of
-from shared.domain.rules.loss import day_is_lost, is_touched
+from shared.domain.rules.day import limit_is_reached
+from shared.domain.rules.loss import is_touched
 from shared.events import (
     Flatten,
     OrderApproved,
@@ -172,7 +173,7 @@ class Naive:
             net += (desk.account.position.cash + held * price) * kind.tick_micros
             net -= desk.account.fees + abs(held) * kind.fee_side_micros
             allowance += abs(held) * 4 * kind.tick_micros
-        return day_is_lost(net, allowance, dollars(900)) or is_touched(
+        return limit_is_reached(net - allowance, dollars(900)) or is_touched(
             state.base + net, state.high - dollars(1_600)
         )
 

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import rulebook
+from shared.domain.rules.day import limit_is_reached
 from shared.domain.rules.loss import (
-    day_is_lost,
     floor_after_day,
     high_after_day,
     is_touched,
     kill_level,
-    slack,
 )
 from shared.domain.rules.sizing import (
     entry_cost,
@@ -84,16 +83,16 @@ def test_v12_one_cent_above_lives_and_the_floor_itself_does_not() -> None:
 def test_v17_the_daily_limit_counts_fees_and_open_loss() -> None:
     limit, paid = micros(1_000), micros("207.99")
     for open_loss, hit in ((500, False), ("787.50", False), (800, True)):
-        assert day_is_lost(-paid - micros(open_loss), 0, limit) is hit
+        assert limit_is_reached(-paid - micros(open_loss), limit) is hit
 
 
 def test_v19_the_day_is_measured_from_its_start_and_not_from_its_peak() -> None:
-    assert not day_is_lost(micros(-200), 0, micros(1_000))
+    assert not limit_is_reached(micros(-200), micros(1_000))
 
 
 def test_the_exit_allowance_makes_the_day_end_earlier() -> None:
-    assert day_is_lost(micros(-895), micros(5), micros(900))
-    assert not day_is_lost(micros(-895), micros("4.99"), micros(900))
+    assert limit_is_reached(micros(-895) - micros(5), micros(900))
+    assert not limit_is_reached(micros(-895) - micros("4.99"), micros(900))
 
 
 def test_v26_the_drawdown_kill() -> None:
@@ -169,12 +168,3 @@ def test_distance_from_the_market() -> None:
     assert [price_distance(price, 100, 102) for price in (97, 100, 101, 102, 105)] == [
         3, 0, 0, 0, 3,
     ]  # fmt: skip
-
-
-@given(
-    st.integers(-3_000, 3_000), st.integers(-3_000, 3_000), st.integers(-3_000, 3_000),
-    st.integers(1, 1_000),
-)  # fmt: skip
-def test_slack_ends_exactly_when_a_level_acts(equity: int, net: int, kill: int, daily: int) -> None:
-    acts = is_touched(equity, kill) or day_is_lost(net, 0, daily)
-    assert (slack(equity, net, kill, -daily) <= 0) is acts

@@ -13,9 +13,9 @@ from shared.domain.rules.conduct import (
     NOTIFY,
     QUIET,
     VETO,
-    cancels_too_often,
     contracts_verdict,
     holds_too_briefly,
+    messages_allowed,
 )
 from shared.units import MINUTE, SECOND, USD, micros
 from shared.venue.times import time_ns
@@ -89,8 +89,8 @@ def test_a_limit_that_is_not_enabled_is_never_reached() -> None:
 
 def test_v20_two_days_do_not_add_up() -> None:
     limit = 1_000 * USD
-    first = day.session_net(49_400 * USD, 50_000 * USD, 0)
-    second = day.session_net(48_800 * USD, 49_400 * USD, 0)
+    first = day.session_net(49_400 * USD, 50_000 * USD)
+    second = day.session_net(48_800 * USD, 49_400 * USD)
     assert (first, second) == (-600 * USD, -600 * USD)
     assert not day.limit_is_reached(first, limit)
     assert not day.limit_is_reached(second, limit)
@@ -98,7 +98,7 @@ def test_v20_two_days_do_not_add_up() -> None:
 
 def test_v25_fees_alone_move_the_day() -> None:
     fees = 10 * 2 * 2 * micros("0.61")
-    assert day.session_net(50_000 * USD - fees, 50_000 * USD, 0) == micros("-24.40")
+    assert day.session_net(50_000 * USD - fees, 50_000 * USD) == micros("-24.40")
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,12 @@ def test_v77_both_ends_of_a_release_are_inside(clock: str, inside: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("minis", "micros_after", "passes"),
-    [(1, 0, False), (0, 3, True), (0, 4, False), (1, 3, False)],
-)
-def test_v77_what_may_open_in_the_window_at_50k(
-    minis: int, micros_after: int, passes: bool
-) -> None:
-    assert windows.opening_passes(minis, micros_after, 3) is passes
+    ("price", "was", "beyond"),
+    [(10_040, 10_000, False), (10_041, 10_000, True), (9_960, 10_000, False), (9_959, 10_000, True),
+     (10_000, 0, False)],
+)  # fmt: skip
+def test_a_jump_is_more_than_so_many_basis_points(price: int, was: int, beyond: bool) -> None:
+    assert windows.jumped(price, was, 40) is beyond
 
 
 # -- conduct ---------------------------------------------------------------------------------------
@@ -193,11 +192,12 @@ def test_contracts_of_a_day(traded: int, verdict: int) -> None:
     assert contracts_verdict(traded, 100, 200) == verdict
 
 
+@pytest.mark.parametrize(("traded", "allowed"), [(0, 500), (1, 550), (10, 1_000)])
+def test_who_trades_may_say_more(traded: int, allowed: int) -> None:
+    assert messages_allowed(500, 50, traded) == allowed
+
+
 def test_ratios_are_judged_once_there_is_enough() -> None:
     assert not holds_too_briefly(0, 19, 5 * SECOND, 20)
     assert holds_too_briefly(20 * 5 * SECOND - 1, 20, 5 * SECOND, 20)
     assert not holds_too_briefly(20 * 5 * SECOND, 20, 5 * SECOND, 20)
-    assert not cancels_too_often(49, 0, 20, 50)
-    assert cancels_too_often(50, 0, 20, 50)
-    assert not cancels_too_often(60, 3, 20, 50)
-    assert cancels_too_often(61, 3, 20, 50)

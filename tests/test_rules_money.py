@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import PRODUCTS
-from shared.domain.rules import consistency, correlation, kelly, payout, scaling
+from shared.domain.rules import (
+    consistency,
+    correlation,
+    kelly,
+    payout,
+    scaling,
+    sizing,
+    slices,
+)
 from shared.domain.rules.loss import floor_after_day, high_after_day, kill_level
 from shared.units import USD, micros
 
@@ -245,9 +253,50 @@ def test_the_comparison_is_the_exact_one(pairs: list[tuple[int, int]], tenths: i
     assert correlation.exceeds(sums, 2, (tenths, 10)) is above
 
 
-@given(st.lists(st.tuples(RETURNS, RETURNS), max_size=20), RETURNS, RETURNS)
-def test_a_day_that_leaves_the_window_leaves_no_trace(
-    pairs: list[tuple[int, int]], x: int, y: int
+# -- slices ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "weighs"),
+    [(0, 0, 100), (5, 0, 150), (0, 5, 10), (5, 5, 100), (30, 10, 125), (10, 30, 50),
+     (1, 19, 10), (2, 18, 20), (3, 2, 110)],
+)  # fmt: skip
+def test_what_a_sleeves_days_weigh(won: int, lost: int, weighs: int) -> None:
+    assert slices.weight(won, lost) == weighs
+
+
+@pytest.mark.parametrize(
+    ("capital", "weights", "percent", "net", "gets"),
+    [(2_000, (100, 400), 40, 0, 500), (2_000, (100, 200), 40, 0, 800),
+     (2_000, (100, 400), 40, 9, 500), (2_000, (100, 400), 40, -60, 440),
+     (2_000, (10, 310), 40, -100, 0), (2_000, (10, 310), 40, -64, 0),
+     (2_000, (10, 310), 40, -63, 1), (0, (100, 400), 40, 0, 0), (-5, (100, 400), 40, 0, 0)],
+)  # fmt: skip
+def test_what_a_slice_is(
+    capital: int, weights: tuple[int, int], percent: int, net: int, gets: int
 ) -> None:
-    sums = sums_of([pair[0] for pair in pairs], [pair[1] for pair in pairs])
-    assert correlation.without_pair(correlation.with_pair(sums, x, y), x, y) == sums
+    assert slices.slice_of(capital, weights, percent, net) == gets
+
+
+@pytest.mark.parametrize(("net", "left"), [(0, 500), (70, 500), (-70, 430), (-600, -100)])
+def test_a_loss_uses_a_slice_up_and_a_gain_adds_nothing(net: int, left: int) -> None:
+    assert slices.left_of(500, net) == left
+
+
+# -- groups, margin, recovery ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("long", "short", "loses"), [(50_000, 20_000, 500), (20_000, 50_000, 500),
+                                                      (0, 0, 0), (199, 150, 1)])  # fmt: skip
+def test_a_group_loses_its_worse_side(long: int, short: int, loses: int) -> None:
+    assert sizing.group_loss(long, short, 100) == loses
+
+
+def test_the_margin_of_two_is_a_share_of_what_they_are_worth() -> None:
+    assert sizing.margin(2, 84_000, micros("0.50"), 1_000) == micros(8_400)
+    assert sizing.margin(0, 84_000, micros("0.50"), 1_000) == 0
+
+
+@pytest.mark.parametrize(("limit", "half"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_half_of_a_size_is_one_at_least(limit: int, half: int) -> None:
+    assert sizing.halved(limit) == half

@@ -12,37 +12,29 @@ A slice bounds what its sleeve may have lost today and still risk, together (`bu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from services.risk_governor.equity import sleeve_nets
 from services.risk_governor.latches import ALLOCATION, latch, unlatch
-from services.risk_governor.limits import WHOLE
-from services.risk_governor.state import FAR, Mind
+from services.risk_governor.state import Mind
+from shared.domain.rules import slices
 from shared.events import Grounds
 from shared.units import Micros, Nanos, dollars
-
-EVEN: Final = 100
-LEAST: Final = 10
 
 
 def weight(nets: Sequence[Micros]) -> int:
     """10 (only losses) over 100 (no evidence, or as much won as lost) to 150 (only gains)."""
-    gross = sum(abs(net) for net in nets)
-    if not gross:
-        return EVEN
-    edge = sum(nets) * EVEN // gross
-    return max(LEAST, EVEN + edge) if edge < 0 else EVEN + edge // 2
+    won = sum(net for net in nets if net > 0)
+    return slices.weight(won, won - sum(nets))
 
 
 def divide(
     capital: Micros, records: Mapping[str, Sequence[Micros]], share_percent: int
 ) -> dict[str, Micros]:
     """Each sleeve's slice of a capital (nothing, when that is negative)."""
-    capital = max(0, capital)
     weights = {sleeve: weight(nets) for sleeve, nets in records.items()}
-    total, most = sum(weights.values()), capital * share_percent // WHOLE
+    total = sum(weights.values())
     return {
-        sleeve: max(0, min(most, capital * weights[sleeve] // total) + min(0, sum(nets)))
+        sleeve: slices.slice_of(capital, (weights[sleeve], total), share_percent, sum(nets))
         for sleeve, nets in records.items()
     }
 
@@ -84,14 +76,7 @@ def record_day(mind: Mind) -> None:
         mind.state.records[sleeve] = kept
 
 
-def budget_of(mind: Mind, sleeve: str) -> Micros:
-    """A sleeve's slice of the day; nothing for one without, boundless when none are cut."""
-    if not mind.limits.given.allocation_share_percent:
-        return FAR
-    return mind.state.budgets.get(sleeve, 0)
-
-
 def budget_left(mind: Mind, sleeve: str, net: Micros) -> Micros:
     """What a sleeve may still risk whose net of the day is `net`: its slice less its loss; a gain
     adds nothing."""
-    return budget_of(mind, sleeve) + (net if net < 0 else 0)
+    return slices.left_of(mind.state.budgets.get(sleeve, 0), net)

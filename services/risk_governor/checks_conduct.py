@@ -7,7 +7,7 @@ from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.latches import switched_off
 from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.state import Mind
-from shared.domain.rules.conduct import holds_too_briefly
+from shared.domain.rules.conduct import holds_too_briefly, messages_allowed
 from shared.events import VetoRule
 from shared.units import Nanos
 
@@ -55,7 +55,9 @@ def in_window(recent: list[Nanos], since_ns: Nanos) -> int:
 def messages_are_meant(mind: Mind, draft: Draft) -> Refusal | None:
     """Orders, changes and cancels of the day against contracts traded: who only asks is stopped."""
     given, conduct = mind.limits.given.pretrade, draft.conduct
-    limit = given.messages_free + given.messages_per_contract * conduct.traded
+    limit = messages_allowed(
+        given.messages_free, given.messages_per_contract, conduct.traded
+    )  # fmt: skip
     count = conduct.asked + 1
     return (VetoRule.MESSAGES, limit, count, "") if count > limit else None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.state import Mind
-from shared.domain.rules.windows import WHOLE, in_limit_zone
+from shared.domain.rules.windows import WHOLE, in_limit_zone, jumped
 from shared.events import Grounds, VetoRule
 from shared.units import Nanos, Ticks
 
@@ -89,7 +89,7 @@ def watch_market(mind: Mind, now_ns: Nanos) -> None:
         if mark.day != mind.state.day:
             mark.day, mark.settle = mind.state.day, mark.bid
             mind.forget("")
-        if mark.was and abs(mark.bid - mark.was) * WHOLE > limits.given.pretrade.jump_bp * mark.was:
+        if jumped(mark.bid, mark.was, limits.given.pretrade.jump_bp):
             mark.pause_ns = now_ns + pause_ns
             mark.was, mark.was_ns = mark.bid, now_ns
         elif now_ns - mark.was_ns >= jump_ns:

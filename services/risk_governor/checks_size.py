@@ -8,15 +8,17 @@ from __future__ import annotations
 from services.risk_governor.draft import KNOWN, Draft, Refusal
 from services.risk_governor.latches import in_recovery
 from services.risk_governor.state import Mind
-from shared.domain.rules.caps import smaller_cap
+from shared.domain.rules.caps import smaller_cap, weight
+from shared.domain.rules.day import HALF, share_of
 from shared.domain.rules.loss import is_touched
+from shared.domain.rules.sizing import halved
 from shared.events import VetoRule
 
 
 def order_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """In recovery half of the size, and always one."""
     limit = mind.limits.given.order_size
-    limit = max(1, limit // 2) if in_recovery(mind) else limit
+    limit = halved(limit) if in_recovery(mind) else limit
     return (VetoRule.SIZE, limit, draft.size, "") if draft.size > limit else None
 
 
@@ -30,21 +32,21 @@ def position_is_small(mind: Mind, draft: Draft) -> Refusal | None:
 def account_is_small(mind: Mind, draft: Draft) -> Refusal | None:
     """Ours, or the firm's of today where its scaling plan allows less."""
     limit = smaller_cap(mind.limits.given.account_position_tenths, mind.state.cap_tenths)
-    after = draft.others.tenths + draft.worst * draft.kind.mini_tenths
+    after = draft.others.tenths + weight(draft.worst, draft.kind.mini_tenths)
     return (VetoRule.ACCOUNT_POSITION, limit, after, "") if after > limit else None
 
 
 def trade_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """In recovery half of the risk."""
     limit, risk = mind.limits.trade_risk, draft.size * draft.each
-    limit = limit // 2 if in_recovery(mind) else limit
+    limit = share_of(limit, HALF) if in_recovery(mind) else limit
     return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
 
 
 def held_risk_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Of a stop moved away: what is held there may lose what one trade may. In recovery half."""
     limit, risk = mind.limits.trade_risk, draft.own.held
-    limit = limit // 2 if in_recovery(mind) else limit
+    limit = share_of(limit, HALF) if in_recovery(mind) else limit
     return (VetoRule.TRADE_RISK, limit, risk, "") if risk > limit else None
 
 

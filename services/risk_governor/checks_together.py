@@ -14,9 +14,10 @@ from services.risk_governor.exposure import net_of, ways
 from services.risk_governor.latches import in_recovery, switched_off
 from services.risk_governor.members import ENTRY
 from services.risk_governor.state import FAR, Mind
+from shared.domain.rules.conduct import VETO, contracts_verdict
 from shared.domain.rules.correlation import EMPTY, Sums, exceeds, with_pair
 from shared.domain.rules.kelly import kelly_fraction, kelly_risk
-from shared.domain.rules.windows import WHOLE
+from shared.domain.rules.sizing import group_loss
 from shared.events import VetoRule
 from shared.units import Lots, Micros
 
@@ -109,7 +110,7 @@ def group_bears_stress(mind: Mind, draft: Draft) -> Refusal | None:
         return VetoRule.GROUP_STRESS, limit, FAR, f"no price of {others.unpriced}"
     worth = draft.mark.ask * draft.kind.tick_micros
     long, short = others.long_worth + draft.long * worth, others.short_worth + draft.short * worth
-    loss = (long if long > short else short) * move_bp // WHOLE
+    loss = group_loss(long, short, move_bp)
     return (VetoRule.GROUP_STRESS, limit, loss, group) if loss > limit else None
 
 
@@ -117,7 +118,9 @@ def contracts_are_left(mind: Mind, draft: Draft) -> Refusal | None:
     """Contracts of the account today, this order's and all that work counted."""
     limit = mind.limits.given.pretrade.contracts_per_day
     count = draft.size + draft.working() + traded_today(mind)
-    return (VetoRule.CONTRACTS_PER_DAY, limit, count, "") if count > limit else None
+    if contracts_verdict(count, limit, limit) < VETO:
+        return None
+    return VetoRule.CONTRACTS_PER_DAY, limit, count, ""
 
 
 def traded_today(mind: Mind) -> Lots:

@@ -16,6 +16,7 @@ from services.risk_governor.members import ENTRY, LIMIT, SUSPENDED, UNKNOWN
 from services.risk_governor.rates import UNQUOTED, Rates
 from services.risk_governor.state import FAR, STRANGE, Mark, Mind, Order, product
 from shared.domain.ledger import HUMAN, Desk
+from shared.domain.rules.caps import weight
 from shared.domain.rules.sizing import exposure, held_cost
 from shared.units import Lots, Micros, Ticks
 
@@ -116,8 +117,7 @@ class Exposure:
 class SharedExposure(Exposure):
     """A contract that several sleeves hold: each side counts as if the other were gone, because
     every one of them may leave at any time, and leaving asks nobody. `parts`: each book's contracts
-    and where its stop is, if it has one.
-    """
+    and where its stop is, if it has one."""
 
     __slots__ = ("parts",)
 
@@ -254,7 +254,7 @@ def exposure_of(mind: Mind, contract: str) -> Exposure | None:
         return None
     one.long, one.short = one.sides()
     one.worst = one.long if one.long > one.short else one.short
-    one.tenths = one.worst * one.kind.mini_tenths
+    one.tenths = weight(one.worst, one.kind.mini_tenths)
     one.beyond = one.worst * one.rates.tick
     one.leaving = one.opening + abs(one.position) * one.rates.tick
     one.long_orders = _orders_risk(one.position, one.bought)

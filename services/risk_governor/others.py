@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from services.risk_governor.exposure import Exposure, net_of
 from services.risk_governor.state import Mind
-from shared.domain.rules.windows import WHOLE
+from shared.domain.rules.sizing import margin
 from shared.units import Lots, Micros, Ticks
 
 
@@ -109,4 +109,4 @@ def tied_up(one: Exposure, lots: Lots, ask: Ticks) -> tuple[Micros, str]:
         return 0, f"no margin is set for {one.contract}"
     if ask <= 0:
         return 0, f"no price {one.contract}"
-    return lots * ask * rates.tick_micros * rates.margin_bp // WHOLE, ""
+    return margin(lots, ask, rates.tick_micros, rates.margin_bp), ""

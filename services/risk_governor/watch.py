@@ -30,6 +30,7 @@ from services.risk_governor.latches import (
 )
 from services.risk_governor.levels import cancel, judge_account, say_state, withdraw
 from services.risk_governor.state import PHASES, Mind, product
+from shared.domain.rules.conduct import QUIET, contracts_verdict
 from shared.domain.sessions import HOURS_BEFORE_17, TradingDay
 from shared.events import (
     Flatten,
@@ -45,7 +46,8 @@ from shared.units import SECOND, Nanos
 def watch_volume(mind: Mind, now_ns: Nanos) -> None:
     """Half of the contracts the account may trade today: told once, as news."""
     limit, traded = mind.limits.given.pretrade.contracts_per_day, traded_today(mind)
-    if 2 * traded >= limit and VOLUME not in mind.state.latches:
+    half = -(-limit // 2)
+    if contracts_verdict(traded, half, limit) > QUIET and VOLUME not in mind.state.latches:
         cause = f"{traded} of {limit} contracts traded today"
         latch(mind, now_ns, VOLUME, cause, grounds=Grounds(rule=VOLUME, limit=limit, actual=traded))
 

@@ -42,7 +42,7 @@ from services.simulator.market import Hours
 from services.simulator.words import Unanswered
 from shared.contracts import product_of
 from shared.domain.orders import Happening
-from shared.domain.rules.caps import fits
+from shared.domain.rules.caps import fits, weight
 from shared.domain.rules.sizing import exposure
 from shared.units import Lots, Nanos
 from shared.venue import words as venue
@@ -196,7 +196,7 @@ class Desk:
         if most is not None and not fits(
             self._exposed(account, None, product.root),
             self._exposed(account, order, product.root),
-            most * product.mini_tenths,
+            weight(most, product.mini_tenths),
         ):
             raise Refused(TOO_LARGE)
 
@@ -220,7 +220,7 @@ class Desk:
                 buys += more.size if more.side > 0 else 0
                 sells += more.size if more.side < 0 else 0
             worst = max(exposure(account.lots(contract), buys, sells))
-            total += worst * product_of(contract).mini_tenths
+            total += weight(worst, product_of(contract).mini_tenths)
         return total
 
     def _reject(self, now_ns: Nanos, call_id: int, order: Order, text: str) -> None:

@@ -21,6 +21,7 @@ from shared.domain.rules.day import (
     is_emergency,
     limit_is_reached,
     needs_recovery,
+    session_net,
     smaller_limit,
 )
 from shared.domain.rules.loss import floor_after_day, high_after_day, is_touched, kill_level
@@ -172,7 +173,7 @@ def effective_limit(terms: Terms) -> Micros:
 
 def verdicts(terms: Terms, state: State, equity: Micros) -> int:
     """Everything that is true of an account at an equity, whatever has latched before."""
-    own, net, effective = terms.own, equity - state.opened, effective_limit(terms)
+    own, net, effective = terms.own, session_net(equity, state.opened), effective_limit(terms)
     found = 0
     if terms.floor_ends and is_touched(equity, state.floor):
         found |= BREACH
@@ -228,7 +229,7 @@ def end_day(terms: Terms, state: State, balance: Micros, days: int) -> State:
 
     The day of a payout counts toward nothing, except that its profit may not be too large a share.
     """
-    net, counts = balance - state.opened, state.traded and not state.asked
+    net, counts = session_net(balance, state.opened), state.traded and not state.asked
     high = high_after_day(state.high, balance)
     return State(
         opened=balance,

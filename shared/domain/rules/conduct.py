@@ -34,6 +34,6 @@ def holds_too_briefly(held: Nanos, trades: int, least: Nanos, judged: int) -> bo
     return trades >= judged and held < trades * least
 
 
-def cancels_too_often(cancels: int, fills: int, most: int, judged: int) -> bool:
-    """Whether there are more than `most` cancels per fill; not judged before `judged` cancels."""
-    return cancels >= judged and cancels > fills * most
+def messages_allowed(free: int, each: int, traded: Lots) -> int:
+    """Orders, changes and cancels that a day bears: some for nothing, more with what is traded."""
+    return free + each * traded

@@ -28,18 +28,6 @@ def with_pair(sums: Sums, x: int, y: int) -> Sums:
     )
 
 
-def without_pair(sums: Sums, x: int, y: int) -> Sums:
-    """The sums with a day taken out again, when it leaves the window."""
-    return (
-        sums[0] - 1,
-        sums[1] - x,
-        sums[2] - y,
-        sums[3] - x * x,
-        sums[4] - y * y,
-        sums[5] - x * y,
-    )
-
-
 def exceeds(sums: Sums, needed: int, limit: tuple[int, int]) -> bool:
     """Whether the correlation of at least `needed` samples is above `limit` (a fraction, >= 0)."""
     count = sums[0]

@@ -56,6 +56,6 @@ def approaches_floor(equity: Micros, floor: Micros, maximum_loss: Micros) -> boo
     return (equity - floor) * 10 <= maximum_loss * APPROACH_TENTHS
 
 
-def session_net(balance: Micros, opened: Micros, open_profit: Micros) -> Micros:
+def session_net(equity: Micros, opened: Micros) -> Micros:
     """Net of a session, or of a segment of it, that began with the balance `opened`."""
-    return balance - opened + open_profit
+    return equity - opened

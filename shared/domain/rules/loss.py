@@ -32,18 +32,3 @@ def kill_level(high: Micros, drawdown: Micros, floor: Micros) -> Micros:
 def is_touched(equity: Micros, level: Micros) -> bool:
     """Whether `equity` is at or below a level that ends something."""
     return equity <= level
-
-
-def day_is_lost(session_net: Micros, allowance: Micros, limit: Micros) -> bool:
-    """Whether the day's loss, after the cost of leaving now (`allowance`), reached `limit`."""
-    return session_net - allowance <= -limit
-
-
-def slack(equity: Micros, session_net: Micros, kill: Micros, daily: Micros) -> Micros:
-    """How much may still be lost before the nearest level acts.
-
-    `kill` is an equity, `daily` a session net (negative); 0 or less means that it acts now.
-    """
-    to_kill = equity - kill
-    to_daily = session_net - daily
-    return to_kill if to_kill < to_daily else to_daily

@@ -6,7 +6,11 @@ filled whenever that is worse: the exposures below are what could be held, not w
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.units import Lots, Micros, Ticks
+
+WHOLE: Final = 10_000  # basis points
 
 
 def exposure(position: Lots, buys: Lots, sells: Lots) -> tuple[Lots, Lots]:
@@ -25,7 +29,7 @@ def entry_cost(stop: Ticks, slippage: Ticks, tick_micros: Micros, fee_side: Micr
 
 def gap_ticks(price: Ticks, stress: int, percent: int) -> Ticks:
     """A gap of `percent` of a stress (basis points of the price); rounded up."""
-    return -(-price * stress * percent // (10_000 * 100))
+    return -(-price * stress * percent // (WHOLE * 100))
 
 
 def held_cost(distance: Ticks, slippage: Ticks, tick_micros: Micros, fee_side: Micros) -> Micros:
@@ -58,3 +62,19 @@ def exit_room(position: Lots, side: int, closing: Lots) -> Lots:
         return 0
     room = abs(position) - closing
     return room if room > 0 else 0
+
+
+def group_loss(long: Micros, short: Micros, move: int) -> Micros:
+    """What a group loses when all of it moves by `move` basis points at once, no stop filled: the
+    worse of its sides, each stated as what it is worth."""
+    return (long if long > short else short) * move // WHOLE
+
+
+def margin(lots: Lots, price: Ticks, tick_micros: Micros, share: int) -> Micros:
+    """What so many contracts tie up: `share` basis points of what they are worth."""
+    return lots * price * tick_micros * share // WHOLE
+
+
+def halved(limit: Lots) -> Lots:
+    """A size in recovery: half of it, and always one."""
+    return limit // 2 if limit > 1 else 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.units import Lots, Nanos, Ticks
+from shared.units import Nanos, Ticks
 
 WHOLE: Final = 10_000  # basis points
 
@@ -28,10 +28,7 @@ def in_window(now: Nanos, event: Nanos, before: Nanos, after: Nanos) -> bool:
     return event - before <= now <= event + after
 
 
-def opening_passes(minis: Lots, micros_after: Lots, cap: Lots) -> bool:
-    """Whether an opening order passes inside the window of a release.
-
-    `minis`: contracts it opens in full-sized products, none of which may; `micros_after`: all
-    micros together once it is filled, against the account's cap. What only closes is not asked.
-    """
-    return minis == 0 and micros_after <= cap
+def jumped(price: Ticks, was: Ticks, most: int) -> bool:
+    """Whether a price moved by more than `most` basis points from what it was (0: not known)."""
+    move = price - was if price > was else was - price
+    return was > 0 and move * WHOLE > most * was
