@@ -3,7 +3,8 @@
 The last line is one hash over all decisions. It is what `tsq down` said when the session ended, if
 all actors and that one day are replayed, and it is the same on every computer.
 What was decided by other code than ours cannot be judged by ours; it is counted and said. Exit code
-2 when a decision differs, and the first difference is printed.
+2 when a decision differs, and the first difference is printed; also when a day was asked for that
+cannot be judged at all, since the end of the day before is removed.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> Exit:
     if not reports:
         raise CommandError(f"nothing recorded under {var_of(args)}", Exit.USAGE)
     session = joined({it.actor: it.decision_hash for it in reports})
-    lines = [line_of(it) for it in reports if not (args.hash and it.equal)]
+    lines = [line_of(it) for it in reports if not (args.hash and it.equal and it.days)]
     report(
         args,
         "\n".join([*lines, session]),
@@ -57,13 +58,14 @@ def run(args: argparse.Namespace) -> Exit:
             "decision_hash": session,
         },
     )
-    return Exit.OK if all(it.equal for it in reports) else Exit.CHECK_FAILED
+    return Exit.OK if all(it.equal and it.days for it in reports) else Exit.CHECK_FAILED
 
 
 def line_of(it: Report) -> str:
     """One actor's result in a line, and where it first differs in three more."""
+    verdict = "DIFFERS" if not it.equal else "equal" if it.days else "UNKNOWN"
     text = (
-        f"{it.actor:<24} {'equal' if it.equal else 'DIFFERS':<8} {it.compared} of {it.decisions} "
+        f"{it.actor:<24} {verdict:<8} {it.compared} of {it.decisions} "
         f"decisions compared, {it.told} events, {it.starts} starts, {it.decision_hash}"
     )
     if it.skipped:

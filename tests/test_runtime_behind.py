@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from scripts.replay import line_of
 from shared.events import Bar, Event, Started
 from shared.runtime import hearing, journal
 from shared.runtime.exits import Exit
@@ -159,6 +160,12 @@ def test_the_oldest_day_kept_may_need_the_end_of_a_removed_one(
     told = replay(bench.var, "t", build=lambda *_: Hearer())
     assert (told.equal, told.leaning, told.days) == (True, DAY, ("2026-11-19",))
     assert 0 < told.told < whole.told
+    alone = replay(bench.var, "t", DAY, build=lambda *_: Hearer())
+    assert (alone.leaning, alone.days) == (DAY, ()), "nothing is left of it to judge"
+    assert "UNKNOWN" in line_of(alone)
+    (bench.root / "2026-11-19" / "feed.journal.corrupt-1").write_bytes(b"")
+    assert not replay(bench.var, "t", build=lambda *_: Hearer()).equal, "damaged is not removed"
+    (bench.root / "2026-11-19" / "feed.journal.corrupt-1").unlink()
     (bench.root / DAY / "feed.journal").write_bytes(kept)
     (bench.root / "2026-11-19" / "feed.journal").unlink()
     torn = replay(bench.var, "t", build=lambda *_: Hearer())

@@ -116,7 +116,7 @@ class _Replay:
             told=follower.told,
             decisions=follower.decisions,
             compared=follower.compared,
-            skipped=follower.decisions - follower.compared - (difference is not None),
+            skipped=max(0, follower.decisions - follower.compared - (difference is not None)),
             unsaid=len(follower.unsaid),
             decision_hash=follower.digest.hexdigest(),
             difference=difference,

@@ -49,7 +49,10 @@ class Source:
     def _removed(self, lane: str, wanted: tuple[int, int]) -> bool:
         oldest = next(iter(journal.days(self._root, lane)), None)
         start = _start_of(self._root, lane, oldest) if oldest is not None else None
-        return start is not None and wanted <= (start.epoch, start.seq)
+        if oldest is None or start is None or wanted > (start.epoch, start.seq):
+            return False
+        damaged = self._root.glob(f"*/{lane}.journal.corrupt-*")
+        return all(path.parent.name < oldest for path in damaged)  # else it may stand in there
 
     def _seek(self, lane: str, epoch: int, seq: int) -> Envelope[Raw] | None:
         if lane not in self._streams:
