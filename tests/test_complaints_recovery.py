@@ -12,13 +12,17 @@ from services.order_router import words as w
 from services.order_router.port import STOP_S
 from services.stage import VenueStage
 from services.stage_play import truth_of
+from shared.contracts import product_of
 from shared.events import (
     Choice,
     DifferenceChoice,
+    Event,
+    Fill,
     Flatten,
     OrderType,
     Scope,
     Side,
+    SleeveBook,
     Stopping,
     VenueState,
 )
@@ -27,7 +31,7 @@ from shared.settings import REPO
 from shared.units import MINUTE, SECOND
 from shared.venue.codes import VenueOrderStatus as Status
 from tests.fair_world import fair, judge
-from tests.governor_stage import MNQ
+from tests.governor_stage import MNQ, Stage, wide
 from tests.support.router_bench import Bench
 from tests.support.router_venue import M2K
 
@@ -63,7 +67,9 @@ def test_complaint_12_reconciliation_blocks_or_loops(lots: int, way_out: str) ->
 
 
 def test_complaint_13_phantom_trades_after_a_manual_close() -> None:
-    """A person closes a sleeve's position in the platform: the sleeve is told, its legs go."""
+    """A person closes a sleeve's position in the platform: its legs go, the sleeve is told by the
+    governor, and what it won until then is its own.
+    """
     bench = Bench().start().run(1)
     bench.enter(size=2)
     bench.run(1)
@@ -75,6 +81,17 @@ def test_complaint_13_phantom_trades_after_a_manual_close() -> None:
     assert bench.lots() == -1
     assert bench.status().state is VenueState.READY
     bench.check_agreed()
+    stage = Stage(wide()).opened()
+    stage.bought("trend", 2)
+    bought = stage.prices[MNQ] + 1
+    told: list[Event] = []
+    for lots, owner in ((2, "trend"), (1, "")):
+        told += stage.trade_of(lots, bought + 8, side=Side.SELL, sleeve=owner)
+    assert [it.size for it in told if isinstance(it, Fill)] == [2], "the sleeve is told its part"
+    book = [it for it in told if isinstance(it, SleeveBook) and it.sleeve == "trend"][-1]
+    ticks = 2 * 8
+    assert (book.position, book.realised) == (0, ticks * product_of(MNQ).tick_micros)
+    assert stage.governor.mind.state.ledger.held("human", MNQ) == -1
 
 
 def test_complaint_14_stop_leaves_orphans_or_cancels_foreign_orders() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
-from services.market_data_gateway.words import Rejoin
+import msgspec
+import pytest
+
+from services.market_data_gateway.words import Fetch, Fetched, Rejoin
 from shared.domain.bars import SPANS_S
 from shared.events import (
     Bar,
@@ -17,18 +21,22 @@ from shared.events import (
     Quote,
     SessionPhase,
 )
-from shared.units import SECOND
+from shared.units import MINUTE, SECOND
 from tests.gateway_stage import (
     MES,
     MNQ,
     MORNING,
+    STEP_NS,
     Stage,
     assert_bars_are_true,
     assert_no_hole,
     at,
+    settings,
     states,
     up,
 )
+
+HOUR = 60 * MINUTE
 
 # -- silence ---------------------------------------------------------------------------------------
 
@@ -135,6 +143,39 @@ def test_rejoins_are_repeated_with_growing_pauses() -> None:
     assert len(times) >= 4
     assert pauses[0] >= 5 * SECOND
     assert pauses[-1] >= 60 * SECOND
+
+
+class Night(Stage):
+    """A market that trades fifteen contracts a minute, and a quote each four seconds or so."""
+
+    def answer(self, word: Fetch) -> Fetched:
+        self.quiet = False
+        found = super().answer(word)
+        self.quiet = True
+        volume = 15 * word.span_s // 60
+        bars = (msgspec.structs.replace(bar, volume=volume) for bar in found.bars)
+        return Fetched(request=word.request, bars=() if word.partial else tuple(bars))
+
+
+def rejoins_of_a_night(seed: int, hours: float) -> list[Rejoin]:
+    """Begun at 23:00 in Chicago, with nothing heard of this market before."""
+    stage, dice = Night("2026-11-18T05:00:10Z", settings(("MNQ",))), Random(seed)
+    stage.start()
+    end_ns = stage.now_ns + int(hours * HOUR)
+    due_ns = stage.now_ns
+    while stage.now_ns < end_ns:
+        stage.now_ns += STEP_NS
+        if stage.now_ns >= due_ns:
+            stage.tick(MNQ)
+            due_ns = stage.now_ns + int(dice.expovariate(1 / 4) * SECOND)
+        stage.tell(Pulse(real_ns=stage.now_ns))
+    return stage.heard(Rejoin)
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_a_gateway_born_in_a_quiet_hour_expects_what_its_history_shows(seed: int) -> None:
+    """Else it takes the first pauses for freezes, until it has heard enough to know better."""
+    assert not rejoins_of_a_night(seed, hours=0.25)
 
 
 def test_a_quiet_night_is_no_freeze() -> None:

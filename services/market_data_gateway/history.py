@@ -222,6 +222,7 @@ def _publish(state: State, job: Job, bars: list[HistoryBar]) -> list[Event]:
         line.gap_bars += len(said)
     if job.purpose is Purpose.WARMUP:
         line.warm_bars += len(said)
+        line.expect(newest, job.span_s * SECOND)
         said += finish_warmup(state, line)
     return said
 

@@ -10,11 +10,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from services.market_data_gateway.words import HistoryBar
 from shared.domain.bars import SPANS_S, BarBuilder
 from shared.events import FeedState, Phase
 from shared.units import SECOND, Nanos, Ticks
 
 QUIET_MAX_NS: Final = 60 * SECOND  # no market of ours is silent for longer in trading hours
+RECENT_NS: Final = 900 * SECOND  # of history says what is to be expected at this hour
 RARE: Final = 20  # silence this many times the usual one is no chance
 MOVES_WITHOUT_DEPTH: Final = 10  # quotes and depth come from one book
 _SMOOTHING: Final = 5  # each silence moves the usual one by a 32nd
@@ -89,6 +91,17 @@ class Line(Struct):
         if 0 <= silence <= QUIET_MAX_NS:
             self.usual_ns += (silence - self.usual_ns) >> _SMOOTHING
         self.quote_ns = recv_ns
+
+    def expect(self, bars: list[HistoryBar], span_ns: Nanos) -> None:
+        """What the market traded lately, by bars of its history, says how often it will be quoted
+        at this hour, before enough quotes were heard: about once for each contract.
+        """
+        since_ns = bars[-1].open_ns - RECENT_NS if bars else 0
+        recent = [bar for bar in bars if bar.open_ns > since_ns]
+        traded = sum(bar.volume for bar in recent)
+        if traded:
+            took_ns = recent[-1].open_ns + span_ns - recent[0].open_ns
+            self.usual_ns = max(self.usual_ns, min(QUIET_MAX_NS // RARE, took_ns // traded))
 
     def silence_limit(self, least_ns: Nanos) -> Nanos:
         """The longest silence of quotes that is still believed, for this market at this hour."""
