@@ -229,8 +229,12 @@ def open_entries(cast: Rehearsal) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def tsq_up(cast: Rehearsal, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """`tsq up` in the foreground, as a person has it; ended with Ctrl-C."""
+def tsq_up(
+    cast: Rehearsal, *options: str, end: signal.Signals = signal.SIGINT
+) -> Iterator[subprocess.Popen[str]]:
+    """`tsq up` in the foreground, as a person has it; ended with Ctrl-C, by the loss of its
+    terminal (a log-off), or by whoever ends programs.
+    """
     words = [*TSQ, "up", "--var", str(cast.var), *options]
     process = subprocess.Popen(
         words, cwd=REPO, env=cast.environment, stdout=subprocess.PIPE, text=True
@@ -238,7 +242,7 @@ def tsq_up(cast: Rehearsal, *options: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
         cast.pids()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         out, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out
         assert "stopped" in out.splitlines(), out
@@ -256,7 +260,7 @@ def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
         with tsq_up(cast):
             cast.ready()
             cast.wait(lambda: len(sleeves_that_filled(cast)) >= 1, PATIENCE_S, "a fill")
-        with tsq_up(cast):
+        with tsq_up(cast, end=signal.SIGHUP):
             cast.ready()
             books_agree(cast)
             first = cast.truth()
@@ -268,7 +272,7 @@ def test_up_ctrl_c_up_finds_equal_books(tmp_path: Path) -> None:
                 PATIENCE_S,
                 "page and venue agree on the balance",
             )
-        with tsq_up(cast, "--fresh"):
+        with tsq_up(cast, "--fresh", end=signal.SIGTERM):
             cast.ready()
             assert tags(first)
             assert not tags(first) & tags(cast.truth()), "begun anew"

@@ -119,7 +119,8 @@ def test_complaint_14_stop_leaves_orphans_or_cancels_foreign_orders() -> None:
 
 def test_complaint_15_shutdown_cut_short() -> None:
     """The stop's flatten is proven before the process ends; supervisord waits longer than that; a
-    second request changes nothing. (The real signals: `test_cast_real`, `test_runtime_processes`.)
+    second request changes nothing. (The real signals, a log-off's too: `test_cast_real`,
+    `test_runtime_processes`; a sleep: `test_router_protection`.)
     """
     bench = Bench().start().run(1)
     bench.enter(size=2)
