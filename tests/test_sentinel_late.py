@@ -7,7 +7,7 @@ import pytest
 
 from services.sentinel.files import closed_before
 from services.sentinel.hands import PROOF_APART
-from services.sentinel.state import LIFE_BEYOND, TICKS_PER_S
+from services.sentinel.state import CLOSED_MAX, LIFE_BEYOND, TICKS_PER_S
 from services.sentinel.words import (
     Answered,
     Close,
@@ -226,6 +226,14 @@ def test_each_act_tells_of_its_own_closes_only() -> None:
     scene.alive.discard("order_router")
     until(scene, Release)
     assert scene.heard(Report)[-1].closed == ((MES, 1),)
+
+
+def test_what_is_on_record_has_a_limit_that_its_file_can_hold() -> None:
+    scene = killed()
+    scene.obedient = False
+    scene.seconds(900)
+    assert len(scene.heard(Close)) > CLOSED_MAX
+    assert len(scene.heard(Report)[-1].closed) == CLOSED_MAX
 
 
 def test_what_a_life_before_closed_for_the_same_request_stays_on_record() -> None:

@@ -299,10 +299,6 @@ class State(Struct):
     status: tuple[VenueState, int, str] | None = None
     status_real_ns: Nanos = 0
     spent: list[Spent] = []  # of the last minute
-    stood_in: tuple[str, int, tuple[tuple[str, Lots], ...]] = (
-        "",
-        0,
-        (),
-    )  # the sentinel's, as heard
-    stood_in_step: int = 0  # of it, while a close of it is not explained; 0: nothing is left
+    stood_in: tuple[str, int, tuple[tuple[str, Lots], ...]] = ("", 0, ())
+    stood_in_step: int = 0  # in which this report of the sentinel's was heard; 0: it is explained
     told_from: int = 0  # only while the past is told by other code: the step of the memory it had

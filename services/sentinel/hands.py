@@ -16,6 +16,7 @@ from services.sentinel.saga import CloseTry, can_open, may_close
 from services.sentinel.state import (
     CANCEL_ROUNDS,
     CANCELS_AT_ONCE,
+    CLOSED_MAX,
     LIFE_BEYOND,
     PROOF_APART,
     READ_PACE,
@@ -152,7 +153,7 @@ def act(state: State) -> Said:
 def _appeared(state: State) -> Said:
     """Something is open that was not: its reads follow each other as fast as the first ones."""
     state.reads = 0
-    text = f"carried out late: {state.held_in_words()}; closing it"
+    text = f"carried out late, or made by hand: {state.held_in_words()}; closing it"
     return (Say(text=text, loud=True),)
 
 
@@ -181,7 +182,7 @@ def answered(state: State, event: Answered, late: int) -> Said:
     last = state.closes.get(contract)
     if last is not None:
         last.outcome, last.tick = event.outcome, state.tick
-        if event.outcome is Outcome.REFUSED:
+        if event.outcome is Outcome.REFUSED and (contract, last.lots) in state.closed:
             state.closed.remove((contract, last.lots))
     said: list[Event] = []
     if event.outcome is not Outcome.DONE:
@@ -224,7 +225,7 @@ def _close(state: State) -> Said:
         state.no += 1
         state.calls[state.no] = contract
         state.closes[contract] = CloseTry(lots)
-        state.closed.append((contract, lots))
+        state.closed = [*state.closed, (contract, lots)][-CLOSED_MAX:]
         said.append(Close(no=state.no, contract=contract))
     return (report(state), *said) if said and state.stage is Stage.CLOSING else tuple(said)
 

@@ -32,6 +32,7 @@ CANCELS_AT_ONCE: Final = 30
 CANCEL_ROUNDS: Final = 3  # an order that will not go must not keep a position open
 PROOF_APART: Final = 4  # ticks between the two reads that prove flat, and between those before
 LIFE_BEYOND: Final = TICKS_PER_S  # a dead router may have lived on so long after its last beat
+CLOSED_MAX: Final = 50  # kept on record; a venue that closes nothing is asked without end
 STUCK_AFTER: Final = 60 * TICKS_PER_S
 STOP_PATIENCE: Final = 25 * TICKS_PER_S
 
