@@ -26,7 +26,8 @@ Put it anywhere Python can import it and name it in the settings
   what survives a restart; raise `state_version` when its meaning changes and say in `migrate` what
   an old one becomes. `View` (optional) is what the sleeve has learnt from bars alone: `learn(bar)`
   feeds it from history and live bars alike, and it is learnt again from the recent bars when one of
-  them was corrected. `warmup` counts both alike, so it is satisfied in the same way in every mode.
+  them was corrected. `warmup` (bars of 1, 60 or 300 s) counts both alike, so it is satisfied in
+  the same way in every mode.
 - `listens = ("MES",)` asks for the bars of other products too (`learn_other`, `on_other_bar`), with
   the same warm-up. A sleeve still owns and trades one contract.
 - `on_bar`, `on_quote`, `on_trade`, `on_depth`, `on_timer` are called once it is READY: contract

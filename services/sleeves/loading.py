@@ -16,6 +16,7 @@ from msgspec import Struct
 from services.sleeves.base import Sleeve
 from services.sleeves.desk import Desk
 from services.sleeves.params import ParamError, checked, tuned
+from services.sleeves.sound import wrong_class, wrong_wishes
 from shared.sections import Sleeve as Section
 from shared.settings import Settings, SettingsError
 
@@ -60,6 +61,8 @@ def sleeve_class(name: str, implementation: str) -> type[Sleeve]:
         known = ", ".join(name for name in sorted(vars(Sleeve)) if name.startswith("on_"))
         other = f" ({ELSEWHERE[wrong]} here)" if wrong in ELSEWHERE else ""
         raise SettingsError(f"{where}: {wrong} is no handler{other}; there are {known}")
+    if wrong := wrong_class(found):
+        raise SettingsError(f"{where}: {wrong}")
     return found
 
 
@@ -89,11 +92,15 @@ def retuned(name: str, sleeve: Sleeve, changes: Mapping[str, Any]) -> Struct:
 
 def _made(name: str, kind: type[Sleeve], desk: Desk, params: Struct) -> Sleeve:
     try:
-        return kind(desk, params)
+        sleeve = kind(desk, params)
+        wrong = wrong_wishes(sleeve)
     except (Exception, SystemExit) as error:  # whatever a trader's class raises as it begins
         raise SettingsError(
             f"settings: sleeves.{name}: {kind.__name__} cannot work with its parameters: {error}"
         ) from error
+    if wrong:
+        raise SettingsError(f"settings: sleeves.{name}: {kind.__name__}: {wrong}")
+    return sleeve
 
 
 def barred(name: str, kind: type[Sleeve], settings: Settings) -> str:
