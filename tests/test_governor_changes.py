@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from services.risk_governor import checks
 from services.risk_governor.core import Governor
+from services.risk_governor.latches import latch
 from services.risk_governor.words import DiskSpace, Holding, OthersHold, Verb
 from shared.events import (
     Event,
@@ -133,6 +134,12 @@ def held_for_seconds(stage: Stage) -> None:
         stage.trade_of(1, 24_000, side=SELL, purpose=Purpose.EXIT, **common)
 
 
+def in_recovery_another_is_better(stage: Stage) -> None:
+    mind = stage.governor.mind
+    mind.state.records = {"trend": [dollars(5)], "market_maker": [-dollars(5)]}
+    latch(mind, stage.now, "recovery", "half of the day's limit is lost")
+
+
 def nothing(stage: Stage) -> None:
     """The world is fair; the change itself is wrong."""
 
@@ -178,6 +185,7 @@ CHANGES: dict[str, Scene] = {
     "holding_is_long_enough": (
         {"hold_s": 3.0, "hold_trips": 2}, held_for_seconds, VetoRule.HOLDING,
     ),
+    "sleeve_is_best": ({}, in_recovery_another_is_better, VetoRule.NOT_THE_BEST),
 }  # fmt: skip
 
 TO: dict[str, int] = {"price_is_near": 23_994, "order_meets_no_own": 24_010}

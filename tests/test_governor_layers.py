@@ -13,7 +13,7 @@ import pytest
 from services.risk_governor.equity import account, lines, reached
 from services.risk_governor.latches import in_recovery, switch_off
 from services.risk_governor.limits import Limits
-from shared.events import Flatten, Grounds, OrderState, RiskLevel, VetoRule
+from shared.events import CancelApproved, Flatten, Grounds, OrderState, RiskLevel, VetoRule
 from shared.units import USD
 from tests.governor_stage import (
     BUY,
@@ -129,6 +129,29 @@ def test_recovery_halves_size_and_risk() -> None:
         assert (refused(veto), veto.limit) == (VetoRule.SIZE, size)
         veto = stage.ask("trend", BUY, 1, stop_loss_ticks=300)
         assert (refused(veto), veto.limit) == (VetoRule.TRADE_RISK, dollars(risk))
+
+
+@pytest.mark.parametrize("capped", [False, True])
+def test_recovery_withdraws_what_was_sized_for_the_whole_day(capped: bool) -> None:
+    """Its sleeve may ask again, for half; where a cap flattens the router cancels by itself."""
+    cap = {"session_cap": 200} if capped else {"session_cap": 0}
+    stage = Stage(wide(daily_cap=400, recovery_percent=50, emergency_percent=0, **cap)).opened()
+    quote = passed(stage.quote_order(BUY, 23_990))
+    stage.update(quote, OrderState.WORKING)
+    net_is(stage, -200)
+    (said, *more) = [
+        it for it in stage.heard if isinstance(it, CancelApproved) and it.target == quote.intent_id
+    ] or [None]
+    assert not more
+    if capped:
+        assert said is None
+        return
+    assert said is not None
+    assert said.grounds is not None
+    assert said.grounds.rule == "recovery"
+    assert stage.level() is RiskLevel.ACTIVE
+    stage.quote(MNQ)
+    passed(stage.quote_order(BUY, 23_991))
 
 
 @pytest.mark.parametrize(

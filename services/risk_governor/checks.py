@@ -91,6 +91,7 @@ MODIFY_CHECKS: Final[tuple[Check, ...]] = (
     account_rate_is_bearable,
     messages_are_meant,
     holding_is_long_enough,
+    sleeve_is_best,
 )
 
 KIND_CHECKS: Final[tuple[Check, ...]] = (

@@ -37,6 +37,7 @@ from services.risk_governor.latches import (
     DIFFERENCE,
     DRAWDOWN,
     FLOOR,
+    RECOVERY,
     SLEEVE,
     TARGET,
     By,
@@ -117,6 +118,8 @@ def _trip(mind: Mind, now_ns: Nanos, line: Line, now: Account) -> None:
         mind, now_ns, line.key, cause,
         flatten=flatten, rests=rests, until_ns=until, grounds=grounds,
     )  # fmt: skip
+    if line.key == RECOVERY and strictest(mind)[0] is not FLATTENING:
+        withdraw(mind, cause, grounds)  # each was sized for the whole day, and may be asked again
 
 
 def _cause(mind: Mind, line: Line, now: Account) -> str:

@@ -161,7 +161,8 @@ LATCHES: Final = (
     Entry(
         rule="recovery",
         name="Recovery mode",
-        what="Halves every size and lets only the best sleeves open until 17:00 CT.",
+        what="Withdraws what rests and could open risk, halves every size and lets only the best"
+        " sleeves open until 17:00 CT.",
         why="Half of the day's limit is gone; the rest is to last.",
         clears=_DAY,
         unit="usd",
