@@ -82,6 +82,7 @@ class Bus:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.rough_ns: Nanos = 0  # from then on nobody joins and nothing is in any pipe
         # main lane -> all said there, index = seq - 1
         self.logs: dict[str, list[Event]] = defaultdict(list)
         self.ticks: dict[str, int] = {}  # tick lane -> how many were relayed
@@ -111,6 +112,7 @@ class Bus:
         for lane in player.takes:
             wait_ns = self.world.dice.randint(0, most_ns)
             player.joined_ns[lane] = self.world.now_ns + wait_ns
+        self.rough_ns = max(self.rough_ns, self.world.now_ns + most_ns)
 
     def clog(self) -> None:
         """A random half of the pipes stands still; each goes on when its own time has come."""
@@ -120,6 +122,7 @@ class Bus:
                 if not lane.startswith(player.name) and world.dice.random() < 0.5:
                     until_ns = world.now_ns + world.dice.randint(1, world.accidents.clog_ns_max)
                     player.pipes[lane] = max(player.pipes.get(lane, 0), until_ns)
+                    self.rough_ns = max(self.rough_ns, until_ns)
 
     # -- main lanes --------------------------------------------------------------------------------
 
@@ -131,13 +134,19 @@ class Bus:
 
     def post(self, lane: str, seq: int, event: Event) -> None:
         """Send it to whoever hears the lane."""
+        hearers = self.hearers.get(lane)
+        if not hearers:
+            return
         world, now_ns = self.world, self.world.now_ns
         accidents = world.accidents
         sure = not (accidents.bus_loss or accidents.bus_duplicate)
         most_ns, hop_ns = accidents.bus_delay_ns_max, accidents.bus_hop_ns
+        if self._smooth(now_ns, most_ns) and sure:
+            world.after(hop_ns, partial(self._hear_all, lane, seq, event, hearers))
+            return
         together: list[Player] = []
         then_ns = now_ns
-        for player in self.hearers.get(lane, ()):
+        for player in hearers:
             times = 1 if sure else self._copies(accidents)
             if times and now_ns >= player.joined_ns.get(lane, 0):
                 at_ns = now_ns + hop_ns
@@ -161,6 +170,15 @@ class Bus:
                 self._take(player, lane, seq, event)  # as nearly always
             else:
                 self._hear(lane, seq, event, player)
+
+    def _smooth(self, now_ns: Nanos, most_ns: Nanos) -> bool:
+        """Whether every pipe brings at once what is sent now. Asked of all that is sent, because it
+        notes until when something may be in one.
+        """
+        if most_ns:
+            self.rough_ns = max(self.rough_ns, now_ns + most_ns)
+            return False
+        return now_ns >= self.rough_ns
 
     def _copies(self, accidents: Accidents) -> int:
         dice = self.world.dice
@@ -231,6 +249,10 @@ class Bus:
         frames = [
             Frame([tick for tick in numbered if tick[0] in kinds]) for kinds in self.whole[lane]
         ]
+        if self._smooth(now_ns, most_ns) and not loss:
+            whole = [(frames[which], player) for player, which, _ in self.listeners[lane]]
+            world.after(hop_ns, partial(self._hear_frames, lane, whole))
+            return
         together: list[tuple[Frame, Player]] = []
         for player, which, own in self.listeners[lane]:
             frame = frames[which]
@@ -254,70 +276,50 @@ class Bus:
 
     def _hear_frames(self, lane: str, frames: Sequence[tuple[Frame, Player]]) -> None:
         for frame, player in frames:
-            if not player.up:
+            if not (player.up and frame.ticks):
                 continue
             heard = player.ticks[lane]
-            if not (frame.follows(heard) and self.undisturbed(player, len(frame.ticks))):
-                self._hear_ticks(lane, frame.ticks, player)
-            elif player.minding is None:
+            if frame.follows(heard) and self.undisturbed(player, len(frame.ticks)):
                 self._hear_whole(lane, frame, player)
             else:
-                self._hear_chosen(lane, frame, player)
-
-    def _hear_chosen(self, lane: str, frame: Frame, player: Player) -> None:
-        """A frame of which only one contract matters, for as long as the core says so."""
-        world, done, minds = self.world, 0, player.minding
-        clock_ns = world.clock(player)
-        contract = minds(clock_ns) if minds else None
-        if contract is not None and minds is not None:
-            for place in frame.places().get(contract, ()):
-                if place > done:
-                    self._pass(player, place - done)
-                    done = place
-                if place and minds(clock_ns) != contract:
-                    break
-                player.before = NOBODY
-                world.step(player, frame.ticks[place][2])
-                done = place + 1
-                if not player.up or player.thaw_ns > world.now_ns:
-                    break
-            else:
-                if len(frame.ticks) > done:
-                    self._pass(player, len(frame.ticks) - done)
-                    done = len(frame.ticks)
-        heard = player.ticks[lane]
-        if done == len(frame.ticks):
-            heard.update(frame.ends)
-            return
-        for kind, number, _ in frame.ticks[:done]:
-            heard[kind] = number
-        self._hear_ticks(lane, frame.ticks[done:], player)
+                self._hear_ticks(lane, frame.ticks, player)
 
     def _hear_whole(self, lane: str, frame: Frame, player: Player) -> None:
-        """A frame during which nothing happens to the process unless by what it says."""
-        world, heard, life = self.world, player.ticks[lane], player.epoch
+        """A frame during which nothing happens to the process unless by what it says; where its
+        core minds one contract only, that is all it is told, for as long as it says so.
+        """
+        world, minds, ticks = self.world, player.minding, frame.ticks
+        clock_ns = world.clock(player)
+        contract = minds(clock_ns) if minds else None
+        done, every = 0, range(len(ticks))  # steps that are counted
         player.before = NOBODY
-        count, clock_ns = 0, world.clock(player)  # steps not yet counted
-        for place, (kind, number, tick) in enumerate(frame.ticks, 1):
-            heard[kind] = number
-            said = player.react(clock_ns, tick)
-            count += 1
+        for place in every if contract is None else frame.places().get(contract, ()):
+            if place and minds and minds(clock_ns) != contract:
+                self._pass(player, place - done)
+                done = place
+                break
+            said = player.react(clock_ns, ticks[place][2])
             if said:
-                self._pass(player, count)
-                count = 0
-                world.act(player, tick, said)
-                if not player.up or player.epoch != life or player.thaw_ns > world.now_ns:
-                    self._hear_ticks(lane, frame.ticks[place:], player)
-                    return
+                self._pass(player, place + 1 - done)
+                done = place + 1
+                world.act(player, ticks[place][2], said)
+                if not player.up or player.thaw_ns > world.now_ns:
+                    break
                 player.before = NOBODY
-        self._pass(player, count)
+        else:
+            self._pass(player, len(ticks) - done)
+            player.ticks[lane].update(frame.ends)
+            return
+        for kind, number, _ in ticks[:done]:
+            player.ticks[lane][kind] = number
+        self._hear_ticks(lane, ticks[done:], player)
 
     def undisturbed(self, player: Player, ticks: int) -> bool:
         """Whether nothing happens to the process in so many steps, unless by what it does."""
-        now_ns = self.world.now_ns
+        now_ns, then = self.world.now_ns, self.world.steps + ticks
         return (
-            self.world.kill_in > ticks
-            and self.world.freeze_in > ticks
+            then < self.world.kill_step
+            and then < self.world.freeze_step
             and player.inputs + ticks < player.every
             and player.full_ns <= now_ns
             and player.thaw_ns <= now_ns
@@ -325,10 +327,7 @@ class Bus:
 
     def _pass(self, player: Player, ticks: int) -> None:
         """So many steps are over, undisturbed: these, or such as would change nothing."""
-        world = self.world
-        world.steps += ticks
-        world.kill_in -= ticks
-        world.freeze_in -= ticks
+        self.world.steps += ticks
         if not player.spoiled:
             player.inputs += ticks
 

@@ -90,11 +90,11 @@ class World:
         self.stage, self.now_ns, self.start_ns = stage, start_ns, start_ns
         self.dice = Random(seed)
         self.disk_dice = Random(seed ^ 0xF111)
+        self.decisions = self.steps = self.ticks = self.kills = self.freezes = 0
         self.accidents = accidents or Accidents()
         self.listener = said
         self.queue: list[tuple[Nanos, int, Callable[[], None]]] = []
         self.order = 0
-        self.decisions = self.steps = self.ticks = self.kills = self.freezes = 0
         self.digest = Digest()
         self.bus, self.computer = Bus(self), Computer(self)
         stage.attend(self)
@@ -111,8 +111,8 @@ class World:
     def accidents(self, accidents: Accidents) -> None:
         """Other weather from now on."""
         self._accidents = accidents
-        self.kill_in = self._until_it_happens(accidents.kill)
-        self.freeze_in = self._until_it_happens(accidents.freeze)
+        self.kill_step = self._step_of_next(accidents.kill)
+        self.freeze_step = self._step_of_next(accidents.freeze)
 
     def run(self, until_ns: Nanos) -> None:
         """Let everything happen up to and including `until_ns`."""
@@ -146,9 +146,9 @@ class World:
     def happens(self, rate: float) -> bool:
         return bool(rate) and self.dice.random() < rate
 
-    def _until_it_happens(self, rate: float) -> int:
-        """In how many steps something of this rate happens next: one throw instead of many."""
-        return self.dice.randint(1, int(2 / rate)) if rate else NEVER
+    def _step_of_next(self, rate: float) -> int:
+        """At which step something of this rate happens next: one throw instead of many."""
+        return self.steps + self.dice.randint(1, int(2 / rate)) if rate else NEVER
 
     # -- processes ---------------------------------------------------------------------------------
 
@@ -248,13 +248,11 @@ class World:
             return
         self.steps += 1
         said = player.tell(self.clock(player), event)
-        self.kill_in -= 1
-        self.freeze_in -= 1
-        if self.kill_in <= 0:
-            self.kill_in = self._until_it_happens(self.accidents.kill)
+        if self.steps >= self.kill_step:
+            self.kill_step = self._step_of_next(self.accidents.kill)
             self._die(player, event, said)
-        elif self.freeze_in <= 0:
-            self.freeze_in = self._until_it_happens(self.accidents.freeze)
+        elif self.steps >= self.freeze_step:
+            self.freeze_step = self._step_of_next(self.accidents.freeze)
             self._freeze(player, said)
         elif said:
             self.act(player, event, said)
