@@ -108,7 +108,7 @@ def play_seed(seed: int, seconds: int, cast: str = "") -> Played:
 
 def _played(seed: int, seconds: int, cast: str) -> Played:
     settings, checks = cast_of(seed, cast)
-    failure = ""
+    checks.prints, failure = False, ""
     try:
         also = checks.also if isinstance(checks, SwapStorm) else ()
         play(seed, Accidents.swarm(seed), seconds, settings=settings, checks=checks, also=also)

@@ -66,7 +66,9 @@ def settings_of(**overrides: str) -> Settings:
 
 
 class Checks:
-    """Listens to a World and judges it."""
+    """Listens to a World and judges it. Who sets `prints` to False wants no fingerprint of it."""
+
+    prints = True
 
     def __init__(self) -> None:
         self.approved: dict[str, OrderApproved] = {}
@@ -95,6 +97,8 @@ class Checks:
         """Hear also what the cores tell their ports, and what leaves the computer."""
         self.world = world
         world.overhear = self.overheard
+        if not self.prints:
+            world.digest.stop()
         self.stage.line.leaving = self.leaving
 
     @property

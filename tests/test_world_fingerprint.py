@@ -1,4 +1,4 @@
-"""A World's fingerprint does not depend on when, or how often, somebody looks at it."""
+"""What a World's fingerprint is, and that a World nobody wants one of is the same World."""
 
 from __future__ import annotations
 
@@ -7,35 +7,57 @@ import hashlib
 import msgspec
 import pytest
 
+from scripts import campaign
+from services.stage_checks import Checks
+from services.stage_play import play
 from shared.events import Flatten, Scope
-from shared.lab import digest
+from shared.lab.accidents import Accidents
 from shared.lab.digest import Digest
+
+SEED = 5_110_003
 
 
 def said(number: int) -> tuple[str, int, Flatten]:
     return "teller", number, Flatten(halt_no=number, scope=Scope.ACCOUNT, cause="toy")
 
 
-@pytest.mark.parametrize("kept_max", [1, 7, 1_000])
-def test_it_is_the_hash_of_all_that_was_said_in_its_order(
-    monkeypatch: pytest.MonkeyPatch, kept_max: int
+def print_of(*numbers: int) -> str:
+    digest = Digest()
+    for number in numbers:
+        digest.note(said(number))
+    return digest.hexdigest()
+
+
+def test_it_is_the_hash_of_all_that_was_said_in_its_order() -> None:
+    whole = b"".join(msgspec.msgpack.encode(said(number)) for number in range(5))
+    assert print_of(*range(5)) == hashlib.blake2s(whole).hexdigest()
+    assert len({print_of(*numbers) for numbers in ((1, 2), (2, 1), (1, 3), (1,))}) == 4
+
+
+def test_what_nobody_wanted_is_not_told() -> None:
+    digest = Digest()
+    digest.stop()
+    digest.note(said(1))
+    with pytest.raises(AssertionError, match="not wanted"):
+        digest.hexdigest()
+
+
+def test_a_campaign_plays_the_same_world_and_makes_no_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(digest, "KEPT_MAX", kept_max)
-    whole, one = hashlib.blake2s(), Digest()
-    for number in range(50):
-        whole.update(msgspec.msgpack.encode(said(number)))
-        one.note(said(number))
-        if number % 20 == 9:
-            assert one.hexdigest() == whole.hexdigest() == one.hexdigest()
-        assert len(one._kept) < kept_max, "more is not kept"
-    assert one.hexdigest() == whole.hexdigest()
+    asked: list[Checks] = []
 
+    def unprinted(seed: int, cast: str) -> tuple[None, Checks]:
+        asked.append(Checks())
+        return None, asked[-1]
 
-def test_other_words_and_another_order_are_another_run() -> None:
-    prints = set()
-    for numbers in ((1, 2), (2, 1), (1, 3), (1,)):
-        one = Digest()
-        for number in numbers:
-            one.note(said(number))
-        prints.add(one.hexdigest())
-    assert len(prints) == 4
+    monkeypatch.setattr(campaign, "cast_of", unprinted)
+    played = campaign.play_seed(SEED, 3)
+    checks = play(SEED, Accidents.swarm(SEED), 3)
+    world, other = checks.world, asked[0].world
+    assert world is not None
+    assert other is not None
+    assert (played.failure, played.steps, played.events) == ("", world.steps, world.decisions)
+    assert len(world.fingerprint()) == 64
+    with pytest.raises(AssertionError, match="not wanted"):
+        other.fingerprint()

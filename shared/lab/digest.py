@@ -1,7 +1,7 @@
 """The fingerprint of a World: a hash over everything said in public, in the order said.
 
-Few ask for it, and to encode every event is a twentieth of a World. So what is said is kept until
-somebody asks, or until it is more than should be kept; the hash is the same either way.
+To encode every event is a twentieth of a World, so whoever plays many and looks at no fingerprint
+says so. Keeping what was said for later is no way out: it costs more to throw away.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 
 import msgspec
 
-KEPT_MAX = 16_384  # things said since it was last looked at
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -19,19 +18,18 @@ class Digest:
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2s()
-        self._kept: list[object] = []
+        self._wanted = True
+
+    def stop(self) -> None:
+        """Nobody is going to look."""
+        self._wanted = False
 
     def note(self, said: object) -> None:
-        """Something was said, which never changes any more."""
-        self._kept.append(said)
-        if len(self._kept) >= KEPT_MAX:
-            self._fold()
+        """Something was said."""
+        if self._wanted:
+            self._hash.update(encode(said))
 
     def hexdigest(self) -> str:
-        self._fold()
+        """Raises AssertionError where nobody wanted it."""
+        assert self._wanted, "the fingerprint was not wanted"
         return self._hash.hexdigest()
-
-    def _fold(self) -> None:
-        kept, self._kept = self._kept, []
-        for said in kept:
-            self._hash.update(encode(said))
