@@ -79,8 +79,12 @@ TERMINAL = frozenset(
 )
 
 
-class Event(Struct, frozen=True, kw_only=True, tag=True, tag_field="t", omit_defaults=True):
-    """Something that happened. Never changed, never deleted, only appended."""
+class Event(
+    Struct, frozen=True, kw_only=True, tag=True, tag_field="t", omit_defaults=True, gc=False
+):
+    """Something that happened. Never changed, never deleted, only appended. It holds only what was
+    there before it, so no circle of rubbish leads through it and the collector need not look.
+    """
 
 
 # -- the runtime's own (journalled as inputs; only Heartbeat is published) -----------------------
