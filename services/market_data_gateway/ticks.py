@@ -30,7 +30,12 @@ CONFIRM_NS: Final = 500 * MILLISECOND
 
 MOMENT_MAX: Final = 64  # ticks; more that come at once are no moment but what a stall held back
 
-TARGETS: Final = (words.QUOTE, words.TAPE, words.DEPTH)
+TARGET_OF: Final[dict[type[Event], str]] = {
+    Quote: words.QUOTE,
+    Trade: words.TAPE,
+    Depth: words.DEPTH,
+}
+TARGETS: Final = tuple(TARGET_OF.values())
 
 
 class Reject(Struct, frozen=True):
@@ -102,7 +107,7 @@ class TickFilter:
             found = self._read(target, contract, args, recv_ns)
         except (ValueError, TypeError, OverflowError) as error:
             return [], [Reject(target, contract, f"{error}"[:200])]
-        return self._believed(target, found)
+        return self._believed(found)
 
     def take_decoded(
         self, target: str, contract: str, rows: Sequence[Any], recv_ns: Nanos
@@ -123,7 +128,7 @@ class TickFilter:
                 found = [book.top(self._depth_levels, recv_ns)] if changed else []
         except ValueError as error:
             return [], [Reject(target, contract, f"{error}"[:200])]
-        return self._believed(target, found)
+        return self._believed(found)
 
     def take_move(
         self, move: market.Move, touch: tuple[Ticks | None, Ticks | None] | None, recv_ns: Nanos
@@ -136,8 +141,7 @@ class TickFilter:
         if book is None:
             return [], [Reject("", "", f"not one of our contracts: {contract!r:.60}")]
         venue_ns = move.at_ns - move.at_ns % MILLISECOND  # as exact as the hub's texts
-        ticks: list[Event] = []
-        rejects: list[Reject] = []
+        found: list[Quote | Trade | Depth] = []
         for price, size, aggressor in move.prints:
             trade = Trade(
                 contract=contract,
@@ -147,33 +151,26 @@ class TickFilter:
                 recv_ns=recv_ns,
                 aggressor=Side.BUY if aggressor > 0 else Side.SELL,
             )
-            self._add(words.TAPE, trade, ticks, rejects)
+            found.append(trade)
         if move.rows:
             book.fold_move(move, venue_ns)
-            self._add(words.DEPTH, book.top(self._depth_levels, recv_ns), ticks, rejects)
+            found.append(book.top(self._depth_levels, recv_ns))
         if touch is not None:
             times_ns = (venue_ns, recv_ns)
             quote = self._merger.fold_ticks(contract, *touch, times_ns=times_ns, book=book)
             if quote is not None:
-                self._add(words.QUOTE, quote, ticks, rejects)
-        return ticks, rejects
+                found.append(quote)
+        return self._believed(found)
 
-    def _add(
-        self, target: str, tick: Quote | Trade | Depth, ticks: list[Event], rejects: list[Reject]
-    ) -> None:
-        why = self._doubt(tick)
-        if why:
-            rejects.append(Reject(target, tick.contract, why))
-        else:
-            ticks.append(tick)
-
-    def _believed(
-        self, target: str, found: list[Quote] | list[Trade] | list[Depth]
-    ) -> tuple[list[Event], list[Reject]]:
+    def _believed(self, found: Sequence[Quote | Trade | Depth]) -> tuple[list[Event], list[Reject]]:
         rejects: list[Reject] = []
         ticks: list[Event] = []
         for tick in found:
-            self._add(target, tick, ticks, rejects)
+            why = self._doubt(tick)
+            if why:
+                rejects.append(Reject(TARGET_OF[type(tick)], tick.contract, why))
+            else:
+                ticks.append(tick)
         return ticks, rejects
 
     def _read(

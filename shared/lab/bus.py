@@ -247,7 +247,10 @@ class Bus:
         loss, most_ns = accidents.bus_loss, accidents.bus_delay_ns_max
         hop_ns = accidents.bus_hop_ns
         frames = [
-            Frame([tick for tick in numbered if tick[0] in kinds]) for kinds in self.whole[lane]
+            Frame([tick for tick in numbered if tick[0] in kinds])
+            if len(kinds) < len(TICKS)
+            else Frame(numbered)
+            for kinds in self.whole[lane]
         ]
         if self._smooth(now_ns, most_ns) and not loss:
             whole = [(frames[which], player) for player, which, _ in self.listeners[lane]]
@@ -259,7 +262,8 @@ class Bus:
             if not own:  # one's own ticks do not travel
                 if loss:
                     roll = world.dice.random
-                    frame = Frame([tick for tick in frame.ticks if roll() >= loss])
+                    kept = [tick for tick in frame.ticks if roll() >= loss]
+                    frame = frame if len(kept) == len(frame.ticks) else Frame(kept)
                 if now_ns < player.joined_ns.get(lane, 0):
                     continue
             if frame.ticks:
