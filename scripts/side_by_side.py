@@ -17,6 +17,7 @@ from typing import Any, Final
 from shared.runtime import history, journal, paths
 from shared.runtime.cursor import Cursor
 from shared.runtime.history import Entry
+from shared.seats import seat_of
 
 GOVERNOR: Final = "risk_governor"
 WISHES: Final = ("OrderIntent", "ModifyIntent", "CancelIntent")
@@ -91,7 +92,8 @@ class Comparison:
         granted: Entry | None = None
         for entry in self._answers:
             if entry.kind == "AuthorityGranted" and entry.event.get("cause"):
-                granted = entry
+                ours = entry.event["sleeve"] == seat_of(actor)[0]  # another may be swapped as well
+                granted = entry if ours else granted
             if granted is None or entry.kind not in ("OrderApproved", "CancelApproved"):
                 continue
             if entry.cause.startswith(f"{actor}:"):

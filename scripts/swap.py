@@ -106,6 +106,10 @@ def run(args: argparse.Namespace) -> Exit:
     if not running(var):
         raise CommandError(f"nothing runs on {var}", Exit.UNSAFE)
     section_of(args.sleeve, settings)
+    if args.params and not args.to:
+        raise CommandError("--params goes with --to: who sat there has its own", Exit.USAGE)
+    if args.remove and (args.shadow or args.flatten or args.commit):
+        raise CommandError("--remove is done at once and closes what is held", Exit.USAGE)
     if args.remove:
         return removed(args, var)
     owner = owner_of(var, args.sleeve)

@@ -13,8 +13,10 @@ from supervisor.options import ServerOptions
 
 from scripts import cli, seating, swap
 from scripts.console import CommandError
+from scripts.side_by_side import Comparison
 from scripts.supervise import Program, added, configuration, resting
 from scripts.tune import parsed
+from shared.runtime.history import Entry
 from shared.settings import load
 
 
@@ -296,3 +298,41 @@ def test_where_nothing_runs_nothing_is_swapped(
 ) -> None:
     assert cli.main([*words, "--var", str(tmp_path)]) == 5
     assert "nothing runs" in (err := capsys.readouterr().err) or "did not answer" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--back", "--params", "my.toml"], "--params goes with --to"),
+        (["--remove", "--params", "my.toml"], "--params goes with --to"),
+        (["--remove", "--shadow", "5"], "done at once"),
+        (["--remove", "--flatten"], "done at once"),
+        (["--remove", "--commit"], "done at once"),
+    ],
+)
+def test_a_word_that_would_do_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: list[str], why: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(swap, "running", lambda var: True)
+    assert cli.main(["swap", "trend", *words, "--var", str(tmp_path)]) == swap.Exit.USAGE
+    assert why in capsys.readouterr().err
+
+
+def test_the_first_approval_is_counted_from_the_grant_of_that_sleeve(tmp_path: Path) -> None:
+    """Another one may be swapped at the same time."""
+
+    def said(at_ms: int, kind: str, by: str = "", **event: str) -> Entry:
+        return Entry(at_ms * 1_000_000, "risk_governor", "", kind, by, event)
+
+    table = Comparison(tmp_path, "", "sleeve_trend.b")
+    table._answers = [
+        said(0, "AuthorityGranted", sleeve="trend"),
+        said(5, "OrderApproved", "sleeve_trend.b:1:1"),
+        said(10, "AuthorityGranted", sleeve="trend", cause="swap by me"),
+        said(100, "AuthorityGranted", sleeve="tail_hedge", cause="swap by me"),
+        said(110, "OrderApproved", "sleeve_trend:1:9"),
+        said(130, "OrderApproved", "sleeve_trend.b:1:2"),
+    ]
+    assert table.first_approval_ms("sleeve_trend.b", 2.0) == 60.0
+    assert table.first_approval_ms("sleeve_tail_hedge.b", 2.0) is None
