@@ -76,7 +76,7 @@ class TokenKeeper:
                 self._begin()
             return self._token
         if self._task is None and now < self._again_at:
-            raise LoginFailed(f"{self._failure}; next login in {self._again_at - now:.1f} s")
+            raise LoginFailed(self._failure)  # no seconds in it: the same reason is told once
         task = self._begin()
         await asyncio.shield(task)
         return self._token
