@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import pytest
 
-from services.market_data_gateway.words import Fetch, Fetched, Rejoin
+from services.market_data_gateway.words import Fetch, Fetched, Rejoin, Remark
 from shared.domain.bars import SPANS_S
 from shared.events import (
     Bar,
@@ -20,6 +20,7 @@ from shared.events import (
     Pulse,
     Quote,
     SessionPhase,
+    Trade,
 )
 from shared.units import MINUTE, SECOND
 from tests.gateway_stage import (
@@ -111,6 +112,54 @@ def test_a_repair_that_does_not_come_holds_the_feed_down_ten_seconds_only() -> N
     (gap,) = stage.heard(Gap, before)
     assert "history did not answer" in gap.reason
     assert not gap.repaired
+
+
+def test_the_venues_history_is_asked_as_soon_as_quotes_are_missed() -> None:
+    """And says that the market went on, or that it did not."""
+    for quiet in (False, True):
+        stage = up()
+        stage.run(60)
+        stage.rejoins = False
+        stage.deaf, stage.quiet = (MNQ,), quiet
+        before = stage.mark()
+        stage.run(7)
+        assert states(stage, before) == [FeedState.FROZEN]
+        (probe,) = [fetch for fetch in stage.heard(Fetch, before) if fetch.partial]
+        assert probe.span_s == 1
+        assert stage.now_ns - 8 * SECOND < probe.start_ns < probe.end_ns
+        remarks = [remark.text for remark in stage.heard(Remark, before)]
+        assert remarks == ([] if quiet else [f"{MNQ}: the venue traded while we heard nothing"])
+
+
+def test_what_was_asked_for_in_vain_is_not_called_repaired() -> None:
+    """Another contract's trouble may keep a gap open until its own repair was given up."""
+    stage = up(MORNING, "MNQ", "MES")
+    stage.disconnect()
+    stage.now_ns += 30 * SECOND
+    stage.broken = "no history"
+    stage.connect()
+    before = stage.mark()
+    for _ in range(70):
+        stage.core._state.repair_by_ns = stage.now_ns + 10 * SECOND
+        stage.run(1)
+    stage.core._state.repair_by_ns = 0
+    stage.run(1)
+    assert any("given up" in remark.text for remark in stage.heard(Remark, before))
+    gaps = stage.heard(Gap, before)
+    assert {gap.contract for gap in gaps} == {MNQ, MES}
+    assert not any(gap.repaired for gap in gaps)
+
+
+def test_trades_too_late_for_their_bars_are_told_without_filling_the_log() -> None:
+    stage = up()
+    stage.run(60)
+    before = stage.mark()
+    for _ in range(9):
+        late_ns = stage.now_ns - 3_600 * SECOND
+        stage.tell(Trade(contract=MNQ, price=1, size=1, venue_ns=late_ns, recv_ns=stage.now_ns))
+    told = [remark.text for remark in stage.heard(Remark, before)]
+    assert told == [f"{MNQ}: {n} trades came too late for their bars" for n in (1, 2, 4, 8)]
+    assert not stage.heard(Bar, before)
 
 
 def test_one_frozen_contract_freezes_the_feed() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from services.order_router import words as w
+from shared.core import Word
 from shared.events import (
     ClockJump,
     FlattenProgress,
     OrderState,
     OrderType,
+    PeerSilent,
     PositionUpdate,
     Side,
     VenueState,
@@ -193,3 +195,42 @@ def test_after_a_partial_exit_the_stop_is_armed_anew_before_the_old_one_goes(
     assert max(seen) > 0, "the old one stood for a moment"
     assert spare(bench) == 0
     bench.check_agreed()
+
+
+def test_a_stop_that_cannot_be_cut_waits_until_the_other_is_known_to_stand(bench: Bench) -> None:
+    """Asked for is not there: its answer may say no, and then nothing would be left."""
+    bench.enter(size=3)
+    bench.run(1)
+    (leg,) = [row for row in bench.resting() if row.stop_price is not None]
+    bench.venue.refuse_changes = 1_000
+    bench.exit(Side.SELL, 1)
+    waiting: list[Word] = []
+    for _ in range(6):
+        while bench.arriving or bench.requests:
+            if bench.arriving:
+                bench.tell(bench.arriving.pop(0))
+                continue
+            request = bench.requests.pop(0)
+            if isinstance(request, w.PlaceReducing) and request.stop_price:
+                waiting.append(request)
+            else:
+                bench.arriving.append(bench.serve(request))
+        bench.pulse()
+    assert waiting, "another stop was asked for"
+    assert leg.order_id in [row.order_id for row in bench.resting()]
+    bench.requests += waiting
+    bench.run(3)
+    assert spare(bench) == 0
+    bench.check_agreed()
+
+
+def test_what_works_only_after_the_governor_fell_silent_goes_too(bench: Bench) -> None:
+    """The venue's answer came when all that could open had been cancelled already."""
+    bench.enter(type=OrderType.LIMIT, limit_price=79_900)
+    (request,) = [word for word in bench.requests if isinstance(word, w.PlaceOrder)]
+    bench.requests.remove(request)
+    bench.tell(PeerSilent(actor="risk_governor"))
+    bench.run(1)
+    bench.arriving.append(bench.serve(request))
+    bench.run(2)
+    assert not bench.resting()

@@ -148,7 +148,14 @@ class Gateway:
             line.venue_ns = trade.venue_ns
         if trade.recv_ns > line.trade_ns:
             line.trade_ns = trade.recv_ns
-        return line.builder.trade(trade.price, trade.size, trade.venue_ns)
+        lost = line.builder.lost
+        said = line.builder.trade(trade.price, trade.size, trade.venue_ns)
+        if line.builder.lost == lost:
+            return said
+        lost += 1
+        if lost & (lost - 1):  # told at 1, 2, 4, 8: a venue that is late for long fills no log
+            return said
+        return [*said, Remark(text=f"{line.contract}: {lost} trades came too late for their bars")]
 
     def _depth(self, now_ns: int, depth: Depth) -> Iterable[Event]:
         line = self._state.lines.get(depth.contract)

@@ -204,6 +204,7 @@ def _close_gap(state: State, line: Line, now_ns: Nanos) -> Iterable[Event]:
     )
     if waiting and now_ns < state.repair_by_ns:
         return
+    waiting = waiting or line.gap_lost
     late = "; history did not answer in time" if waiting else ""
     yield Gap(
         contract=line.contract,
@@ -214,6 +215,7 @@ def _close_gap(state: State, line: Line, now_ns: Nanos) -> Iterable[Event]:
         repaired=not waiting,
     )
     line.gap_start_ns = line.gap_end_ns = line.gap_bars = 0
+    line.gap_lost = False
 
 
 def _say(state: State, feed: FeedState, reason: str, now_ns: Nanos) -> Iterable[Event]:

@@ -181,6 +181,8 @@ def take(state: State, answer: Fetched, now_ns: Nanos) -> tuple[Job | None, list
         job.purpose is not Purpose.WARMUP and job.attempts >= ATTEMPTS
     ):
         state.jobs.remove(job)
+        if job.purpose is Purpose.REPAIR:
+            state.lines[job.contract].gap_lost = True
         said: list[Event] = [_remark(job, answer.failure, "given up")]
         return job, said
     if not answer.failure and job.purpose is not Purpose.WARMUP:

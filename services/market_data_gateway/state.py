@@ -77,6 +77,7 @@ class Line(Struct):
     gap_end_ns: Nanos = 0
     gap_bars: int = 0
     gap_reason: str = ""
+    gap_lost: bool = False  # what it swallowed was asked for again and again, in vain
     depth_ns: Nanos = 0  # last depth on this connection; 0: none yet, so nothing to miss
     bid: Ticks = 0
     ask: Ticks = 0
