@@ -75,9 +75,10 @@ class StatArb(OneTrade):
             return
         closes, own = view.row.closes, view.row.closes[""]
         if view.last and all(beta.ready for beta in view.betas.values()):
-            likely = sum(
-                beta.value * (closes[name] - view.last[name]) for name, beta in view.betas.items()
-            ) / len(self.listens)
+            likely = 0.0  # added one by one: `sum` of floats rounds otherwise since Python 3.12
+            for name, beta in view.betas.items():
+                likely += beta.value * (closes[name] - view.last[name])
+            likely /= len(self.listens)
             view.path += (own - view.last[""]) * FINE - round(likely * FINE)
             view.paths.update(view.path)
         for name, beta in view.betas.items():
