@@ -253,6 +253,18 @@ def test_the_comparison_is_the_exact_one(pairs: list[tuple[int, int]], tenths: i
     assert correlation.exceeds(sums, 2, (tenths, 10)) is above
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "more"),
+    [((7, 2), (5, 2), True), ((5, 2), (7, 2), False), ((5, 2), (5, 2), False),
+     ((5, 3), (3, 2), True), ((3, 2), (5, 3), False), ((10, 5), (2, 1), False),
+     ((0, 1), (1, 9), False)],
+)  # fmt: skip
+def test_which_of_two_fractions_is_larger(
+    left: tuple[int, int], right: tuple[int, int], more: bool
+) -> None:
+    assert correlation.is_more(left, right) is more
+
+
 # -- slices ----------------------------------------------------------------------------------------
 
 

@@ -260,6 +260,7 @@ def test_v23_the_override_counts_only_where_the_firm_has_no_limit(
         ("DAILY_LOSS", "1500", "firm's 1000"),
         ("DRAWDOWN_KILL", "2000", "firm's 2000"),
         ("ACCOUNT_POSITION_TENTHS", "51", "firm's cap"),
+        ("FLOOR_AT_LEAST", "50001", "never rises above 50000"),
     ],
 )
 def test_nothing_starts_with_settings_that_contradict(key: str, value: str, says: str) -> None:
