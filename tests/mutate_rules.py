@@ -69,6 +69,7 @@ ALL: Final = tuple(
             "test_governor_reasons",
             "test_governor_unasked",
             "test_governor_hours",
+            "test_lost_memory",
         )
     )
 )
