@@ -62,8 +62,9 @@ def test_an_act_with_an_uncertain_status_is_unknown_and_never_sent_twice(code):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"null", b"[]", b"{}", b'{"success":"yes"}', b"\xff\xfe", b"<html>"]
-)
+    "body", [b"", b"{", b"null", b"[]", b"{}", b'{"success":"yes"}', b"\xff\xfe", b"<html>",
+             b'{"success":true,"errorCode":0,"orderId":9223372036854775808}'],
+)  # fmt: skip
 def test_an_act_with_an_unreadable_answer_is_unknown(body):
     outcome, seen = told(lambda request: web.Response(body=body, content_type="application/json"))
     assert isinstance(outcome, Unknown)

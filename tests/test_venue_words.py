@@ -96,6 +96,39 @@ def test_a_row_without_what_makes_it_an_order_is_refused(missing):
         msgspec.convert(plain, words.OrderModel)
 
 
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**40])
+def test_a_number_that_no_journal_holds_is_no_word_of_the_venues(value: int) -> None:
+    for body in (ORDER, answers.PlaceResponse(success=True)):
+        plain = {**msgspec.json.decode(words.to_json(body)), "id": 1, "orderId": value}
+        plain.update({"size": value} if body is ORDER else {})
+        with pytest.raises(msgspec.ValidationError, match="Expected `int`"):
+            msgspec.json.decode(msgspec.json.encode(plain), type=type(body))
+
+
+def test_every_whole_number_of_the_venue_is_one_that_a_journal_holds() -> None:
+    """Of any word, also of those to come."""
+    seen = 0
+    kinds = [*vars(words).values(), *vars(answers).values()]
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, words.Part | words.Body)):
+            continue
+        for field in msgspec.inspect.type_info(kind).fields:
+            for found in numbers_in(field.type):
+                assert found.le == 2**63 - 1, f"{kind.__name__}.{field.name}"
+                seen += 1
+    assert seen > 50
+
+
+def numbers_in(found: msgspec.inspect.Type) -> list[msgspec.inspect.IntType]:
+    """The whole numbers of a member's type, not those of other words in it."""
+    if isinstance(found, msgspec.inspect.IntType):
+        return [found]
+    if isinstance(found, msgspec.inspect.UnionType):
+        return [one for kind in found.types for one in numbers_in(kind)]
+    item = getattr(found, "item_type", None)
+    return numbers_in(item) if item is not None else []
+
+
 def test_missing_simulated_is_not_true():
     row = b'{"id":1,"name":"A","balance":1.5,"canTrade":true,"isVisible":true}'
     assert msgspec.json.decode(row, type=words.AccountModel).simulated is None

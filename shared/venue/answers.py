@@ -20,7 +20,7 @@ class Response(words.Body, frozen=True, kw_only=True):
     """The envelope. `success` has no default: an empty body is no success."""
 
     success: bool
-    error_code: int = 0
+    error_code: words.Whole = 0
     error_message: str | None = None
 
 
@@ -67,7 +67,7 @@ class BarsResponse(Response, frozen=True, kw_only=True):
 class PlaceResponse(Response, frozen=True, kw_only=True):
     """An `order_id` is no success: a rejected order has one."""
 
-    order_id: int | None = None
+    order_id: words.Whole | None = None
 
 
 class OrdersResponse(Response, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class OrderResponse(Response, frozen=True, kw_only=True):
 
 class QueryResponse(Response, frozen=True, kw_only=True):
     orders: tuple[words.OrderModel | None, ...] | None = None
-    total_count: int | None = None
+    total_count: words.Whole | None = None
 
 
 class PositionsResponse(Response, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ class Problem(words.Body, frozen=True, kw_only=True):
 
     type: str = "https://tools.ietf.org/html/rfc9110#section-15.5.1"
     title: str = "One or more validation errors occurred."
-    status: int = 400
+    status: words.Whole = 400
     detail: words.MaybeText = UNSET
     instance: words.MaybeText = UNSET
     errors: dict[str, tuple[str, ...]] | UnsetType = UNSET

@@ -3,9 +3,9 @@
 Names are camelCase on the wire, prices are decimals, times are ISO text, enums are plain numbers:
 nothing is translated here (that is `translate.py`). The same structs serve both ends. Members the
 venue is known to leave out or to null by version have a default; what an order *is* (ids,
-contract, side, size, status) has none, so a row without it is refused instead of guessed. Numbers
-of enums (`codes.py`) are `int` because a stranger's value must reach the code that names it, not
-die in the decoder.
+contract, side, size, status) has none, so a row without it is refused instead of guessed. Enums
+(`codes.py`) are numbers here because a stranger's value must reach the code that names it, not die
+in the decoder.
 
 A `Body` is tagged (`kind`), so that a private word can carry any of them through a journal. The
 tag never reaches the venue: `to_json` and `to_hub` cut it off, and decoding a given type does not
@@ -15,12 +15,14 @@ type are left out instead; `to_hub` leaves out both. Answers are in `answers.py`
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-MaybeInt = int | None | UnsetType
+# JSON knows no largest number, a journal does: what it cannot hold must not get so far.
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+MaybeInt = Whole | None | UnsetType
 MaybeFloat = float | None | UnsetType
 MaybeText = str | None | UnsetType
 
@@ -39,7 +41,7 @@ class Body(Struct, frozen=True, kw_only=True, rename="camel", tag=True, tag_fiel
 class AccountModel(Body, frozen=True, kw_only=True):
     """`simulated` is missing in old answers; missing is not true."""
 
-    id: int
+    id: Whole
     name: str
     balance: float
     can_trade: bool
@@ -65,25 +67,25 @@ class BarModel(Part, frozen=True, kw_only=True):
     h: float
     l: float  # noqa: E741  the venue's name
     c: float
-    v: int
+    v: Whole
 
 
 class OrderModel(Body, frozen=True, kw_only=True):
     """`size` original, `fill_volume` cumulative, `filled_price` average."""
 
-    id: int
-    account_id: int
+    id: Whole
+    account_id: Whole
     contract_id: str
     symbol_id: str | None = None
     creation_timestamp: str
     update_timestamp: str | None = None
-    status: int
-    type: int
-    side: int
-    size: int
+    status: Whole
+    type: Whole
+    side: Whole
+    size: Whole
     limit_price: float | None = None
     stop_price: float | None = None
-    fill_volume: int | None = 0
+    fill_volume: Whole | None = 0
     filled_price: float | None = None
     custom_tag: str | None = None
     trail_distance: MaybeInt = UNSET  # ticks
@@ -95,38 +97,38 @@ class OrderModel(Body, frozen=True, kw_only=True):
 class PositionModel(Body, frozen=True, kw_only=True):
     """`size` is never negative, `type` says the direction; flat on the hub is type 0, size 0."""
 
-    id: int
-    account_id: int
+    id: Whole
+    account_id: Whole
     contract_id: str
     contract_display_name: MaybeText = UNSET
     creation_timestamp: str
-    type: int
-    size: int
+    type: Whole
+    size: Whole
     average_price: float
 
 
 class TradeModel(Body, frozen=True, kw_only=True):
     """One fill of ours. `profit_and_loss` is null on an opening fill and gross of fees."""
 
-    id: int
-    account_id: int
+    id: Whole
+    account_id: Whole
     contract_id: str
     creation_timestamp: str
     price: float
     profit_and_loss: float | None = None
     fees: float = 0.0
     commissions: MaybeFloat = UNSET
-    side: int
-    size: int
+    side: Whole
+    size: Whole
     voided: bool = False
-    order_id: int
+    order_id: Whole
 
 
 class BracketModel(Part, frozen=True, kw_only=True):
     """`ticks` is signed: from the entry's fill price."""
 
-    ticks: int
-    type: int
+    ticks: Whole
+    type: Whole
 
 
 # -- requests --------------------------------------------------------------------------------------
@@ -189,20 +191,20 @@ class RetrieveBars(Body, frozen=True, kw_only=True):
     live: bool = False
     start_time: str
     end_time: str
-    unit: int
-    unit_number: int
-    limit: int = 20_000  # the venue's maximum
+    unit: Whole
+    unit_number: Whole
+    limit: Whole = 20_000  # the venue's maximum
     include_partial_bar: bool = False
 
 
 class PlaceOrder(Body, frozen=True, kw_only=True):
     """`linked_order_id` is legacy: accepted, ignored, never sent by us."""
 
-    account_id: int
+    account_id: Whole
     contract_id: str
-    type: int
-    side: int
-    size: int
+    type: Whole
+    side: Whole
+    size: Whole
     limit_price: float | None = None
     stop_price: float | None = None
     trail_price: float | None = None  # an absolute level, not a distance
@@ -215,21 +217,21 @@ class PlaceOrder(Body, frozen=True, kw_only=True):
 class ModifyOrder(Body, frozen=True, kw_only=True):
     """Absent or null means unchanged."""
 
-    account_id: int
-    order_id: int
-    size: int | None = None
+    account_id: Whole
+    order_id: Whole
+    size: Whole | None = None
     limit_price: float | None = None
     stop_price: float | None = None
     trail_price: float | None = None
 
 
 class CancelOrder(Body, frozen=True, kw_only=True):
-    account_id: int
-    order_id: int
+    account_id: Whole
+    order_id: Whole
 
 
 class OrderSearch(Body, frozen=True, kw_only=True):
-    account_id: int
+    account_id: Whole
     start_timestamp: str
     end_timestamp: str | None = None
 
@@ -237,17 +239,17 @@ class OrderSearch(Body, frozen=True, kw_only=True):
 class OrderSearchOpen(Body, frozen=True, kw_only=True):
     """Hides suspended bracket legs; `OrderQuery` does not."""
 
-    account_id: int
+    account_id: Whole
 
 
 class OrderSearchById(Body, frozen=True, kw_only=True):
-    account_id: int
-    order_id: int
+    account_id: Whole
+    order_id: Whole
 
 
 class QueryFilter(Part, frozen=True, kw_only=True):
-    account_id: int
-    statuses: tuple[int, ...] | None = None
+    account_id: Whole
+    statuses: tuple[Whole, ...] | None = None
     contract_id: str | None = None
     created_after: str | None = None
     created_before: str | None = None
@@ -257,32 +259,32 @@ class OrderQuery(Body, frozen=True, kw_only=True):
     """Order/v2/query. `sort_by` 0 creation, 1 id; `sort_direction` 0 ascending, 1 descending."""
 
     filter: QueryFilter
-    page_size: int | None = None
-    page_offset: int | None = None
-    sort_by: int | None = None
-    sort_direction: int | None = None
+    page_size: Whole | None = None
+    page_offset: Whole | None = None
+    sort_by: Whole | None = None
+    sort_direction: Whole | None = None
     include_total_count: bool | None = None
 
 
 class PositionSearchOpen(Body, frozen=True, kw_only=True):
-    account_id: int
+    account_id: Whole
 
 
 class PositionClose(Body, frozen=True, kw_only=True):
     """Position/closeContract: a market order of the venue's own; resting orders stay."""
 
-    account_id: int
+    account_id: Whole
     contract_id: str
 
 
 class PositionPartialClose(Body, frozen=True, kw_only=True):
-    account_id: int
+    account_id: Whole
     contract_id: str
-    size: int
+    size: Whole
 
 
 class TradeSearch(Body, frozen=True, kw_only=True):
-    account_id: int
+    account_id: Whole
     start_timestamp: str | None = None
     end_timestamp: str | None = None
 
@@ -302,7 +304,7 @@ class QuotePayload(Part, frozen=True, kw_only=True, omit_defaults=True):
     open: float | None = None
     high: float | None = None
     low: float | None = None
-    volume: int | None = None  # the session's total
+    volume: Whole | None = None  # the session's total
     last_updated: str | None = None
     timestamp: str | None = None
     contract: str | None = None
@@ -314,8 +316,8 @@ class TapePayload(Part, frozen=True, kw_only=True, omit_defaults=True):
     symbol_id: str | None = None
     price: float
     timestamp: str
-    type: int | None = None
-    volume: int
+    type: Whole | None = None
+    volume: Whole
     contract_id: str | None = None
 
 
@@ -324,10 +326,10 @@ class DepthPayload(Part, frozen=True, kw_only=True):
 
     contract_id: MaybeText = UNSET
     timestamp: str
-    type: int
+    type: Whole
     price: float
-    volume: int
-    current_volume: int = 0
+    volume: Whole
+    current_volume: Whole = 0
 
 
 Request = (
