@@ -24,7 +24,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from shared.units import SECOND
 
 BROKEN = 2
 TELL_EVERY = 25
+FORETOLD = 25  # so few seeds are told before they are played
 MARK = "worlds"
 SWAPS = "swaps"
 STORM = "swap-storm"
@@ -89,12 +90,16 @@ class Played(Struct, frozen=True):
     failure: str = ""
 
 
-def play_seed(seed: int, seconds: int, cast: str = "") -> Played:
-    """Play one World to its judgement. A law that broke is a result, not an error.
+def play_seed(seed: int, seconds: int, cast: str = "", *, foretold: bool = False) -> Played:
+    """Play one World to its judgement. A law that broke is a result, not an error. `foretold`: what
+    may go wrong in it is printed first, so that it is known of a World that never ends, too.
 
     A World lives for a second. Nearly all it drops is free at once; to look for circles of rubbish
     while it lives costs a tenth of it, so that is done when it has ended.
     """
+    if foretold:
+        sys.stdout.write(f"seed {seed}: {Accidents.swarm(seed)}\n")
+        sys.stdout.flush()
     gc.freeze()
     gc.disable()
     began = time.process_time()
@@ -172,12 +177,12 @@ def report(document: Path, told: str, mark: str = MARK) -> None:
 
 
 def campaign(
-    seeds: Iterable[int], seconds: int, jobs: int, *,
+    seeds: Sequence[int], seconds: int, jobs: int, *,
     document: Path | None = None, cast: str = "",
 ) -> int:  # fmt: skip
     """Play all `seeds`. Returns the exit code."""
     began, done = time.monotonic(), []
-    work = partial(play_seed, seconds=seconds, cast=cast)
+    work = partial(play_seed, seconds=seconds, cast=cast, foretold=len(seeds) <= FORETOLD)
     with multiprocessing.get_context("spawn").Pool(jobs, load_rooms) as pool:
         for played in pool.imap_unordered(work, seeds):
             done.append(played)

@@ -44,6 +44,21 @@ def test_a_campaign_tells_a_broken_seed_and_how_to_play_it_again(
     assert "broken: 7" in campaign.summary([played], 1.0)
 
 
+def test_what_may_go_wrong_is_told_before_a_world_is_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that it is known of one that never ends, too."""
+    told: list[str] = []
+
+    def hangs(seed: int, accidents: Accidents, seconds: int, **_: object) -> None:
+        told.append(capsys.readouterr().out)
+        told.append(str(accidents))
+
+    monkeypatch.setattr(campaign, "play", hangs)
+    campaign.play_seed(7, 30, foretold=True)
+    assert told[0] == f"seed 7: {told[1]}\n"
+
+
 def test_a_seed_that_holds_is_summed_up() -> None:
     played = campaign.play_seed(3, 2)
     assert not played.failure
