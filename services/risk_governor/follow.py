@@ -305,10 +305,9 @@ def _release(mind: Mind, proof: Reconciled) -> None:
             say_book(mind, sleeve, contract)
 
 
-def differ(mind: Mind, now_ns: Nanos, what: str) -> None:
-    """Hold until it agrees again; what differs by now is what a person is shown."""
-    limit, cause = mind.limits.difference_ns, f"books and venue differ: {what}"
-    held = mind.state.latches.get(DIFFERENCE)
+def differ(mind: Mind, now_ns: Nanos, cause: str) -> None:
+    """Hold until it agrees again; `cause`, what differs by now, is what a person is shown."""
+    limit, held = mind.limits.difference_ns, mind.state.latches.get(DIFFERENCE)
     if held is not None and not held.flattens and held.cause != cause:
         held.cause = cause
         mind.state.latched += 1

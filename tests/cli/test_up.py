@@ -155,8 +155,9 @@ def test_another_terminal_reads_the_settings_of_the_cast_that_runs(
         found = up.load()
         return found.market_data_gateway.silence_limit_s, found.simulator.speed
 
-    usual = read(1)
-    assert usual == (5.0, 1.0), "another supervisord: started by hand, or a later one"
+    plain = up.load(env={})
+    usual = plain.market_data_gateway.silence_limit_s, plain.simulator.speed
+    assert read(1) == usual, "another supervisord: started by hand, or a later one"
     assert read(4711) == (7.0, 3.0)
     assert read(4711, named=theirs) == (8.0, 3.0), "what is named here counts more"
     for garbage in ("", "[]", '{"pid": 4711}', '{"pid": 4711, "environment": 5}'):
