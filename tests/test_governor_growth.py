@@ -66,7 +66,8 @@ def test_an_answer_a_quote_and_a_pulse_cost_in_the_evening_what_they_did_in_the_
     for stage, rounds in ((morning, 2), (evening, ROUNDS)):
         for _ in range(rounds):
             round_trip(stage)
-    assert costs(evening) == pytest.approx(costs(morning), rel=0.02)
+    # One call more a round would be 58; what is kept from other tests may spare a few.
+    assert costs(evening) == pytest.approx(costs(morning), abs=ROUNDS // 4)
 
 
 def test_an_orders_count_never_goes_back() -> None:
