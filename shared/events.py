@@ -437,6 +437,7 @@ class VetoRule(Enum):
     HEDGE = "HEDGE"  # contracts another account may hold on the other side
     MARGIN = "MARGIN"  # micro-dollars of margin against what the account has
     GAP = "GAP"  # micro-dollars of a gap against everything that could be held
+    QUOTE_CROSSES = "QUOTE_CROSSES"  # ticks: the best price that rests, the price asked
 
 
 class Grounds(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from typing import Any
 from shared.events import Event, OrderState
 from tests.governor_stage import BUY, Stage, passed, wide
 
-QUOTED, MOVED = 24_000, 24_001
+QUOTED, MOVED = 24_000, 23_999
 
 
 def resting(**limits: Any) -> tuple[Stage, str]:

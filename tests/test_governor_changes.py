@@ -177,6 +177,7 @@ CHANGES: dict[str, Scene] = {
         VetoRule.PRICE_LIMIT,
     ),
     "order_meets_no_own": ({}, lambda stage: rest(stage, SELL, 24_010), VetoRule.SELF_MATCH),
+    "quote_rests": ({}, nothing, VetoRule.QUOTE_CROSSES),
     "rate_is_bearable": ({"orders_per_window": 1}, nothing, VetoRule.ORDER_RATE),
     "account_rate_is_bearable": ({"account_orders_per_window": 1}, nothing, VetoRule.ACCOUNT_RATE),
     "messages_are_meant": (
@@ -188,7 +189,7 @@ CHANGES: dict[str, Scene] = {
     "sleeve_is_best": ({}, in_recovery_another_is_better, VetoRule.NOT_THE_BEST),
 }  # fmt: skip
 
-TO: dict[str, int] = {"price_is_near": 23_994, "order_meets_no_own": 24_010}
+TO = {"price_is_near": 23_994, "order_meets_no_own": 24_010, "quote_rests": 24_001}
 
 LOOSENED: dict[str, Scene] = {
     "level_is_active": ({}, paused, VetoRule.REDUCE_ONLY),
@@ -264,9 +265,14 @@ def test_a_loosened_stop_risks_what_one_trade_may_and_in_recovery_half(
     assert isinstance(loosened(stage, leg, 60), ModifyApproved) is passes
 
 
+WIDE = 23_990, 24_030
+"""A market within which our quotes rest wherever they meet each other."""
+
+
 def coming_down() -> tuple[Stage, str, OrderApproved]:
     """An offer at 24,010 over a bid at 24,000 may come down to 24,005; nobody said that it did."""
     stage, bid = resting()
+    stage.quote(M2K, *WIDE)
     order = passed(stage.quote_order(SELL, 24_010))
     stage.update(order, OrderState.WORKING)
     assert isinstance(moved(stage, order.intent_id, 24_005), ModifyApproved)
@@ -297,7 +303,7 @@ def test_a_later_comparison_says_where_it_is(after_s: int, there: bool) -> None:
     stage, bid, _ = coming_down()
     stage.pulse(after_s * SECOND)
     stage.reconcile()
-    stage.quote(M2K)
+    stage.quote(M2K, *WIDE)
     reply = moved(stage, bid, 24_006)
     assert isinstance(reply, OrderVetoed) is there
 
@@ -321,6 +327,7 @@ def test_no_two_quotes_of_ours_ever_cross_at_the_venue(steps: list[tuple[str, Si
     """Whatever is placed and moved, however late changes arrive, whatever is said meanwhile. A
     second change of an order under way is refused by the router, which then tells its old price."""
     stage = Stage(wide(net_stop_ticks=1)).opened()
+    stage.quote(M2K, *WIDE)
     there: dict[str, tuple[OrderApproved, int]] = {}
     under_way: dict[str, int] = {}
     for what, side, price in [("place", BUY, 23_997), ("place", SELL, 24_003), *steps]:
@@ -352,6 +359,7 @@ def test_no_two_quotes_of_ours_ever_cross_at_the_venue(steps: list[tuple[str, Si
 
 def test_a_quote_on_its_way_out_stands_where_it_was() -> None:
     stage, bid = resting()
+    stage.quote(M2K, *WIDE)
     order = passed(stage.quote_order(SELL, 24_010))
     stage.update(order, OrderState.WORKING)
     assert isinstance(moved(stage, order.intent_id, 24_020), ModifyApproved)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.rules.explain import sentence
 from shared.events import (
     Flatten,
     OrderApproved,
@@ -18,7 +19,7 @@ from shared.events import (
     VetoRule,
 )
 from shared.units import MILLISECOND, SECOND
-from tests.governor_stage import BUY, MES, MNQ, SELL, Stage, passed, refused, wide
+from tests.governor_stage import BUY, M2K, MES, MNQ, SELL, Stage, passed, refused, wide
 
 
 def quoted(stage: Stage, bid: int, ask: int, *, lag_ns: int = 0, contract: str = MNQ) -> None:
@@ -145,6 +146,7 @@ def test_nothing_is_added_to_what_lacks_its_stop() -> None:
 @pytest.mark.parametrize(("price", "meets"), [(24_009, False), (24_010, True), (24_011, True)])
 def test_an_order_that_would_trade_with_our_own_is_refused(price: int, meets: bool) -> None:
     stage = Stage(wide()).opened()
+    stage.quote(M2K, 23_990, 24_030)
     stage.update(passed(stage.quote_order(SELL, 24_010)), OrderState.WORKING)
     reply = stage.quote_order(BUY, price)
     assert isinstance(reply, OrderVetoed) is meets
@@ -191,3 +193,86 @@ def test_an_approval_tells_what_the_order_would_trade_with(
 ) -> None:
     approved = passed(Stage(wide()).opened().ask("trend", side, **order))
     assert approved.touch == touch
+
+
+# -- quotes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "rests"),
+    [
+        (BUY, 24_002, None), (BUY, 24_003, 24_002), (BUY, 24_009, 24_002),
+        (SELL, 24_001, None), (SELL, 24_000, 24_001), (SELL, 23_991, 24_001),
+    ],
+)  # fmt: skip
+def test_a_quote_rests_or_is_refused(side: Side, price: int, rests: int | None) -> None:
+    """The market is 24,000 to 24,003: a tick inside of it rests, at its other side it trades."""
+    stage = Stage(wide()).opened()
+    stage.quote(M2K, 24_000, 24_003)
+    reply = stage.quote_order(side, price)
+    if rests is None:
+        passed(reply)
+        return
+    assert refused(reply) is VetoRule.QUOTE_CROSSES
+    assert (reply.limit, reply.actual, reply.largest) == (rests, price, 0)
+    passed(stage.quote_order(side, rests))
+
+
+def test_a_refused_quote_says_where_it_would_rest_as_a_trader_reads_prices() -> None:
+    said = {BUY: "a bid rests up to 2400.2", SELL: "an offer rests down to 2400.1"}
+    for side, price in ((BUY, 24_003), (SELL, 24_000)):
+        stage = Stage(wide()).opened()
+        stage.quote(M2K, 24_000, 24_003)
+        veto = stage.quote_order(side, price)
+        assert refused(veto) is VetoRule.QUOTE_CROSSES
+        assert veto.detail == f"{said[side]}, market 2400.0/2400.3"
+        told = sentence(veto.rule.value, veto.limit, veto.actual, detail=veto.detail)
+        assert told.startswith(f"A quote that would trade at once ({veto.detail}). ")
+        assert "post-only" in told
+
+
+def test_in_a_locked_market_quotes_rest_outside_of_it() -> None:
+    for side, rests in ((BUY, 23_999), (SELL, 24_001)):
+        stage = Stage(wide()).opened()
+        stage.quote(M2K, 24_000, 24_000)
+        veto = stage.quote_order(side, 24_000)
+        assert (refused(veto), veto.limit) == (VetoRule.QUOTE_CROSSES, rests)
+        passed(stage.quote_order(side, rests))
+
+
+def test_a_crossed_or_one_sided_market_says_of_no_quote_that_it_rests() -> None:
+    for bid, ask in ((24_001, 24_000), (24_000, 0), (0, 24_001)):
+        stage = Stage(wide()).opened()
+        stage.quote(M2K, bid, ask)
+        for side in (BUY, SELL):
+            assert refused(stage.quote_order(side, 24_000)) is VetoRule.FEED
+
+
+def test_an_entry_may_trade_at_once() -> None:
+    stage = Stage(wide()).opened()
+    taken = {"type": OrderType.LIMIT, "limit_price": 84_001}
+    passed(stage.ask("trend", BUY, **taken))
+
+
+def test_who_calls_everything_a_quote_trades_nothing_at_once() -> None:
+    """No trade is left today and every entry needs its stop: so it quotes at the other side, with
+    any size, moves a bid that rests up to the ask, and turns by quoting. What closes may do so."""
+    stage = Stage(wide(trades_per_day=1)).opened()
+    stage.bought("trend")
+    stage.filled(stage.ask_exit("trend", SELL), 84_000)
+    assert refused(stage.ask("trend", BUY)) is VetoRule.TRADES_PER_DAY
+    for price, size, flag in ((24_001, 1, False), (24_002, 2, True), (24_050, 3, True)):
+        veto = stage.quote_order(BUY, price, size, up_to=flag)
+        assert refused(veto) is VetoRule.QUOTE_CROSSES
+    rests = passed(stage.quote_order(BUY, 24_000))
+    stage.update(rests, OrderState.WORKING)
+    for price in (24_001, 24_040):
+        veto = stage.modify("market_maker", rests.intent_id, limit_price=price)
+        assert (refused(veto), veto.limit) == (VetoRule.QUOTE_CROSSES, 24_000)
+    stage.filled(rests, 24_000)
+    stage.covered(M2K)
+    stage.quote(M2K, 23_999)
+    veto = stage.quote_order(SELL, 23_999, 2)
+    assert (refused(veto), veto.largest) == (VetoRule.QUOTE_CROSSES, 1)
+    assert passed(stage.quote_order(SELL, 23_999, 1)).size == 1
+    assert stage.state().trades_today == 1

@@ -151,7 +151,7 @@ def test_every_rule_of_kind_is_asked_early_or_late_or_is_for_the_other_purpose(
     asked = {*EARLY_CHECKS, *LATE_CHECKS[directional]}
     rest = [check.__name__ for check in KIND_CHECKS if check not in asked]
     entries, quotes = ["stop_is_given", "order_is_new"], [
-        "holding_is_long_enough", "day_has_quotes_left",
+        "quote_rests", "holding_is_long_enough", "day_has_quotes_left",
     ]  # fmt: skip
     assert rest == (quotes if directional else entries)
     assert not {*EARLY_CHECKS} & {*LATE_CHECKS[directional]}

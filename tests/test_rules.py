@@ -21,6 +21,7 @@ from shared.domain.rules.sizing import (
     held_cost,
     largest_size,
     price_distance,
+    resting_price,
 )
 from shared.units import USD, micros
 
@@ -168,3 +169,10 @@ def test_distance_from_the_market() -> None:
     assert [price_distance(price, 100, 102) for price in (97, 100, 101, 102, 105)] == [
         3, 0, 0, 0, 3,
     ]  # fmt: skip
+
+
+def test_where_an_order_rests_instead_of_trading_at_once() -> None:
+    prices = (99, 100, 101, 102, 103)
+    assert [resting_price(price, 1, 100, 102) for price in prices] == [99, 100, 101, 101, 101]
+    assert [resting_price(price, -1, 100, 102) for price in prices] == [101, 101, 101, 102, 103]
+    assert (resting_price(100, 1, 100, 100), resting_price(100, -1, 100, 100)) == (99, 101)

@@ -48,6 +48,7 @@ SHARE = st.sampled_from([day.HALF, day.NINE_TENTHS])
 PAIR = st.tuples(COUNT, COUNT)
 CENTS = st.integers(0, 10**8)
 TICKS = st.integers(1, 200_000)
+NEAR = st.integers(99_998, 100_002)
 RETURN = st.integers(-500_000, 500_000)
 STEPS = st.just((1_500 * USD, 2_000 * USD, 3_000 * USD, 4_500 * USD))
 
@@ -69,6 +70,7 @@ CASES: list[tuple[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]]] = [
     (sizing.held_cost, (LOTS, COUNT, POSITIVE, POSITIVE)),
     (sizing.largest_size, (MONEY, POSITIVE)),
     (sizing.price_distance, (TICKS, TICKS, TICKS)),
+    (sizing.resting_price, (NEAR, st.sampled_from([1, -1]), NEAR, NEAR)),
     (sizing.gap_ticks, (TICKS, st.integers(0, 10_000), PERCENT)),
     (sizing.exit_room, (LOTS, st.sampled_from([1, -1]), COUNT)),
     (caps.weight, (LOTS, COUNT)),

@@ -19,8 +19,8 @@ from shared.events import (
     Stopping,
     VetoRule,
 )
-from shared.units import SECOND
-from tests.sleeves_stage import Resting
+from shared.units import MILLISECOND, SECOND
+from tests.sleeves_stage import Resting, maker
 from tests.sleeves_toys import eager, ready, told, words
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -34,6 +34,24 @@ def test_a_veto_frees_the_slot_and_the_next_wish_waits():
     assert waits == [1, 2, 4, 8]
     assert told(stage).count("veto OPEN_RISK") == len(asked)
     assert stage.host.sleeve.idle
+
+
+def test_whom_the_market_overtook_with_a_quote_asks_again_at_the_next_one():
+    """A second refusal in a row is no race that was lost: its wait is that of every other."""
+    stage = maker()
+    stage.mute = True
+    for name, order in list(stage.orders.items()):
+        if order.side is Side.BUY:
+            stage.cancel(name)
+    begins, asked = stage.now_ns, []
+    for after_ms in (0, 100, 200, 1_000, 2_099, 2_100):
+        stage.now_ns, known = begins + after_ms * MILLISECOND, len(stage.intents())
+        stage.tick(24_500)
+        for bid in stage.intents()[known:]:
+            assert (bid.side, bid.purpose) == (Side.BUY, Purpose.QUOTE)
+            asked.append(after_ms)
+            stage.refuse(bid.intent_id, VetoRule.QUOTE_CROSSES)
+    assert asked == [0, 100, 2_100]
 
 
 def test_an_unanswered_intent_is_forgotten_long_after_its_deadline():

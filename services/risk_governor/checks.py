@@ -29,6 +29,7 @@ from services.risk_governor.checks_kind import (
     day_has_quotes_left,
     day_has_trades_left,
     price_is_near,
+    quote_rests,
     stop_is_given,
 )
 from services.risk_governor.checks_market import (
@@ -87,6 +88,7 @@ MODIFY_CHECKS: Final[tuple[Check, ...]] = (
     price_is_near,
     limit_is_far,
     order_meets_no_own,
+    quote_rests,
     rate_is_bearable,
     account_rate_is_bearable,
     messages_are_meant,
@@ -114,6 +116,7 @@ KIND_CHECKS: Final[tuple[Check, ...]] = (
     contract_is_free,
     contract_is_covered,
     order_meets_no_own,
+    quote_rests,
     outcomes_are_known,
     others_hold_alike,
     order_is_new,
@@ -146,7 +149,7 @@ EARLY_CHECKS: Final[tuple[Check, ...]] = (
 """Of the rules of kind those that `passes` asks before an order is wished ..."""
 
 OF_ENTRIES: Final = (stop_is_given, order_is_new, day_has_trades_left, sleeves_differ)
-OF_QUOTES: Final = (holding_is_long_enough, day_has_quotes_left)
+OF_QUOTES: Final = (quote_rests, holding_is_long_enough, day_has_quotes_left)
 """Rules that pass every order of the other purpose."""
 
 LATE_CHECKS: Final = {

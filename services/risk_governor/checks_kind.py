@@ -7,7 +7,8 @@ from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.exposure import pending_entries
 from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.state import Mind
-from shared.domain.rules.sizing import price_distance
+from shared.contracts import show
+from shared.domain.rules.sizing import price_distance, resting_price
 from shared.domain.rules.streak import entries_fit
 from shared.events import VetoRule
 
@@ -33,6 +34,20 @@ def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
             if far > limit:
                 return VetoRule.PRICE_COLLAR, limit, far, f"market {mark.bid}/{mark.ask}"
     return None
+
+
+def quote_rests(mind: Mind, draft: Draft) -> Refusal | None:
+    """What trades at once takes a price and quotes none: the rules of entries are there for it."""
+    if draft.purpose is not QUOTE:
+        return None
+    price, mark, side = draft.limit_price, draft.mark, draft.side
+    assert price is not None, "Invariant: a quote has a limit"
+    best = resting_price(price, side, mark.bid, mark.ask)
+    if best == price:
+        return None
+    bid, ask, rests = (show(at, draft.contract) for at in (mark.bid, mark.ask, best))
+    one = "a bid rests up to" if side > 0 else "an offer rests down to"
+    return VetoRule.QUOTE_CROSSES, best, price, f"{one} {rests}, market {bid}/{ask}"
 
 
 def contract_is_free(mind: Mind, draft: Draft) -> Refusal | None:

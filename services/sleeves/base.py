@@ -315,7 +315,8 @@ class Sleeve:
     def quote(
         self, bid: Ticks | None, ask: Ticks | None, *, size: Lots = 1, reason: str = ""
     ) -> tuple[Handle, Handle]:
-        """Rest one order on each side at these prices; None pulls that side.
+        """Rest one order on each side at these prices; None pulls that side. What would trade at
+        once is refused (`QUOTE_CROSSES`): a bid stays below the ask, an offer above the bid.
 
         Returns what was asked for the bid and for the ask, "" where nothing was.
         """

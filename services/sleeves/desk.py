@@ -309,7 +309,8 @@ class Desk:
     def vetoed(self, intent_id: Handle, rule: VetoRule) -> None:
         """A refusal frees what it was about, and makes the next wish wait: 1 s, 2 s, ... 64 s.
 
-        A shadow, refused whatever it says, says the same wish once in so many seconds.
+        A shadow, refused whatever it says, says the same wish once in so many seconds. Whom the
+        market overtook with a quote asks again at the next one; twice in a row, as all others.
         """
         m = self.memory
         order = m.orders.pop(intent_id, None)
@@ -318,7 +319,9 @@ class Desk:
         elif order is not None and order.purpose is Purpose.EXIT:
             m.exit_quiet_until_ns = self.now_ns + SECOND
         elif order is not None:
-            m.quiet_until_ns = self.now_ns + min(QUIET_MAX_S, 1 << min(m.vetoes, 6)) * SECOND
+            overtaken = rule is VetoRule.QUOTE_CROSSES and not m.vetoes
+            wait_s = 0 if overtaken else min(QUIET_MAX_S, 1 << min(m.vetoes, 6))
+            m.quiet_until_ns = self.now_ns + wait_s * SECOND
             m.vetoes += 1
         for known in m.orders.values():
             if known.change == intent_id:

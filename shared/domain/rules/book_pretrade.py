@@ -101,6 +101,14 @@ PRETRADE: Final = (
         clears="the resting order is gone",
     ),
     Entry(
+        rule="QUOTE_CROSSES",
+        name="A quote that would trade at once",
+        what="Refuses a quote, placed or moved, that buys at or above the ask or sells at or below"
+        " the bid: quotes are post-only.",
+        why="A quote needs no stop and is no trade of the day; what trades at once is an entry.",
+        clears="a price that rests, or an entry with a stop",
+    ),
+    Entry(
         rule="CLOCK_SKEW",
         name="Clocks disagree",
         what="Compares a quote's time at the venue with ours.",

@@ -53,6 +53,14 @@ def price_distance(price: Ticks, bid: Ticks, ask: Ticks) -> Ticks:
     return price - ask if price > ask else 0
 
 
+def resting_price(price: Ticks, side: int, bid: Ticks, ask: Ticks) -> Ticks:
+    """Where an order on `side` (+1 buy) meant for `price` rests: there, or at the nearest price at
+    which it does not trade at once."""
+    if side > 0:
+        return price if price < ask else ask - 1
+    return price if price > bid else bid + 1
+
+
 def exit_room(position: Lots, side: int, closing: Lots) -> Lots:
     """How many contracts on `side` (+1 buy) still only reduce `position`.
 
