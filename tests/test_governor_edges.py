@@ -51,10 +51,9 @@ FIFTY_COST = 361  # dollars of 50 MNQ at a stop of 10: 12 ticks at 0.50 and 1.22
 
 def draft_of(stage: Stage, side: Side = BUY, size: int = 1, **changed: Any) -> Draft:
     wish = stage.intent("trend", side, size, **changed)
-    return Draft(
-        stage.governor.mind, stage.now, wish, size=size, limit_price=wish.limit_price,
-        stop_price=wish.stop_price,
-    )  # fmt: skip
+    draft = Draft(stage.governor.mind, stage.now, wish, (wish.limit_price, wish.stop_price))
+    draft.resize(size)
+    return draft
 
 
 def rule_of(refusal: Refusal | None) -> VetoRule | None:

@@ -8,6 +8,7 @@ from services.risk_governor import checks_gap
 from services.risk_governor.checks_gap import gap_room
 from services.risk_governor.equity import account, walls
 from services.risk_governor.exposure import exposures, nothing_of, value
+from services.risk_governor.rates import UNQUOTED
 from services.risk_governor.state import FAR, Mind
 from shared.domain.rules.sizing import gap_ticks
 from shared.events import OrderState, OrderVetoed, VetoRule
@@ -105,5 +106,5 @@ def gap_of(mind: Mind, contract: str, lots: int) -> int:
     """What the gap costs lots of a contract nobody trades."""
     exposures(mind)
     one = nothing_of(mind, contract)
-    value(mind, one)
+    value(one, mind.state.marks.get(contract, UNQUOTED))
     return one.gap_of(lots)

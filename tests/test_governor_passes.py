@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from services.risk_governor import passes
 from services.risk_governor.checks import EARLY_CHECKS, KIND_CHECKS, LATE_CHECKS
 from services.risk_governor.core import Governor
-from services.risk_governor.draft import Draft
+from services.risk_governor.draft import Draft, first_refusal
 from services.risk_governor.exposure import exposures
 from services.risk_governor.words import (
     DiskSpace,
@@ -122,6 +122,32 @@ def test_a_pass_ends_with_what_it_hung_on(rule: VetoRule, number: int) -> None:
     assert refused(stage.ask("trend", BUY)) is rule
 
 
+@pytest.mark.parametrize(
+    ("rule", "limit"),
+    [
+        (VetoRule.ORDER_RATE, "orders_per_window"),
+        (VetoRule.ACCOUNT_RATE, "account_orders_per_window"),
+        (VetoRule.MESSAGES, "messages_free"),
+    ],
+)
+@pytest.mark.parametrize("counted", ["change", "cancel"])
+def test_a_pass_ends_with_whatever_is_counted(rule: VetoRule, limit: str, counted: str) -> None:
+    stage = Stage(wide(**{limit: 2})).opened()
+    low = stage.prices[MNQ] - 5
+    sent = passed(stage.ask("trend", BUY, type=OrderType.LIMIT, limit_price=low))
+    stage.update(sent, OrderState.WORKING)
+    assert WAY in stage.governor.mind.passes
+    if counted == "change":
+        stage.modify("trend", sent.intent_id, limit_price=low - 1)
+    else:
+        stage.cancel("trend", sent.intent_id)
+    asked = stage.ask("trend", BUY)
+    if counted == "change" or rule is VetoRule.MESSAGES:
+        assert refused(asked) is rule
+    else:
+        passed(asked)  # a cancel is no approval of risk
+
+
 def test_a_pass_is_for_one_way_and_only_so_many_are_kept() -> None:
     stage = ready()
     mind = stage.governor.mind
@@ -133,13 +159,17 @@ def test_a_pass_is_for_one_way_and_only_so_many_are_kept() -> None:
     assert WAY not in mind.passes
 
 
-def test_what_is_asked_early_knows_no_price_no_size_and_no_conduct() -> None:
+def test_what_is_asked_early_knows_no_price_and_no_size_and_begins_nothing() -> None:
     stage = ready()
     mind = stage.governor.mind
+    mind.state.conduct["trend"].day = "2026-11-17"
+    before = stage.governor.snapshot()
     draft = Draft.early(mind, stage.now, WAY, exposures(mind))
+    assert first_refusal(mind, draft, EARLY_CHECKS) is None
+    assert (draft.conduct.asked, stage.governor.snapshot()) == (0, before)
     for name in (
-        "limit_price", "stop_price", "size", "type", "stop_given", "mark", "conduct", "account",
-        "walls", "each", "risk", "worst", "worst_loss",
+        "prices", "size", "type", "stop_given", "mark", "account", "walls",
+        "each", "risk", "worst", "worst_loss",
     ):  # fmt: skip
         assert not hasattr(draft, name), name
 
@@ -150,10 +180,8 @@ def test_every_rule_of_kind_is_asked_early_or_late_or_is_for_the_other_purpose(
 ) -> None:
     asked = {*EARLY_CHECKS, *LATE_CHECKS[directional]}
     rest = [check.__name__ for check in KIND_CHECKS if check not in asked]
-    entries, quotes = ["stop_is_given", "order_is_new"], [
-        "quote_rests", "holding_is_long_enough", "day_has_quotes_left",
-    ]  # fmt: skip
-    assert rest == (quotes if directional else entries)
+    quotes = ["quote_rests", "day_has_quotes_left"]
+    assert rest == (quotes if directional else ["stop_is_given", "order_is_new"])
     assert not {*EARLY_CHECKS} & {*LATE_CHECKS[directional]}
 
 
@@ -188,7 +216,12 @@ TELLS: dict[str, Happens] = {
 UNDONE = ("space", "alone", "watched", "heard", "ready", "seen", "open", "listed", "resume")
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["ask"] * 6 + ["tick"] * 3 + ["word", "fill", "fill", "wait", "tell"]),
+        st.sampled_from(
+            ["ask"] * 6
+            + ["tick"] * 3
+            + ["word", "fill", "fill", "wait", "tell"]
+            + ["change", "cancel"]
+        ),
         st.sampled_from(sorted(HOMES)),
         st.sampled_from([Side.BUY, Side.SELL]),
         st.integers(1, 3),
@@ -214,6 +247,10 @@ def _step(stage: Stage, step: tuple[str, str, Side, int, str]) -> None:
         stage.wait(size / 2)
     elif what == "tell":
         TELLS[told](stage)
+    elif what == "change" and sent:
+        stage.modify(sent[0].sleeve, sent[0].intent_id, limit_price=bid - size)
+    elif what == "cancel" and sent:
+        stage.cancel(sent[0].sleeve, sent[0].intent_id)
     elif what == "fill" and sent and sent[0].intent_id in stage.governor.mind.state.orders:
         stage.filled(sent[0], stage.prices[sent[0].contract])
     elif sent:
@@ -228,6 +265,7 @@ def _limits(tight: bool) -> Settings:
         position=4, correlation_percent=60, gap_percent=1, allocation_share_percent=50,
         trades_per_day=6, contracts_per_day=20, sleeve_loss=100, daily_cap=400, recovery_percent=50,
         repeat_s=1.0, unprotected_real_s=2.0, messages_free=30,
+        orders_per_window=6, account_orders_per_window=9,
     )  # fmt: skip
 
 

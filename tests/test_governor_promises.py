@@ -209,7 +209,7 @@ def test_halving_finds_what_trying_every_size_finds(
     passed_before = stage.ask("trend", SELL, 1, stop_loss_ticks=1)
     intent = stage.intent("trend", BUY, size, stop_loss_ticks=stop)
     mind = stage.governor.mind
-    draft = Draft(mind, stage.now, intent, size=size, limit_price=None, stop_price=None)
+    draft = Draft(mind, stage.now, intent, (None, None))
     assert first_refusal(mind, draft, KIND_CHECKS) is None, passed_before
     naive = 0
     for size in range(30, 0, -1):

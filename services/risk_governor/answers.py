@@ -127,8 +127,8 @@ def _touch(mind: Mind, intent: OrderIntent) -> Ticks | None:
     mark = mind.state.marks.get(intent.contract)
     if mark is None or intent.stop_price is not None:
         return None
-    side = int(intent.side)
-    touch, limit = (mark.ask if side > 0 else mark.bid), intent.limit_price
+    side, limit = intent.side, intent.limit_price
+    touch = mark.ask if side > 0 else mark.bid
     rests = intent.type is not MARKET and (limit is None or (limit - touch) * side < 0)
     return None if rests else touch
 
@@ -161,10 +161,12 @@ def follow_approved(mind: Mind, approved: OrderApproved, *, reducing: bool) -> N
 
 def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> Conduct:
     """Remember the instant for the rates; more than the limit need not be remembered. Returns the
-    sleeve's conduct, in which it is counted."""
-    given, state = mind.limits.given, mind.state
-    _note(state.sleeves[sleeve].approved_ns, now_ns, given.orders_per_window)
-    _note(state.approved_ns, now_ns, given.pretrade.account_orders_per_window)
+    sleeve's conduct, in which it is counted. What was passed early was so without it."""
+    limits, state = mind.limits, mind.state
+    given, since_ns = limits.given, now_ns - limits.window_ns
+    mind.passes = {}
+    _note(state.sleeves[sleeve].approved_ns, now_ns, since_ns, given.orders_per_window)
+    _note(state.approved_ns, now_ns, since_ns, given.pretrade.account_orders_per_window)
     if sleeve in state.probation:
         state.probation[sleeve].vetoes = 0
     conduct = conduct_of(mind, sleeve)
@@ -172,9 +174,10 @@ def count_approval(mind: Mind, now_ns: Nanos, sleeve: str) -> Conduct:
     return conduct
 
 
-def _note(recent: list[Nanos], now_ns: Nanos, most: int) -> None:
+def _note(recent: list[Nanos], now_ns: Nanos, since_ns: Nanos, most: int) -> None:
+    """For one that comes, one goes that is too old or too many."""
     recent.append(now_ns)
-    if len(recent) > most:
+    if recent[0] <= since_ns or len(recent) > most:
         recent.pop(0)
 
 

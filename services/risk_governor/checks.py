@@ -142,6 +142,10 @@ EARLY_CHECKS: Final[tuple[Check, ...]] = (
     contract_is_covered,
     outcomes_are_known,
     others_hold_alike,
+    rate_is_bearable,
+    account_rate_is_bearable,
+    messages_are_meant,
+    holding_is_long_enough,
     day_has_trades_left,
     sleeve_is_best,
     sleeves_differ,
@@ -152,11 +156,18 @@ OF_ENTRIES: Final = (stop_is_given, order_is_new, day_has_trades_left, sleeves_d
 OF_QUOTES: Final = (quote_rests, holding_is_long_enough, day_has_quotes_left)
 """Rules that pass every order of the other purpose."""
 
-LATE_CHECKS: Final = {
-    directional: tuple(check for check in KIND_CHECKS if check not in (*EARLY_CHECKS, *other))
-    for directional, other in ((True, OF_QUOTES), (False, OF_ENTRIES))
-}
-"""... and what is left to ask then, of an entry and of a quote."""
+
+def _of_ways(checks: tuple[Check, ...]) -> dict[bool, tuple[Check, ...]]:
+    """What of them is asked of an entry (True) and of a quote."""
+    return {
+        directional: tuple(check for check in checks if check not in other)
+        for directional, other in ((True, OF_QUOTES), (False, OF_ENTRIES))
+    }
+
+
+ASKED_EARLY: Final = _of_ways(EARLY_CHECKS)
+LATE_CHECKS: Final = _of_ways(tuple(it for it in KIND_CHECKS if it not in EARLY_CHECKS))
+"""... and what is left to ask then."""
 
 SIZE_CHECKS: Final[tuple[Check, ...]] = (
     order_is_small,

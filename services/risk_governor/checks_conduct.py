@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from services.risk_governor.conduct import print_of
 from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.latches import switched_off
@@ -30,26 +32,23 @@ def order_is_new(mind: Mind, draft: Draft) -> Refusal | None:
 
 def rate_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Approvals of this sleeve in the window, this one counted."""
-    recent, limit = (
-        mind.state.sleeves[draft.sleeve].approved_ns,
-        mind.limits.given.orders_per_window,
-    )
-    count = in_window(recent, draft.now_ns - mind.limits.window_ns) + 1
+    limits, recent = mind.limits, mind.state.sleeves[draft.sleeve].approved_ns
+    limit, count = limits.given.orders_per_window, younger(recent, draft.now_ns - limits.window_ns)
     return (VetoRule.ORDER_RATE, limit, count, "") if count > limit else None
 
 
 def account_rate_is_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Approvals of all sleeves in the window; the router keeps its own reserve for exits."""
-    limit = mind.limits.given.pretrade.account_orders_per_window
-    count = in_window(mind.state.approved_ns, draft.now_ns - mind.limits.window_ns) + 1
+    limits = mind.limits
+    limit = limits.given.pretrade.account_orders_per_window
+    count = younger(mind.state.approved_ns, draft.now_ns - limits.window_ns)
     return (VetoRule.ACCOUNT_RATE, limit, count, "") if count > limit else None
 
 
-def in_window(recent: list[Nanos], since_ns: Nanos) -> int:
-    """How many instants are younger; the others are dropped."""
-    while recent and recent[0] <= since_ns:
-        recent.pop(0)
-    return len(recent)
+def younger(recent: list[Nanos], since_ns: Nanos) -> int:
+    """How many instants are younger, one more counted. Nothing is dropped: who looks early changes
+    nothing."""
+    return len(recent) - bisect_right(recent, since_ns) + 1
 
 
 def messages_are_meant(mind: Mind, draft: Draft) -> Refusal | None:

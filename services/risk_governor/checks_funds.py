@@ -9,7 +9,7 @@ the same size.
 
 from __future__ import annotations
 
-from services.risk_governor.draft import KNOWN, Draft, Refusal
+from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.others import tied_up
 from services.risk_governor.state import FAR, Mind
 from shared.events import VetoRule
@@ -18,7 +18,6 @@ from shared.units import Micros
 
 def margin_is_there(mind: Mind, draft: Draft) -> Refusal | None:
     """Every contract that could be held, each side's worse, at its margin: within the funds."""
-    assert draft.account is not None, KNOWN
     funds: Micros = mind.limits.beside_equity + draft.account.equity
     own, trouble = tied_up(draft.own, draft.worst, draft.mark.ask)
     elsewhere, theirs = draft.others.margin()

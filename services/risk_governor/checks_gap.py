@@ -10,7 +10,7 @@ it.
 
 from __future__ import annotations
 
-from services.risk_governor.draft import KNOWN, Draft, Refusal
+from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.equity import Account, Walls
 from services.risk_governor.state import Mind
 from shared.events import VetoRule
@@ -18,10 +18,7 @@ from shared.units import Micros
 
 
 def gap_is_survivable(mind: Mind, draft: Draft) -> Refusal | None:
-    now, lines = draft.account, draft.walls
-    assert now is not None, KNOWN
-    assert lines is not None, KNOWN
-    room = gap_room(lines, now)
+    room = gap_room(draft.walls, draft.account)
     loss = draft.others.gap + draft.own.gap_of(draft.worst)
     return (VetoRule.GAP, room, loss, "stops unfilled") if 0 < loss >= room else None
 

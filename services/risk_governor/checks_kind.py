@@ -28,7 +28,7 @@ def stop_is_given(mind: Mind, draft: Draft) -> Refusal | None:
 
 def price_is_near(mind: Mind, draft: Draft) -> Refusal | None:
     mark, limit = draft.mark, mind.limits.given.price_collar_ticks
-    for price in (draft.limit_price, draft.stop_price):
+    for price in draft.prices:
         if price is not None:
             far = price_distance(price, mark.bid, mark.ask)
             if far > limit:

@@ -35,7 +35,7 @@ def limit_is_far(mind: Mind, draft: Draft) -> Refusal | None:
     mark, given = draft.mark, mind.limits.given.pretrade
     band, zone = given.limit_bp, given.limit_zone_bp
     settle, low, high = mark.settle or mark.bid, mark.bid, mark.ask
-    for price in (draft.limit_price, draft.stop_price):
+    for price in draft.prices:
         if price is None:
             continue
         if price < low:
@@ -72,10 +72,10 @@ def order_meets_no_own(mind: Mind, draft: Draft) -> Refusal | None:
 
 def reached_by(mind: Mind, draft: Draft) -> Ticks:
     """The farthest price an order may trade at: its own, or the market's with slippage."""
-    if draft.limit_price is not None:
-        return draft.limit_price
-    mark = draft.mark
-    price = draft.stop_price or (mark.ask if draft.side > 0 else mark.bid)
+    mark, (limit, stop) = draft.mark, draft.prices
+    if limit is not None:
+        return limit
+    price = stop or (mark.ask if draft.side > 0 else mark.bid)
     return price + draft.side * mind.limits.given.slippage_ticks
 
 

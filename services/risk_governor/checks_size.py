@@ -5,7 +5,7 @@ So the largest that passes all of them is found by halving, and a veto can name 
 
 from __future__ import annotations
 
-from services.risk_governor.draft import KNOWN, Draft, Refusal
+from services.risk_governor.draft import Draft, Refusal
 from services.risk_governor.latches import in_recovery
 from services.risk_governor.state import Mind
 from shared.domain.rules.caps import smaller_cap, weight
@@ -59,8 +59,6 @@ def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """The session's net if every stop filled at its worst, against every line that would close
     something; the exit fee of what is held is counted twice, cheaply on the safe side."""
     now, lines = draft.account, draft.walls
-    assert now is not None, KNOWN
-    assert lines is not None, KNOWN
     after, line = now.session_net - draft.worst_loss, lines.first
     return (VetoRule.DAILY_LOSS, -line.at, -after, line.key) if is_touched(after, line.at) else None
 
@@ -68,14 +66,11 @@ def day_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
 def drawdown_stays_bearable(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the level of the drawdown kill."""
     now, lines = draft.account, draft.walls
-    assert now is not None, KNOWN
-    assert lines is not None, KNOWN
     level, after = lines.kill, now.equity - draft.worst_loss
     return (VetoRule.DRAWDOWN, level, after, "") if is_touched(after, level) else None
 
 
 def floor_stays_far(mind: Mind, draft: Draft) -> Refusal | None:
     """Equity if every stop filled at its worst, against the firm's floor."""
-    assert draft.account is not None, KNOWN
     floor, after = mind.state.floor, draft.account.equity - draft.worst_loss
     return (VetoRule.FLOOR, floor, after, "") if is_touched(after, floor) else None

@@ -136,7 +136,7 @@ def traded_today(mind: Mind) -> Lots:
 def kelly_bears(mind: Mind, draft: Draft) -> Refusal | None:
     """A quarter of Kelly on the sleeve's own trades; the bankroll is the distance to the floor."""
     given = mind.limits.given.pretrade
-    if draft.sleeve not in given.kelly or draft.account is None:
+    if draft.sleeve not in given.kelly:
         return None
     outcomes = draft.conduct.outcomes
     if len(outcomes) < given.kelly_trades:

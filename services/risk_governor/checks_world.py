@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.risk_governor.draft import Draft, Refusal
-from services.risk_governor.equity import account_of, walls
+from services.risk_governor.equity import account_on, walls
 from services.risk_governor.members import ACTIVE, OPEN, READY, REDUCE_ONLY, UP
 from services.risk_governor.state import FAR, GATEWAY, ROUTER, SENTINEL, Mind
 from shared.domain.sessions import HOURS_BEFORE_17, TradingDay
@@ -25,7 +25,7 @@ def level_is_active(mind: Mind, draft: Draft) -> Refusal | None:
 
 
 def session_is_open(mind: Mind, draft: Draft) -> Refusal | None:
-    today, state = draft.today, mind.state
+    today, state = mind.today(draft.now_ns), mind.state
     if today is None:
         return VetoRule.SESSION, 0, 0, "time lies outside the calendar"
     open_now = today.opens_ns <= draft.now_ns < today.no_entries_ns
@@ -50,7 +50,7 @@ def entries_end(mind: Mind, group: str, today: TradingDay) -> Nanos:
 
 
 def account_is_known(mind: Mind, draft: Draft) -> Refusal | None:
-    state, today = mind.state, draft.today
+    state, today = mind.state, mind.today(draft.now_ns)
     if state.venue is not READY and state.venue is not VenueState.DISARMED:
         name = "not heard of" if state.venue is None else state.venue.value
         return VetoRule.NOT_RECONCILED, 0, 0, f"venue {name}"
@@ -106,8 +106,7 @@ def feed_is_fresh(mind: Mind, draft: Draft) -> Refusal | None:
 def equity_is_known(mind: Mind, draft: Draft) -> Refusal | None:
     others, own, base = draft.others, draft.own, mind.state.base
     if base is None or others.net is None or own.net is None:
-        draft.account = draft.walls = None
         return VetoRule.FEED, mind.limits.quote_age_ns, FAR, "a held contract has no usable quote"
-    draft.account = account_of(mind, others.net + own.net, others.leaving + own.leaving)
+    draft.account = account_on(mind, base, others.net + own.net, others.leaving + own.leaving)
     draft.walls = walls(mind, base)
     return None

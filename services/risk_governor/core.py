@@ -233,7 +233,7 @@ class Governor:
     def restore(self, snapshot: bytes) -> None:
         mind = self.mind
         mind.state = msgspec.msgpack.decode(snapshot, type=State)
-        mind.unboxed = False
+        mind.unboxed, mind.asked_ways = False, {}
         if mind.state.in_force:
             mind.hold_limits(mind.state.in_force)
         mind.forget("")

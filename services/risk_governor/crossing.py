@@ -97,7 +97,8 @@ def cross(mind: Mind, now_ns: Nanos, exit_: OrderIntent, size: Lots) -> bool:
     for entry, _ in list(mind.state.held_back.values()):
         if not _fits(mind, entry, exit_, size) or now_ns > entry.expires_ns:
             continue
-        draft = Draft(mind, now_ns, entry, size=size, limit_price=None, stop_price=None)
+        draft = Draft(mind, now_ns, entry, (None, None))
+        draft.resize(size)
         if first_refusal(mind, draft, (*KIND_CHECKS, *SIZE_CHECKS)) is not None:
             continue  # it is judged, and told why, when its wait ends
         del mind.state.held_back[entry.intent_id]

@@ -8,11 +8,10 @@ once and kept in the draft, for the time of one question.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from services.risk_governor.equity import Account, Walls
 from services.risk_governor.exposure import Exposure, exposures, nothing_of, value
-from services.risk_governor.habits import conduct_of
+from services.risk_governor.habits import conduct_of, seen_of
 from services.risk_governor.members import ENTRY, QUOTE
 from services.risk_governor.others import Others, others_of
 from services.risk_governor.rates import UNQUOTED
@@ -22,12 +21,13 @@ from shared.units import Lots, Micros, Nanos, Ticks
 
 Refusal = tuple[VetoRule, int, int, str]  # rule, limit, actual, detail
 Way = tuple[str, str, int, bool]  # sleeve, contract, side, whether directional
+Prices = tuple[Ticks | None, Ticks | None]  # its limit and its stop
 Pass = tuple[Nanos, Nanos, int]  # from and until when it holds, and for which latches
-KNOWN: Final = "Invariant: equity is known before sizes are judged"
 
 
 class Draft:
-    """An order as it would be, with what the rules need to know about it, looked up once.
+    """An order as it would be, with what the rules need to know about it, looked up once. Who asks
+    rules of size says first of which (`resize`).
 
     With it in them at its present `size`: `long`, `short` and `worst` contracts of its own
     contract; `risk`, what that contract risks; `open_risk`, every stop of the account filled with
@@ -35,15 +35,15 @@ class Draft:
     """
 
     __slots__ = (
-        "account", "conduct", "contract", "each", "found", "kind", "limit_price", "long", "mark",
-        "now_ns", "open_risk", "others", "own", "purpose", "risk", "short", "side", "size",
-        "sleeve", "stop_given", "stop_price", "today", "type", "walls", "way", "worst",
-        "worst_loss",
+        "account", "conduct", "contract", "each", "found", "kind", "long", "mark", "now_ns",
+        "open_risk", "others", "own", "prices", "purpose", "risk", "short", "side", "size",
+        "sleeve", "stop_given", "type", "walls", "way", "worst", "worst_loss",
     )  # fmt: skip
+    account: Account  # told by `equity_is_known`, whom no rule of size comes before, and ...
+    walls: Walls  # ... the lines that it stands before
 
     def __init__(
-        self, mind: Mind, now_ns: Nanos, wish: OrderIntent | Order, *, size: Lots,
-        limit_price: Ticks | None, stop_price: Ticks | None,
+        self, mind: Mind, now_ns: Nanos, wish: OrderIntent | Order, prices: Prices
     ) -> None:  # fmt: skip
         contract = wish.contract
         self.now_ns = now_ns
@@ -52,24 +52,19 @@ class Draft:
         self.side = side = int(wish.side)
         self.purpose = wish.purpose
         self.way: Way = wish.sleeve, contract, side, wish.purpose is ENTRY
-        self.limit_price = limit_price
-        self.stop_price = stop_price
+        self.prices = prices
         self.stop_given = bool(wish.stop_loss_ticks)
         self.type = wish.type
-        self.today = mind.today(now_ns)
-        self.mark = mind.state.marks.get(contract, UNQUOTED)
+        self.mark = mark = mind.state.marks.get(contract, UNQUOTED)
         self.found = found = exposures(mind)  # of every contract, without this order
         own = found.get(contract) or nothing_of(mind, contract)
         if not own.worst:
-            value(mind, own)  # nothing hung on its quote until now
+            value(own, mark)  # nothing hung on its quote until now
         self.own = own
         self.kind = own.kind
         self.each: Micros = own.rates.entry(wish.stop_loss_ticks)
         self.conduct = conduct_of(mind, wish.sleeve)
-        self.account: Account | None = None  # told by `equity_is_known`, and ...
-        self.walls: Walls | None = None  # ... the lines that it stands before
         self.others: Others = mind.others.get(contract) or others_of(mind, found, own)
-        self.resize(size)
 
     @classmethod
     def early(cls, mind: Mind, now_ns: Nanos, way: Way, found: dict[str, Exposure]) -> Draft:
@@ -80,15 +75,15 @@ class Draft:
         draft.sleeve, draft.contract, draft.side, directional = way
         draft.purpose = ENTRY if directional else QUOTE
         draft.now_ns = now_ns
-        draft.today = mind.today(now_ns)
         draft.found = found
         draft.own = own = found.get(draft.contract) or nothing_of(mind, draft.contract)
         draft.kind = own.kind
+        draft.conduct = seen_of(mind, draft.sleeve)
         draft.others = others_of(mind, found, own)
         return draft
 
     def resize(self, size: Lots) -> None:
-        """Think of another size; what the account would be with it follows."""
+        """Think of a size; what the account would be with it follows."""
         own, others = self.own, self.others
         self.size = size
         self.long, self.short, self.risk = long, short, risk = own.joined(
@@ -96,7 +91,12 @@ class Draft:
         )
         self.worst: Lots = long if long > short else short
         self.open_risk: Micros = others.risk + risk
-        self.worst_loss: Micros = others.risk + risk + others.beyond + self.worst * own.rates.tick
+        self.worst_loss: Micros = self.open_risk + others.beyond + self.worst * own.rates.tick
+
+    @property
+    def limit_price(self) -> Ticks | None:
+        """Where it rests at the latest; None of an order that takes what the market gives."""
+        return self.prices[0]
 
     def working(self) -> Lots:
         """Contracts of every order that may still trade, but stops: of all sleeves and purposes."""
@@ -108,7 +108,7 @@ class Draft:
         if self.mark is not UNQUOTED:
             known |= {"bid": self.mark.bid, "ask": self.mark.ask}
         known |= {"contract_risk_usd": self.each, "worst_loss_usd": self.worst_loss}
-        if self.account is not None:
+        if hasattr(self, "account"):
             known |= {
                 "equity_usd": self.account.equity,
                 "session_net_usd": self.account.session_net,

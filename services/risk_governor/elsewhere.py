@@ -28,7 +28,7 @@ def holdings(mind: Mind) -> tuple[Holding, ...]:
 
 
 def tell_others(mind: Mind, now_ns: Nanos) -> None:
-    if mind.settings.simulated():
+    if mind.alone:
         return
     rows = holdings(mind)
     if rows != mind.state.we_hold:

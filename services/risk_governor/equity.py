@@ -106,12 +106,16 @@ def account(mind: Mind) -> Account | None:
 
 def account_of(mind: Mind, net: Micros, allowance: Micros) -> Account | None:
     """The account with what its contracts come to; None while its balance is not known."""
-    state = mind.state
-    if state.base is None:
-        return None
-    if state.drift < 0:
-        net += state.drift
-    return Account(state.base + net, net, allowance)
+    base = mind.state.base
+    return None if base is None else account_on(mind, base, net, allowance)
+
+
+def account_on(mind: Mind, base: Micros, net: Micros, allowance: Micros) -> Account:
+    """The account on the balance its day began with; what the venue's lacks counts as lost."""
+    drift = mind.state.drift
+    if drift < 0:
+        net += drift
+    return Account(base + net, net, allowance)
 
 
 def part_of(

@@ -194,7 +194,7 @@ def exposures(mind: Mind) -> dict[str, Exposure]:
             stale[order.contract] = None
     for one, mark in mind.moving:
         if (mark.bid != one.bid or mark.ask != one.ask) and one.contract not in stale:
-            value(mind, one)
+            value(one, mark)
             _changed(mind, one.contract)
     if stale:
         for contract in stale:
@@ -259,7 +259,7 @@ def exposure_of(mind: Mind, contract: str) -> Exposure | None:
     one.leaving = one.opening + abs(one.position) * one.rates.tick
     one.long_orders = _orders_risk(one.position, one.bought)
     one.short_orders = _orders_risk(-one.position, one.sold)
-    value(mind, one)
+    value(one, mind.state.marks.get(contract, UNQUOTED))
     return one
 
 
@@ -290,9 +290,9 @@ def _add_books(one: Exposure, desk: Desk, stops: list[Order]) -> None:
         one.covered.append((price * sign, part))
 
 
-def value(mind: Mind, one: Exposure) -> None:
+def value(one: Exposure, mark: Mark) -> None:
     """Everything about a contract that hangs on its quote."""
-    mark, rates, lots = mind.state.marks.get(one.contract, UNQUOTED), one.rates, one.position
+    rates, lots = one.rates, one.position
     usable, worst, net = mark.usable(), one.worst, one.paid
     one.bid, one.ask = (mark.bid, mark.ask) if usable else (0, 0)
     one.settle = mark.settle

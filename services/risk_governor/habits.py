@@ -6,19 +6,31 @@ closed, the other sleeves go on.
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.risk_governor.conduct import Conduct
 from services.risk_governor.latches import switch_off, switched_off
 from services.risk_governor.state import Mind, product
 from shared.events import Fill, Grounds, Purpose
 from shared.units import SECOND, Lots, Micros, Nanos
 
+UNTRIED: Final = Conduct()
+"""Of a sleeve that did nothing today; never changed."""
+
 
 def conduct_of(mind: Mind, sleeve: str) -> Conduct:
     """A sleeve's conduct, its counts those of today."""
-    found = mind.state.conduct.get(sleeve)
+    state = mind.state
+    found = state.conduct.get(sleeve)
     if found is None:
-        found = mind.state.conduct[sleeve] = Conduct()
-    return found.on(mind.state.day)
+        found = state.conduct[sleeve] = Conduct()
+    return found if found.day == state.day else found.on(state.day)
+
+
+def seen_of(mind: Mind, sleeve: str) -> Conduct:
+    """A sleeve's counts of today for one who only looks, and begins no day by that."""
+    found = mind.state.conduct.get(sleeve)
+    return UNTRIED if found is None or found.day != mind.state.day else found
 
 
 def on_birth(mind: Mind, now_ns: Nanos, sleeve: str) -> None:

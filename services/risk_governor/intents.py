@@ -158,10 +158,8 @@ def judge(
     if intent.size <= room:
         leave(mind, now_ns, intent, intent.size)
         return
-    draft = Draft(
-        mind, now_ns, intent, size=intent.size, limit_price=intent.limit_price,
-        stop_price=intent.stop_price,
-    )  # fmt: skip
+    draft = Draft(mind, now_ns, intent, (intent.limit_price, intent.stop_price))
+    draft.resize(intent.size)
     rules = LATE_CHECKS[intent.purpose is ENTRY] if is_passed(mind, draft) else KIND_CHECKS
     refusal, largest = first_refusal(mind, draft, rules), room
     if refusal is None:
@@ -328,17 +326,16 @@ def _modify_refusal(
     if order.reducing or order.purpose is Purpose.TAKE_PROFIT:
         return None
     if not order.protects:
-        draft = Draft(
-            mind, now_ns, order, size=0, limit_price=intent.limit_price,
-            stop_price=intent.stop_price,
-        )  # fmt: skip
+        draft = Draft(mind, now_ns, order, (intent.limit_price, intent.stop_price))
+        draft.resize(0)
         return first_refusal(mind, draft, MODIFY_CHECKS)
     old, new = order.stop_price, intent.stop_price
     if old is None or new is None or (new - old) * order.side <= 0:
         return None  # a sell stop moved up, a buy stop moved down
     order.stop_price = new  # counted from now on; the router's next update says what became of it
     mind.forget(order.contract)
-    loosened = Draft(mind, now_ns, order, size=0, limit_price=None, stop_price=new)
+    loosened = Draft(mind, now_ns, order, (None, new))
+    loosened.resize(0)
     refusal = first_refusal(mind, loosened, LOOSEN_CHECKS)
     if refusal is not None:
         order.stop_price = old
@@ -361,6 +358,7 @@ def on_cancel(mind: Mind, now_ns: Nanos, intent: CancelIntent) -> None:
         veto(mind, intent, (VetoRule.STOP_REQUIRED, 1, 0, "protection is moved, never cancelled"))
     else:
         conduct_of(mind, intent.sleeve).asked += 1
+        mind.passes = {}
         order.asked = "cancel"
         answer(
             mind,

@@ -321,7 +321,7 @@ class Mind:
         self.asked_ways: dict[Way, None] = {}
         self.traded: Lots | None = None  # see `checks_together.traded_today`
         self.unboxed = False  # see `bands.unbox`
-        self.sharing = settings.sharing
+        self.sharing, self.alone = settings.sharing, settings.simulated()
         self._today: TradingDay | None = None
 
     def forget(self, contract: str) -> None:
