@@ -158,7 +158,9 @@ class Market:
         oldest = time_ns(request.start_time, "start")
         opens = [newest - n * length for n in range(request.limit) if newest - n * length >= oldest]
         made = (
-            words.BarModel(t=time_text(t), o=20_000.0, h=20_001.0, l=19_999.75, c=20_000.25, v=5)
+            words.BarModel(
+                t=time_text(t), o=20_000.0, h=20_001.0, l=19_999.75, c=20_000.25, v=3_000
+            )
             for t in opens
         )
         return answers.BarsResponse(success=True, bars=(*made, None))
