@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scripts.console import CommandError
 from scripts.side_by_side import Comparison
 from scripts.supervise import Program, added, configuration, resting
 from scripts.tune import parsed
+from shared.runtime import paths
 from shared.runtime.history import Entry
 from shared.settings import load
 
@@ -297,6 +299,7 @@ def test_where_nothing_runs_nothing_is_swapped(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main([*words, "--var", str(tmp_path)]) == 5
+    shutil.rmtree(paths.run_path(tmp_path), ignore_errors=True)
     assert "nothing runs" in (err := capsys.readouterr().err) or "did not answer" in err
 
 
