@@ -65,6 +65,23 @@ def killed(scene: Scene | None = None) -> Scene:
     return scene
 
 
+def closing_ends(outcome: Outcome) -> Scene:
+    """The router is dead, and a close is answered so; the position is gone whatever it says."""
+    scene = holding()
+    scene.alive.discard("order_router")
+    answer = scene.answer
+
+    def told(word: Event) -> None:
+        if isinstance(word, Close):
+            scene.positions.pop(word.contract)
+            scene.tell(Answered(no=word.no, outcome=outcome, text="as told"))
+        else:
+            answer(word)
+
+    scene.answer = told  # type: ignore[method-assign]
+    return scene
+
+
 def test_after_a_kill_flat_is_final_only_when_nothing_can_be_carried_out_any_more() -> None:
     scene = killed()
     waited = until(scene, Release)
@@ -186,18 +203,7 @@ def test_the_venue_unreadable_for_a_moment_is_not_told_twice() -> None:
 
 
 def test_our_own_request_of_unknown_outcome_is_waited_for_as_long() -> None:
-    scene = holding()
-    scene.alive.discard("order_router")
-    answer = scene.answer
-
-    def doubtful(word: Event) -> None:
-        if isinstance(word, Close):
-            scene.positions.pop(word.contract)
-            scene.tell(Answered(no=word.no, outcome=Outcome.UNKNOWN, text="timeout"))
-        else:
-            answer(word)
-
-    scene.answer = doubtful  # type: ignore[method-assign]
+    scene = closing_ends(Outcome.UNKNOWN)
     until(scene, Close)
     assert LATE_S <= until(scene, Release) <= LATE_S + 2 * APART_S
 
@@ -281,18 +287,7 @@ def test_a_second_close_is_on_record_before_it_is_sent_too() -> None:
 
 
 def test_a_close_that_was_refused_closed_nothing() -> None:
-    scene = holding()
-    scene.alive.discard("order_router")
-    answer = scene.answer
-
-    def refusing(word: Event) -> None:
-        if isinstance(word, Close):
-            scene.positions.pop(word.contract)
-            scene.tell(Answered(no=word.no, outcome=Outcome.REFUSED, text="code 9"))
-        else:
-            answer(word)
-
-    scene.answer = refusing  # type: ignore[method-assign]
+    scene = closing_ends(Outcome.REFUSED)
     until(scene, Release)
     assert scene.heard(Report)[-1].closed == ()
 
